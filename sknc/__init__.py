@@ -1,0 +1,21 @@
+"""Neural collapse, measured: one pass, exact, mergeable, at any number of classes."""
+
+from sknc._version import __version__
+from sknc.analyzer import NeuralCollapseAnalyzer, nc_scorer
+from sknc.classifier import AgreementReport, NearestClassCenter
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.report import NCReport
+from sknc.statistics import ClassStatistics
+
+__all__ = [
+    "AgreementReport",
+    "ClassStatistics",
+    "Convention",
+    "LinearHead",
+    "NCReport",
+    "NearestClassCenter",
+    "NeuralCollapseAnalyzer",
+    "__version__",
+    "nc_scorer",
+]

@@ -1,0 +1,385 @@
+"""
+The one mutable object: gathers batches into blocks and adds blocks to the moments.
+
+Small batches are copied into a buffer until it holds a block, because the update
+of the (D, D) scatter costs the same memory traffic however few rows it takes. The
+blocks are therefore the same whatever the batches were, as long as nobody reads
+the moments in between.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from sknc import _array
+from sknc._array import Array
+from sknc._moments import Moments
+
+_BLOCK_ELEMENTS = 1 << 23  # 32 MiB of float32 residuals for one symmetric update
+_CACHE_ELEMENTS = 1 << 19  # 2 MiB of float32 residuals, to stay in a core's cache
+# Up to this width the product costs so little that float32 would save nothing.
+_NARROW = 256
+# An anchor is moved once more than this share of a class's second moment about it
+# is the anchor's own distance from the class mean: one decimal digit is lost.
+_DRIFT = 0.9
+
+
+class Accumulator:
+    """
+    Running moments of a stream of batches with class indices.
+
+    Parameters
+    ----------
+    like : array of shape (B, D)
+        A batch: its library, device and width are those of the stream.
+    n_classes : int
+        Rows to begin with; `grow` adds more.
+    covariance : bool
+        Whether to keep the (D, D) scatter.
+    moments : Moments or None
+        Moments to go on from. They are copied before the first change.
+    fixed_anchors : bool
+        Whether the anchors of `moments` must stay where they are.
+    projector : array of shape (D, R), or None
+        Directions on which the residuals' squared lengths are summed too.
+    """
+
+    def __init__(
+        self,
+        like: Array,
+        n_classes: int,
+        *,
+        covariance: bool = True,
+        moments: Moments | None = None,
+        fixed_anchors: bool = False,
+        projector: Array | None = None,
+    ) -> None:
+        self._xp = _array.namespace(like)
+        self._device = _array.device_of(like)
+        self.n_features = int(like.shape[1])
+        self._fixed_anchors = fixed_anchors
+        self._projector = projector
+        self._buffer: _Buffer | None = None
+        self._workspace: Array | None = None
+        self.n_samples = 0
+        if moments is None:
+            moments = self._zeros(n_classes, _array.working_dtype(like), covariance)
+            self._shared = False
+        else:
+            self._shared = True
+        self._moments = moments
+        self.energies = None
+        if projector is not None:
+            self.energies = self._xp.zeros_like(moments.squares)
+        # (drifted, unseen): whether a class has its anchor far from its mean, or no
+        # sample yet. Pending flags may still be on a device.
+        self._pending_flags: tuple[Any, Any] = (False, not fixed_anchors)
+        self._flags = (False, not fixed_anchors)
+
+    def _zeros(self, n_classes: int, dtype: Any, covariance: bool) -> Moments:
+        xp, place = self._xp, {"device": self._device}
+        shape = (n_classes, self.n_features)
+        square = (self.n_features, self.n_features)
+        return Moments(
+            counts=xp.zeros(n_classes, dtype=xp.int64, **place),
+            anchors=xp.zeros(shape, dtype=dtype, **place),
+            sums=xp.zeros(shape, dtype=xp.float64, **place),
+            squares=xp.zeros(n_classes, dtype=xp.float64, **place),
+            scatter=xp.zeros(square, dtype=xp.float64, **place) if covariance else None,
+        )
+
+    # Reading ---------------------------------------------------------------
+
+    @property
+    def like(self) -> Array:
+        """An array of the library and device of the stream."""
+        return self._moments.anchors
+
+    @property
+    def working_dtype_name(self) -> str:
+        """Plain name of the widest dtype in which residuals were taken."""
+        return _array.dtype_name(self._moments.anchors)
+
+    def moments(self) -> Moments:
+        """Return the moments of all rows so far; later updates leave them alone."""
+        self.flush()
+        self._shared = True
+        return self._moments
+
+    # Updating --------------------------------------------------------------
+
+    def grow(self, n_classes: int) -> None:
+        """Make room for `n_classes` classes in all."""
+        old = self._moments
+        held = old.counts.shape[0]
+        if n_classes <= held:
+            return
+        xp = self._xp
+        # Doubling keeps the cost of many small growths linear.
+        more = self._zeros(max(n_classes, 2 * held) - held, old.anchors.dtype, False)
+        more_counts = xp.astype(more.counts, old.counts.dtype)
+        self._moments = Moments(
+            counts=xp.concat([old.counts, more_counts]),
+            anchors=xp.concat([old.anchors, more.anchors]),
+            sums=xp.concat([old.sums, more.sums]),
+            squares=xp.concat([old.squares, more.squares]),
+            scatter=old.scatter,
+        )
+        self._pending_flags = (self._pending_flags[0], True)
+
+    def update(
+        self,
+        features: Array,
+        index: Array,
+        weights: Array | None,
+        invalid: Any = False,
+    ) -> bool:
+        """
+        Add a batch, unless the flag `invalid` says that it must not be.
+
+        The flag may still be on a device: it is read together with this object's
+        own flags in the one transfer that a batch costs. Returns whether the
+        batch was added.
+        """
+        invalid, *flags = _array.read_flags(invalid, *self._pending_flags)
+        if invalid:
+            return False
+        self._flags = self._pending_flags = tuple(flags)
+        self._own()
+        self._promote(features, weights)
+        self.n_samples += int(features.shape[0])
+        start, n_rows = 0, features.shape[0]
+        while start < n_rows:
+            taken = self._take_block(features, index, weights, start)
+            start += taken
+        return True
+
+    def flush(self) -> None:
+        """Add the rows that wait in the buffer."""
+        buffer = self._buffer
+        if buffer is not None and buffer.filled:
+            self._own()
+            rows = buffer.rows()
+            self._absorb(*rows)
+            buffer.filled = 0
+
+    def _take_block(
+        self, features: Array, index: Array, weights: Array | None, start: int
+    ) -> int:
+        """Absorb one block directly, or copy rows to the buffer; return how many."""
+        block_rows = self._block_rows(features)
+        waiting = self._buffer.filled if self._buffer is not None else 0
+        count = min(block_rows - waiting, features.shape[0] - start)
+        part = slice(start, start + count)
+        rows = (features[part, :], index[part], None if weights is None else weights[part])
+        if count == block_rows:
+            self._absorb(*rows)
+            return count
+        if self._buffer is None:
+            self._buffer = _Buffer(features, block_rows, weights is not None)
+        self._buffer.append(*rows)
+        if self._buffer.filled == block_rows:
+            self.flush()
+        return count
+
+    def _block_rows(self, features: Array) -> int:
+        rows = max(1024, min(4096, _BLOCK_ELEMENTS // self.n_features))
+        # A GPU needs more rows at once to be busy.
+        return 4 * rows if _array.on_gpu(features) else rows
+
+    def _own(self) -> None:
+        """Copy the moments if somebody else may hold them."""
+        if self._shared:
+            self._moments = _copy(self._moments)
+            self._shared = False
+
+    def _promote(self, features: Array, weights: Array | None) -> None:
+        """Widen dtypes that this batch needs, before anything of it is added."""
+        xp, m = self._xp, self._moments
+        buffer = self._buffer
+        if buffer is not None and not buffer.accepts(features, weights):
+            self.flush()
+            self._buffer = None
+        dtype = _array.working_dtype(features)
+        anchors, counts = m.anchors, m.counts
+        if dtype == xp.float64 and anchors.dtype != xp.float64:
+            anchors = xp.astype(anchors, xp.float64)
+            self._workspace = None
+        if weights is not None and counts.dtype != xp.float64:
+            counts = xp.astype(counts, xp.float64)
+        if anchors is not m.anchors or counts is not m.counts:
+            m = self._moments
+            self._moments = Moments(counts, anchors, m.sums, m.squares, m.scatter)
+
+    def _absorb(self, features: Array, index: Array, weights: Array | None) -> None:
+        """Add one block to the moments."""
+        drifted, unseen = self._current_flags()
+        if drifted:
+            self._move_drifted_anchors()
+        if unseen:
+            self._set_new_anchors(features, index)
+        n_rows = int(features.shape[0])
+        numpy = isinstance(features, np.ndarray)
+        step = max(128, _CACHE_ELEMENTS // self.n_features) if numpy else n_rows
+        scatter = self._moments.scatter
+        work = self._work(n_rows if scatter is not None else min(step, n_rows))
+        for part in _array.tiles(n_rows, step):
+            out = None
+            if work is not None:
+                out = work[part] if scatter is not None else work[: part.stop - part.start]
+            part_weights = None if weights is None else weights[part]
+            rows = self._add_part(features[part, :], index[part], part_weights, out)
+        if scatter is not None:
+            block = rows if work is None else work[:n_rows]
+            if self.n_features <= _NARROW:
+                block = self._xp.astype(block, self._xp.float64, copy=False)
+            scatter += _array.gram(block)
+        if not self._fixed_anchors:
+            drifted = self._any_drifted(index)
+            unseen = unseen and self._xp.any(self._moments.counts == 0)
+            self._pending_flags = (drifted, unseen)
+
+    def _current_flags(self) -> tuple[bool, bool]:
+        """Return the newest flags that can be read without waiting for a GPU."""
+        if not _array.on_gpu(self._moments.sums):
+            self._flags = tuple(_array.read_flags(*self._pending_flags))
+        return self._flags
+
+    def _work(self, n_rows: int) -> Array | None:
+        """Return memory for the residuals of a block (NumPy only)."""
+        anchors = self._moments.anchors
+        if not isinstance(anchors, np.ndarray):
+            return None
+        if self._workspace is None or len(self._workspace) < n_rows:
+            self._workspace = np.empty((n_rows, self.n_features), anchors.dtype)
+        return self._workspace
+
+    def _add_part(
+        self, features: Array, index: Array, weights: Array | None, out: Array | None
+    ) -> Array:
+        """Add all but the scatter; return the residuals times sqrt(weight)."""
+        xp, m = self._xp, self._moments
+        rows = _residuals(features, m.anchors, index, out)
+        weighted = rows
+        if weights is not None:
+            root = xp.sqrt(weights)[:, None]
+            rows *= xp.astype(root, rows.dtype)
+            weighted = rows * xp.astype(root, rows.dtype)
+        counts = _array.add_at(m.counts, index, weights)
+        sums = _array.add_rows_at(m.sums, index, weighted)
+        squares = _array.add_at(m.squares, index, _array.row_squared_norms(rows))
+        if self._projector is not None:
+            lengths = _array.row_squared_norms(rows @ self._projector)
+            self.energies = _array.add_at(self.energies, index, lengths)
+        if sums is not m.sums:  # a library without in-place updates
+            self._moments = Moments(counts, m.anchors, sums, squares, m.scatter)
+        return rows
+
+    # Anchors ---------------------------------------------------------------
+
+    def _set_new_anchors(self, features: Array, index: Array) -> None:
+        """Anchor each class that has no sample yet at one of its samples."""
+        xp, m = self._xp, self._moments
+        new = xp.take(m.counts, index, axis=0) == 0
+        if _array.on_gpu(features):
+            # Without asking the host which rows are new.
+            held = m.anchors[index]
+            m.anchors[index] = xp.where(new[:, None], features.to(held.dtype), held)
+        else:
+            positions = np.flatnonzero(_array.to_numpy(new))
+            classes, first = np.unique(
+                _array.to_numpy(index)[positions], return_index=True
+            )
+            at = xp.asarray(positions[first], device=self._device)
+            rows = xp.astype(xp.take(features, at, axis=0), m.anchors.dtype)
+            ids = xp.asarray(classes, device=self._device)
+            anchors = _array.put_rows(m.anchors, ids, rows)
+            self._moments = Moments(m.counts, anchors, m.sums, m.squares, m.scatter)
+
+    def _far(self, counts: Array, sums: Array, squares: Array) -> Array:
+        limit = _DRIFT * squares * self._xp.astype(counts, self._xp.float64)
+        return _array.row_squared_norms(sums) > limit
+
+    def _any_drifted(self, index: Array) -> Any:
+        """Whether a class of this block has its mean far from its anchor."""
+        xp, m = self._xp, self._moments
+        if _array.on_gpu(index):
+            rows = index  # finding the distinct ones would wait for the device
+        else:
+            rows = xp.unique_values(index)
+        if rows.shape[0] >= m.counts.shape[0]:
+            return xp.any(self._far(m.counts, m.sums, m.squares))
+        picked = [xp.take(a, rows, axis=0) for a in (m.counts, m.sums, m.squares)]
+        return xp.any(self._far(*picked))
+
+    def _move_drifted_anchors(self) -> None:
+        """Move the anchors of drifted classes to their current means."""
+        xp, m = self._xp, self._moments
+        far = np.flatnonzero(_array.to_numpy(self._far(m.counts, m.sums, m.squares)))
+        ids = xp.asarray(far, device=self._device)
+        old = m.take(far) if len(far) < m.counts.shape[0] else m
+        means = old.sums / xp.astype(old.counts, xp.float64)[:, None]
+        anchors = xp.astype(xp.astype(old.anchors, xp.float64) + means, m.anchors.dtype)
+        new = old.moved_to(anchors)
+        self._moments = Moments(
+            m.counts,
+            _array.put_rows(m.anchors, ids, new.anchors),
+            _array.put_rows(m.sums, ids, new.sums),
+            _array.put_rows(m.squares[:, None], ids, new.squares[:, None])[:, 0],
+            new.scatter,
+        )
+
+
+class _Buffer:
+    """Rows that wait until they make a block."""
+
+    def __init__(self, like: Array, n_rows: int, weighted: bool) -> None:
+        xp, device = _array.namespace(like), _array.device_of(like)
+        self._features = xp.empty((n_rows, like.shape[1]), dtype=like.dtype, device=device)
+        self._index = xp.empty(n_rows, dtype=xp.int64, device=device)
+        self._weights = None
+        if weighted:
+            self._weights = xp.empty(n_rows, dtype=xp.float64, device=device)
+        self.filled = 0
+
+    def accepts(self, features: Array, weights: Array | None) -> bool:
+        same_dtype = features.dtype == self._features.dtype
+        return same_dtype and (weights is None) == (self._weights is None)
+
+    def append(self, features: Array, index: Array, weights: Array | None) -> None:
+        part = slice(self.filled, self.filled + features.shape[0])
+        self._features[part, :] = features
+        self._index[part] = index
+        if weights is not None:
+            assert self._weights is not None
+            self._weights[part] = weights
+        self.filled = part.stop
+
+    def rows(self) -> tuple[Array, Array, Array | None]:
+        part = slice(0, self.filled)
+        weights = None if self._weights is None else self._weights[part]
+        return self._features[part, :], self._index[part], weights
+
+
+def _residuals(
+    features: Array, anchors: Array, index: Array, out: Array | None
+) -> Array:
+    """Return ``features - anchors[index]`` in the dtype of the anchors."""
+    if out is not None:
+        np.take(anchors, index, axis=0, out=out, mode="clip")
+        return np.subtract(features, out, out=out)
+    xp = _array.namespace(features)
+    held = xp.take(anchors, index, axis=0)
+    return xp.astype(features, anchors.dtype) - held
+
+
+def _copy(moments: Moments) -> Moments:
+    xp = _array.namespace(moments.sums)
+    scatter = moments.scatter
+    return Moments(
+        counts=xp.asarray(moments.counts, copy=True),
+        anchors=xp.asarray(moments.anchors, copy=True),
+        sums=xp.asarray(moments.sums, copy=True),
+        squares=xp.asarray(moments.squares, copy=True),
+        scatter=None if scatter is None else xp.asarray(scatter, copy=True),
+    )

@@ -1,0 +1,241 @@
+"""
+Array library, device and dtype questions, and the kernels the array API lacks.
+
+Nothing here knows about classes, metrics or estimators. Torch is never imported:
+a tensor can only arrive if its user has imported torch already.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import array_api_compat
+import numpy as np
+from scipy import sparse
+
+# No static type covers NumPy arrays, torch tensors and other array API objects.
+Array: TypeAlias = Any
+
+
+def torch_module() -> ModuleType | None:
+    """Return torch if the program has imported it, else None."""
+    return sys.modules.get("torch")
+
+
+def is_tensor(x: object) -> bool:
+    """Whether `x` is a torch tensor."""
+    torch = torch_module()
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def on_gpu(x: object) -> bool:
+    """Whether `x` is a torch tensor whose values the host has to wait for."""
+    return is_tensor(x) and x.device.type != "cpu"  # type: ignore[attr-defined]
+
+
+def namespace(*arrays: Array) -> Any:
+    """Return the array API namespace of the arrays."""
+    return array_api_compat.array_namespace(*arrays)
+
+
+def device_of(x: Array) -> Any:
+    """Return the device that holds `x`."""
+    return array_api_compat.device(x)
+
+
+def describe(x: Array) -> str:
+    """Name the array library and device of `x`, for error messages."""
+    if isinstance(x, np.ndarray):
+        return "NumPy on cpu"
+    library = type(x).__module__.partition(".")[0]
+    return f"{library} on {device_of(x)}"
+
+
+def same_place(x: Array, other: Array) -> bool:
+    """Whether both arrays belong to one library and lie on one device."""
+    return namespace(x) is namespace(other) and device_of(x) == device_of(other)
+
+
+def to_numpy(x: Array) -> np.ndarray:
+    """Copy `x` to the host as a NumPy array."""
+    if isinstance(x, np.ndarray):
+        return x
+    if is_tensor(x):
+        x = x.detach()
+        torch = torch_module()
+        assert torch is not None
+        return (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
+    if hasattr(x, "__dlpack__") and not array_api_compat.is_numpy_array(x):
+        return np.from_dlpack(array_api_compat.to_device(x, cpu_of(x)))
+    return np.asarray(x)
+
+
+def cpu_of(x: Array) -> Any:
+    """Return the host device of the library of `x`."""
+    library = namespace(x)
+    if library.__name__ == "array_api_strict":
+        return library.Device("CPU_DEVICE")
+    return "cpu"
+
+
+def move_like(x: Array, like: Array, dtype: Any = None) -> Array:
+    """Return `x` in the library and on the device of `like`, as `dtype`."""
+    xp = namespace(like)
+    if is_tensor(x) and is_tensor(like):
+        return x.detach().to(device=like.device, dtype=dtype)
+    if not isinstance(x, np.ndarray) and array_api_compat.is_array_api_obj(x):
+        if same_place(x, like):
+            return x if dtype is None else xp.astype(x, dtype, copy=False)
+        x = to_numpy(x)
+    x = np.asarray(x)
+    if is_tensor(like) and not x.flags.writeable:
+        x = x.copy()  # torch warns about tensors that share read-only memory
+    return xp.asarray(x, dtype=dtype, device=device_of(like))
+
+
+def working_dtype(x: Array) -> Any:
+    """
+    Return the dtype in which products of `x` are taken.
+
+    Half precision is promoted to float32, integers and booleans to float64.
+    """
+    xp = namespace(x)
+    half = {getattr(xp, name, None) for name in ("float16", "bfloat16")} - {None}
+    return xp.float32 if x.dtype == xp.float32 or x.dtype in half else xp.float64
+
+
+def dtype_name(x: Array) -> str:
+    """Return the plain name of the dtype of `x`, such as 'float32'."""
+    return str(x.dtype).rpartition(".")[2]
+
+
+def unit_roundoff(x: Array) -> float:
+    """Return the largest relative error of one rounded product of `x`'s dtype."""
+    torch = torch_module()
+    if on_gpu(x) and torch is not None and x.dtype == torch.float32:
+        # TensorFloat-32 keeps 10 explicit bits of each factor.
+        if torch.get_float32_matmul_precision() != "highest":
+            return 2.0**-11
+    return float(namespace(x).finfo(x.dtype).eps) / 2
+
+
+@contextmanager
+def plain_arithmetic(x: Array) -> Iterator[None]:
+    """Switch off gradients and autocast where `x` is a tensor."""
+    torch = torch_module()
+    if torch is None or not is_tensor(x):
+        yield
+        return
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        yield
+
+
+def read_flags(*flags: Any) -> list[bool]:
+    """Bring boolean scalars to the host, in one transfer if any is on a device."""
+    on_device = [i for i, flag in enumerate(flags) if is_tensor(flag)]
+    values = list(flags)
+    if on_device:
+        torch = torch_module()
+        assert torch is not None
+        transferred = torch.stack([flags[i] for i in on_device]).tolist()
+        for i, value in zip(on_device, transferred, strict=True):
+            values[i] = value
+    return [bool(value) for value in values]
+
+
+def tiles(n_rows: int, step: int) -> Iterator[slice]:
+    """Cut ``range(n_rows)`` into slices of at most `step` rows."""
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
+# Kernels ------------------------------------------------------------------
+
+
+def row_squared_norms(rows: Array) -> Array:
+    """Squared Euclidean norm of each row, (B,)."""
+    if isinstance(rows, np.ndarray):
+        return np.einsum("ij,ij->i", rows, rows)
+    return namespace(rows).linalg.vecdot(rows, rows)
+
+
+def gram(rows: Array) -> Array:
+    """Return ``rows.T @ rows``; NumPy computes it by a symmetric update."""
+    return rows.T @ rows
+
+
+def add_rows_at(target: Array, index: Array, rows: Array) -> Array:
+    """
+    Add each row of `rows` to row ``index[i]`` of `target`, and return `target`.
+
+    NumPy and torch work in place; other libraries get a new array.
+    """
+    if is_tensor(target):
+        return target.index_add_(0, index, rows.to(target.dtype))
+    if isinstance(target, np.ndarray):
+        order = np.argsort(index, kind="stable")
+        ordered = index[order]
+        first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        ones = np.ones(len(order), dtype=rows.dtype)
+        pointers = np.r_[first, len(order)]
+        shape = (len(first), len(order))
+        target[ordered[first]] += sparse.csr_array((ones, order, pointers), shape) @ rows
+        return target
+    xp = namespace(target)
+    classes = xp.arange(target.shape[0], device=device_of(target))
+    selected = xp.astype(index[None, :] == classes[:, None], target.dtype)
+    return target + selected @ xp.astype(rows, target.dtype)
+
+
+def add_at(target: Array, index: Array, values: Array | None) -> Array:
+    """Add ``values[i]``, or one, to ``target[index[i]]``, and return `target`."""
+    if is_tensor(target):
+        source = index.new_ones(index.shape) if values is None else values
+        return target.index_add_(0, index, source.to(target.dtype))
+    if isinstance(target, np.ndarray):
+        target += np.bincount(index, values, minlength=target.shape[0]).astype(
+            target.dtype, copy=False
+        )
+        return target
+    xp = namespace(target)
+    source = xp.ones_like(index) if values is None else values
+    rows = xp.astype(source, target.dtype)[:, None]
+    return add_rows_at(target[:, None], index, rows)[:, 0]
+
+
+def put_rows(target: Array, index: Array, rows: Array) -> Array:
+    """Set row ``index[i]`` of `target` to ``rows[i]``, and return `target`."""
+    if isinstance(target, np.ndarray) or is_tensor(target):
+        target[index] = rows
+        return target
+    xp = namespace(target)
+    for position in range(index.shape[0]):  # rare: other libraries, new classes only
+        here = xp.arange(target.shape[0], device=device_of(target)) == index[position]
+        target = xp.where(here[:, None], rows[position, :][None, :], target)
+    return target
+
+
+def set_at(target: Array, index: Array, values: Array) -> Array:
+    """Set entry ``index[i]`` of `target` to ``values[i]``, and return `target`."""
+    return put_rows(target[:, None], index, values[:, None])[:, 0]
+
+
+def argmax_and_gap(scores: Array) -> tuple[Array, Array]:
+    """
+    Return each row's first argmax and its lead over the runner-up.
+
+    The scores are overwritten. With one column the lead is infinite.
+    """
+    xp = namespace(scores)
+    best = xp.argmax(scores, axis=1)
+    if isinstance(scores, np.ndarray) or is_tensor(scores):
+        rows = xp.arange(scores.shape[0], device=device_of(scores))
+        top = scores[rows, best]
+        scores[rows, best] = -xp.inf
+        return best, top - xp.max(scores, axis=1)
+    top = xp.max(scores, axis=1)
+    columns = xp.arange(scores.shape[1], device=device_of(scores))
+    rest = xp.where(columns[None, :] == best[:, None], -xp.inf, scores)
+    return best, top - xp.max(rest, axis=1)

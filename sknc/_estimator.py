@@ -1,0 +1,332 @@
+"""What both estimators share: fitting, merging, and reading class statistics."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+
+from sknc import _array
+from sknc._array import Array, namespace
+from sknc._stream import Stream, check_same_place
+from sknc._validation import check_batch, check_features, not_finite
+from sknc._version import __version__
+from sknc.statistics import ClassStatistics, merge_all
+
+
+class CenterEstimator(BaseEstimator):
+    """Base of estimators whose fitted state is `ClassStatistics`."""
+
+    _stream: Stream
+    n_features_in_: int
+
+    @property
+    def _keeps_scatter(self) -> bool:
+        return True
+
+    def _check_parameters(self) -> None:
+        """Raise for constructor parameters of no meaning."""
+
+    def __sklearn_tags__(self) -> Tags:
+        """Describe the estimator to scikit-learn."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.array_api_support = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether a batch has been accumulated."""
+        return hasattr(self, "_stream")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the statistics, not the buffers."""
+        state = dict(super().__getstate__())
+        stream = state.pop("_stream", None)
+        if stream is not None:
+            state["_statistics"] = stream.statistics()
+            state["_classes_fixed"] = stream.fixed
+        state["_sknc_version"] = __version__
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on from pickled statistics."""
+        state = dict(state)
+        state.pop("_sknc_version", None)
+        statistics = state.pop("_statistics", None)
+        fixed = state.pop("_classes_fixed", False)
+        super().__setstate__(state)
+        if statistics is not None:
+            self._stream = Stream.resumed(
+                statistics, covariance=self._keeps_scatter, fixed=fixed
+            )
+
+    # Fitting --------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """
+        Forget what was accumulated, and accumulate all samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features: NumPy array, data frame or torch tensor on any device. Floating
+            point of any width, or integers.
+        y : array-like of shape (n_samples,)
+            Class labels, of any kind that scikit-learn takes, or an integer tensor.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. Samples of weight zero are left out.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed. The estimator is then as it was before.
+        """
+        self._check_parameters()
+        with _unchanged_on_error(self), _array.plain_arithmetic(X):
+            batch = check_batch(self, X, y, sample_weight, reset=True)
+            stream = Stream(covariance=self._keeps_scatter)
+            stream.update(batch)
+            self._stream = stream
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """
+        Accumulate a batch.
+
+        The result does not depend on how samples were cut into batches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features: NumPy array, data frame or torch tensor on any device. Floating
+            point of any width, or integers.
+        y : array-like of shape (n_samples,)
+            Class labels. Any class may be missing from a batch.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be. Other labels are then an error, and a CUDA batch
+            waits for the device once. Without it, classes are added as they appear.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. Samples of weight zero are left out.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed. The state is then as it was before.
+
+        Notes
+        -----
+        Not safe to call from several threads: fit one estimator a thread, and `merge`.
+        """
+        first = not hasattr(self, "_stream")
+        if first:
+            self._check_parameters()
+        with _unchanged_on_error(self), _array.plain_arithmetic(X):
+            batch = check_batch(self, X, y, sample_weight, reset=first)
+            stream = Stream(covariance=self._keeps_scatter) if first else self._stream
+            stream.update(batch, classes)
+            self._stream = stream
+        return self
+
+    def fit_batches(
+        self, batches: Iterable[Any], *, classes: Any = None, progress: bool = False
+    ) -> Self:
+        """
+        Forget what was accumulated, and accumulate all batches of an iterable.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight)
+            Any iterable, such as a torch DataLoader.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be, as in `partial_fit`.
+        progress : bool, default=False
+            Whether to show a progress bar, which takes tqdm.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a batch is malformed, or there is none. The estimator is then as it was
+            before.
+        """
+        with _unchanged_on_error(self):
+            self._forget()
+            for X, y, sample_weight in each_batch(batches, progress):
+                self.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+            if not hasattr(self, "_stream"):
+                msg = "fit_batches got an iterable without batches: expected at least one."
+                raise ValueError(msg)
+        return self
+
+    def _forget(self) -> None:
+        for name in ("_stream", "n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+
+    # Merging --------------------------------------------------------------------
+
+    def merge(self, *others: "CenterEstimator") -> Self:
+        """
+        Add what other estimators have accumulated; they stay as they are.
+
+        Parameters
+        ----------
+        *others : estimators of the same type
+            Fitted on other samples of the same features, of any classes.
+
+        Returns
+        -------
+        self : object
+            The estimator, of all samples.
+
+        Raises
+        ------
+        ValueError
+            If widths, array libraries, devices or kinds of labels differ.
+        TypeError
+            If another estimator is of another type.
+        """
+        for other in others:
+            if not isinstance(other, CenterEstimator):
+                msg = (
+                    f"merge expected fitted {type(self).__name__} estimators, got "
+                    f"{type(other).__name__}."
+                )
+                raise TypeError(msg)
+        parts = [item.statistics_ for item in (self, *others) if hasattr(item, "_stream")]
+        if not parts:
+            return self
+        donor = next(item for item in (self, *others) if hasattr(item, "_stream"))
+        merged = merge_all(parts)
+        fixed = all(o._stream.fixed for o in (self, *others) if hasattr(o, "_stream"))
+        self._adopt(merged, donor, fixed=fixed)
+        return self
+
+    def _adopt(
+        self, statistics: ClassStatistics, donor: Any = None, *, fixed: bool = False
+    ) -> None:
+        """Go on from statistics, with the feature names of another estimator."""
+        self._check_parameters()
+        self._stream = Stream.resumed(
+            statistics, covariance=self._keeps_scatter, fixed=fixed
+        )
+        self.n_features_in_ = statistics.n_features
+        if hasattr(donor, "feature_names_in_"):
+            self.feature_names_in_ = donor.feature_names_in_
+
+    def __add__(self, other: Any) -> Self:
+        """Return a new estimator of the samples of both."""
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        from sklearn.base import clone
+
+        new: Self = clone(self)
+        return new.merge(self, other)
+
+    # Reading --------------------------------------------------------------------
+
+    def _fitted(self) -> Stream:
+        if not hasattr(self, "_stream"):
+            msg = (
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit', "
+                "'partial_fit' or 'fit_batches' with appropriate arguments before using "
+                "this estimator."
+            )
+            raise NotFittedError(msg)
+        return self._stream
+
+    @property
+    def statistics_(self) -> ClassStatistics:
+        """Frozen statistics of all samples so far."""
+        return self._fitted().statistics()
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Sorted class labels, always NumPy, (K,)."""
+        return self.statistics_.classes
+
+    @property
+    def class_count_(self) -> Array:
+        """Number of samples of each class, or sum of their weights, (K,)."""
+        return self.statistics_.moments.counts
+
+    @property
+    def class_means_(self) -> Array:
+        """Class means, float64, (K, D); NaN for a class without samples."""
+        statistics = self.statistics_
+        return statistics.once("class_means", lambda: statistics.class_means)
+
+    @property
+    def n_samples_seen_(self) -> int:
+        """Number of samples accumulated, without those of weight zero."""
+        return self.statistics_.n_samples
+
+    def _check_new(self, X: Any, method: str) -> Array:
+        """Check features that are to be judged by the fitted centers."""
+        statistics = self.statistics_
+        features, invalid = check_features(self, X, reset=False)
+        name = f"{type(self).__name__}.{method}()"
+        check_same_place(features, statistics.moments.sums, f"The input of {name}")
+        if invalid:
+            raise not_finite(features)
+        xp = namespace(features)
+        dtype = _array.working_dtype(features)
+        return features if features.dtype == dtype else xp.astype(features, dtype)
+
+
+def each_batch(
+    batches: Iterable[Any], progress: bool
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield (X, y, sample_weight) from batches of two or three parts."""
+    if progress:
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            msg = "progress=True requires tqdm: pip install 'sknc[progress]'."
+            raise ImportError(msg) from error
+        batches = tqdm(batches, desc="batches", unit="batch")
+    for batch in batches:
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            found = (
+                f"{len(batch)} parts"
+                if isinstance(batch, (tuple, list))
+                else type(batch).__name__
+            )
+            msg = (
+                "batches must yield (X, y) or (X, y, sample_weight), got "
+                f"{found}: map your loader, for example with "
+                "((model.features(x), y) for x, y in loader)."
+            )
+            raise ValueError(msg)
+        X, y, *rest = batch
+        yield X, y, rest[0] if rest else None
+
+
+@contextmanager
+def _unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Give an estimator its attributes back if the body raises."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

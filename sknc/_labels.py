@@ -1,0 +1,120 @@
+"""From labels to class indices, with classes that may appear at any time."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc import _array
+from sknc._array import Array, namespace
+from sknc._memo import Memo
+
+
+@dataclass(frozen=True, eq=False)
+class ClassIndex(Memo):
+    """
+    Sorted labels, and the row of the accumulator that each belongs to.
+
+    Rows are handed out in the order in which classes appear, so that a new class
+    moves none of the others.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (K,)
+        Sorted.
+    rows : ndarray of shape (K,)
+        A permutation of 0 ... K - 1.
+    fixed : bool
+        Whether other labels are an error.
+    """
+
+    labels: np.ndarray
+    rows: np.ndarray
+    fixed: bool = False
+
+    @classmethod
+    def of(cls, labels: np.ndarray, *, fixed: bool = False) -> "ClassIndex":
+        """Index sorted distinct labels in their own order."""
+        return cls(labels, np.arange(len(labels)), fixed)
+
+    def including(self, y: Array) -> "ClassIndex":
+        """Return an index that knows the labels in `y` too."""
+        if self.fixed:
+            return self
+        found = np.unique(_array.to_numpy(_distinct(y)))
+        if not len(self.labels):
+            return ClassIndex.of(found)
+        self._check_kind(found)
+        new = np.setdiff1d(found, self.labels)
+        if not len(new):
+            return self
+        labels = np.concatenate([self.labels, new])
+        rows = np.concatenate([self.rows, len(self.rows) + np.arange(len(new))])
+        order = np.argsort(labels, kind="stable")
+        return ClassIndex(labels[order], rows[order])
+
+    def encode(self, y: Array, like: Array) -> tuple[Array, Any]:
+        """
+        Return the row of each label beside `like`, and whether one is unknown.
+
+        Parameters
+        ----------
+        y : array of shape (B,)
+            Checked labels.
+        like : array
+            Features, for their library and device.
+
+        Returns
+        -------
+        index : int64 array of shape (B,)
+            Rows; of no meaning where the label is unknown.
+        unknown : bool or 0-d tensor
+            Whether a label is not among the classes.
+        """
+        if _array.is_tensor(y) and _array.is_tensor(like):
+            y = y.to(like.device)
+            labels, rows = self.once(
+                ("tensors", str(y.device)),
+                lambda: (_array.move_like(self.labels, y), _array.move_like(self.rows, y)),
+            )
+            xp = namespace(y)
+            y = xp.astype(y, labels.dtype)
+            place = xp.searchsorted(labels, y)
+            place = xp.clip(place, 0, len(self.labels) - 1)
+            return rows[place], xp.any(labels[place] != y)
+        y = _array.to_numpy(y)
+        self._check_kind(y)
+        place = np.minimum(np.searchsorted(self.labels, y), len(self.labels) - 1)
+        unknown = bool(np.any(self.labels[place] != y))
+        index = _array.move_like(self.rows[place], like, namespace(like).int64)
+        return index, unknown
+
+    def unknown_label(self, y: Array) -> ValueError:
+        """Return the error for labels that are not among the classes."""
+        found = np.setdiff1d(_array.to_numpy(y), self.labels)
+        return ValueError(
+            f"y holds labels {found[:5].tolist()} that are not among the "
+            f"{len(self.labels)} classes {_shortened(self.labels)}: expected only those. "
+            "Name every class in the first partial_fit(X, y, classes=...)."
+        )
+
+    def _check_kind(self, y: np.ndarray) -> None:
+        strings = [labels.dtype.kind in "US" for labels in (self.labels, y)]
+        if strings[0] != strings[1]:
+            names = ["strings" if s else "numbers" for s in strings]
+            msg = (
+                f"y holds {names[1]} where the classes so far are {names[0]} "
+                f"{_shortened(self.labels)}: expected labels of the same kind."
+            )
+            raise ValueError(msg)
+
+
+def _shortened(labels: np.ndarray) -> str:
+    if len(labels) <= 6:
+        return str(labels.tolist())
+    first, last = labels[:3].tolist(), labels[-1:].tolist()
+    return f"[{', '.join(map(repr, first))}, ..., {last[0]!r}]"
+
+
+def _distinct(y: Array) -> Array:
+    return namespace(y).unique_values(y) if _array.is_tensor(y) else y

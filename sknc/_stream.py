@@ -1,0 +1,123 @@
+"""A stream of checked batches on its way into class statistics."""
+
+from typing import Any
+
+import numpy as np
+
+from sknc import _array
+from sknc._accumulator import Accumulator
+from sknc._array import Array
+from sknc._labels import ClassIndex
+from sknc._validation import Batch, check_classes, not_finite
+from sknc.statistics import ClassStatistics
+
+
+class Stream:
+    """
+    Accumulates batches with labels; a rejected batch leaves it as it was.
+
+    Parameters
+    ----------
+    covariance : bool
+        Whether to keep the (D, D) scatter.
+    """
+
+    def __init__(self, *, covariance: bool) -> None:
+        self._covariance = covariance
+        self._index: ClassIndex | None = None
+        self._accumulator: Accumulator | None = None
+        self._dtype = ""
+        self._statistics: ClassStatistics | None = None
+
+    @classmethod
+    def resumed(
+        cls, statistics: ClassStatistics, *, covariance: bool, fixed: bool = False
+    ) -> "Stream":
+        """Return a stream that goes on from statistics."""
+        self = cls(covariance=covariance)
+        moments = statistics.moments
+        if moments.scatter is not None and not covariance:
+            moments = moments.without_scatter()
+        self._index = ClassIndex.of(statistics.classes, fixed=fixed)
+        self._accumulator = Accumulator(
+            moments.anchors, len(statistics.classes), moments=moments
+        )
+        self._accumulator.n_samples = statistics.n_samples
+        self._dtype = statistics.input_dtype
+        self._statistics = statistics
+        return self
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the classes were named."""
+        return self._index is not None and self._index.fixed
+
+    def update(self, batch: Batch, classes: Any = None) -> None:
+        """Add a batch, or raise and change nothing."""
+        index = self._classes(classes).including(batch.labels)
+        accumulator = self._place(batch.features, len(index.labels))
+        rows, unknown = index.encode(batch.labels, batch.features)
+        accumulator.grow(len(index.labels))
+        invalid = batch.invalid | unknown
+        if not accumulator.update(batch.features, rows, batch.weights, invalid):
+            if unknown:
+                raise index.unknown_label(batch.labels)
+            raise not_finite(batch.features)
+        dtype = _array.dtype_name(batch.features)
+        if self._dtype not in ("", dtype):
+            dtype = accumulator.working_dtype_name
+        self._index, self._accumulator, self._dtype = index, accumulator, dtype
+        self._statistics = None
+
+    def _classes(self, classes: Any) -> ClassIndex:
+        if classes is None:
+            return self._index or ClassIndex.of(np.empty(0))
+        labels = check_classes(classes)
+        if self._index is None:
+            return ClassIndex.of(labels, fixed=True)
+        if not np.array_equal(self._index.labels, labels):
+            msg = (
+                f"classes={labels.tolist()[:10]} is not the same as on the last call to "
+                f"partial_fit: expected the classes {self._index.labels.tolist()[:10]}."
+            )
+            raise ValueError(msg)
+        return self._index
+
+    def _place(self, features: Array, n_classes: int) -> Accumulator:
+        """Return the accumulator, after checking that it lies beside the features."""
+        held = self._accumulator
+        if held is None:
+            return Accumulator(features, n_classes, covariance=self._covariance)
+        check_same_place(features, held.like, "This batch")
+        return held
+
+    def statistics(self) -> ClassStatistics:
+        """Return the statistics of all batches so far."""
+        if self._statistics is None:
+            assert self._index is not None
+            assert self._accumulator is not None
+            moments = self._accumulator.moments().take(self._index.rows)
+            self._statistics = ClassStatistics(
+                self._index.labels, moments, self._accumulator.n_samples, self._dtype
+            )
+        return self._statistics
+
+
+def check_same_place(features: Array, held: Array, what: str) -> None:
+    """Refuse features of another array library or device than the statistics."""
+    if _array.same_place(features, held):
+        return
+    msg = (
+        f"{what} is {_array.describe(features)}, but the statistics are "
+        f"{_array.describe(held)}: all inputs must use the same namespace and device. "
+        f"Convert it first, for example with {_remedy(held)}."
+    )
+    raise ValueError(msg)
+
+
+def _remedy(held: Array) -> str:
+    if isinstance(held, np.ndarray):
+        return "X.cpu().numpy()"
+    if _array.is_tensor(held):
+        return f"torch.as_tensor(X, device={str(held.device)!r})"
+    return f"{type(held).__module__.partition('.')[0]}.asarray(X)"

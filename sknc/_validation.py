@@ -1,0 +1,365 @@
+"""The front door: features, labels, weights and head become checked arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
+
+from sknc import _array
+from sknc._array import Array, namespace
+from sknc.head import LinearHead
+
+_HOST_FLOATS = [np.float64, np.float32, np.float16]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """
+    A checked batch, but for one flag that may still be on a device.
+
+    Parameters
+    ----------
+    features : array of shape (B, D)
+        Finite unless `invalid`.
+    labels : array of shape (B,)
+        Integer tensor, or NumPy array of any kind of label.
+    weights : float64 array of shape (B,), or None
+        Positive where used; rows of weight zero have been taken out.
+    invalid : bool or 0-d tensor
+        Whether the features hold NaN or infinity.
+    """
+
+    features: Array
+    labels: Array
+    weights: Array | None
+    invalid: Any
+
+
+# Features ---------------------------------------------------------------------
+
+
+def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
+    """
+    Check features, and return them with a flag that is true if they are not finite.
+
+    Tensors are recognized before scikit-learn could turn them into NumPy arrays, and
+    stay on their device. For everything else the flag is False: it has been read.
+    """
+    if _array.is_tensor(X):
+        return _check_tensor(estimator, X, reset=reset)
+    dtypes: list[Any] = _HOST_FLOATS
+    if _dispatched(X):
+        xp = namespace(X)
+        dtypes = [xp.float64, xp.float32]
+    checked = validate_data(
+        estimator, X, reset=reset, dtype=dtypes, ensure_all_finite=False
+    )
+    if not _all_finite(checked):
+        raise not_finite(checked)
+    return checked, False
+
+
+def _dispatched(X: Any) -> bool:
+    """Whether scikit-learn would leave X in its own array library."""
+    import sklearn
+
+    return (
+        sklearn.get_config()["array_api_dispatch"]
+        and array_api_compat.is_array_api_obj(X)
+        and not array_api_compat.is_numpy_array(X)
+    )
+
+
+def _all_finite(X: Array) -> bool:
+    """Whether X is finite; one dot product in the usual case."""
+    xp = namespace(X)
+    if isinstance(X, np.ndarray) and X.dtype != np.float16:
+        flat = X.ravel(order="K")
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(np.dot(flat, flat)):
+                return True
+    # Squares of finite numbers may overflow, so ask each number.
+    return bool(xp.all(xp.isfinite(X)))
+
+
+def not_finite(X: Array) -> ValueError:
+    """Return the error for features with NaN or infinity."""
+    xp = namespace(X)
+    n_nan = int(xp.sum(xp.astype(xp.isnan(X), xp.int64)))
+    n_bad = int(xp.sum(xp.astype(~xp.isfinite(X), xp.int64)))
+    return ValueError(
+        f"Input X contains NaN or infinity: expected finite features, got {n_nan} NaN "
+        f"and {n_bad - n_nan} infinite values in {tuple(X.shape)}. Remove those samples, "
+        "or find where the network produced them; nothing of this batch was used."
+    )
+
+
+def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]:
+    torch = _array.torch_module()
+    assert torch is not None
+    name = type(estimator).__name__
+    if X.ndim != 2:
+        msg = (
+            f"Expected 2D array, got {X.ndim}D tensor of shape {tuple(X.shape)} instead: "
+            f"{name} takes features of shape (n_samples, n_features). Flatten or pool "
+            "other axes, or reshape your data with X.reshape(1, -1) for one sample."
+        )
+        raise ValueError(msg)
+    for count, what in zip(X.shape, ("sample", "feature"), strict=True):
+        if not count:
+            msg = (
+                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a minimum "
+                f"of 1 is required by {name}."
+            )
+            raise ValueError(msg)
+    if X.is_complex() or X.layout != torch.strided:
+        kind = "complex" if X.is_complex() else "sparse"
+        msg = f"{name} expected dense real features, got a {kind} tensor."
+        raise ValueError(msg)
+    if X.device.type == "mps":
+        msg = (
+            f"{name} keeps its sums in float64, which device 'mps' lacks: move the "
+            "features with X.cpu() first."
+        )
+        raise ValueError(msg)
+    X = X.detach()
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if not X.is_floating_point():
+        return X.to(torch.float64), False
+    # A sum of absolute values is finite exactly if all are, unless it overflows.
+    return X, ~torch.isfinite(X).all()
+
+
+# Labels -----------------------------------------------------------------------
+
+
+def check_labels(y: Any, n_samples: int) -> Array:
+    """Return one label a sample: an integer tensor, or a NumPy array of any kind."""
+    if y is None:
+        msg = (
+            "requires y to be passed, but the target y is None: expected one class "
+            "label a sample."
+        )
+        raise ValueError(msg)
+    if _array.is_tensor(y):
+        y = y.detach()
+        if y.ndim != 1 or y.is_floating_point() or y.is_complex():
+            msg = (
+                "y must be a 1-D tensor of integer class labels, got shape "
+                f"{tuple(y.shape)} and {y.dtype}. Soft or one-hot labels have no class: "
+                "use y.argmax(dim=1)."
+            )
+            raise ValueError(msg)
+    else:
+        if array_api_compat.is_array_api_obj(y):
+            y = _array.to_numpy(y)
+        y = column_or_1d(y, warn=True)
+        if y.dtype.kind not in "iub":
+            assert_all_finite(y, input_name="y")
+            check_classification_targets(y)
+        if y.dtype.kind == "O":
+            y = _plain_strings(y)
+    if y.shape[0] != n_samples:
+        msg = (
+            f"X and y have inconsistent numbers of samples: expected {n_samples} labels, "
+            f"one a row of X, got {y.shape[0]}."
+        )
+        raise ValueError(msg)
+    return y
+
+
+def _plain_strings(y: np.ndarray) -> np.ndarray:
+    """Return object labels as strings or numbers that sort and compare fast."""
+    kinds = {isinstance(label, str) for label in y}
+    if len(kinds) > 1:
+        msg = (
+            "y mixes strings and other labels: expected labels of one kind. Convert "
+            "them, for example with y.astype(str)."
+        )
+        raise ValueError(msg)
+    return np.asarray(y.tolist()) if kinds else y
+
+
+def check_weights(sample_weight: Any, X: Array) -> Array | None:
+    """Return non-negative float64 weights beside X, or None without any."""
+    if sample_weight is None:
+        return None
+    xp = namespace(X)
+    n_samples = X.shape[0]
+    weights = _array.move_like(sample_weight, X, xp.float64)
+    if weights.ndim == 0:
+        weights = xp.zeros(n_samples, dtype=xp.float64, device=_array.device_of(X)) + weights
+    if tuple(weights.shape) != (n_samples,):
+        msg = (
+            f"sample_weight.shape == {tuple(weights.shape)}, expected ({n_samples},): "
+            "one weight a row of X."
+        )
+        raise ValueError(msg)
+    finite, negative, positive = _array.read_flags(
+        xp.all(xp.isfinite(weights)), xp.any(weights < 0), xp.any(weights > 0)
+    )
+    if not finite or negative:
+        what = "NaN or infinite" if not finite else "negative"
+        msg = (
+            f"sample_weight holds {what} values: expected finite weights of at least 0."
+        )
+        raise ValueError(msg)
+    if not positive:
+        msg = (
+            "All sample_weight values are zero: expected at least one positive weight, "
+            "since samples of weight zero are left out."
+        )
+        raise ValueError(msg)
+    return weights
+
+
+def check_batch(
+    estimator: Any, X: Any, y: Any, sample_weight: Any = None, *, reset: bool
+) -> Batch:
+    """Check one batch; nothing of the estimator but its feature names changes."""
+    if not _array.is_tensor(X) and y is not None and not _array.is_tensor(y):
+        check_consistent_length(X, y)
+    features, invalid = check_features(estimator, X, reset=reset)
+    labels = check_labels(y, features.shape[0])
+    weights = check_weights(sample_weight, features)
+    if weights is None:
+        return Batch(features, labels, None, invalid)
+    used = weights > 0
+    if bool(namespace(weights).all(used)):
+        return Batch(features, labels, weights, invalid)
+    if _array.is_tensor(labels):
+        mask = _array.move_like(used, labels)
+    else:
+        mask = _array.to_numpy(used)
+    return Batch(features[used], labels[mask], weights[used], invalid)
+
+
+# Classes ----------------------------------------------------------------------
+
+
+def check_classes(classes: Any) -> np.ndarray:
+    """Return the sorted distinct labels of a ``classes`` argument."""
+    labels = np.asarray(_array.to_numpy(classes) if hasattr(classes, "dtype") else classes)
+    if labels.dtype.kind == "O":
+        labels = _plain_strings(labels.ravel()).reshape(labels.shape)
+    if labels.ndim != 1 or not len(labels):
+        msg = (
+            f"classes must be a 1-D list of labels, got an array of shape {labels.shape}."
+        )
+        raise ValueError(msg)
+    found = np.unique(labels)
+    if len(found) != len(labels):
+        msg = f"classes holds a label twice: {len(labels)} labels, {len(found)} distinct."
+        raise ValueError(msg)
+    return found
+
+
+# Head -------------------------------------------------------------------------
+
+
+def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
+    """
+    Return a head's weights and bias in float64, its rows in the order of `classes`.
+
+    Parameters
+    ----------
+    head : object
+        ``torch.nn.Linear``, a fitted scikit-learn linear classifier, ``(W, b)`` or W.
+    classes : ndarray of shape (K,)
+        Sorted labels.
+    like : array of shape (..., D)
+        Features, for their library, device and width.
+    """
+    weights, bias, head_classes = _head_parts(head)
+    xp = namespace(like)
+    weights = _array.move_like(weights, like, xp.float64)
+    if bias is not None:
+        bias = xp.reshape(_array.move_like(bias, like, xp.float64), (-1,))
+    if weights.ndim == 1:
+        weights = weights[None, :]
+    if bias is not None and bias.shape[0] == 1 and weights.shape[0] > 1:
+        bias = xp.broadcast_to(bias, (weights.shape[0],))
+    if weights.shape[0] == 1 and len(classes) == 2:
+        # One row decides by its sign, which two opposite halves do as well.
+        weights = xp.concat([-weights / 2, weights / 2])
+        bias = None if bias is None else xp.concat([-bias / 2, bias / 2])
+    _check_head_shape(weights, bias, len(classes), like.shape[-1], head_classes)
+    for part, what in ((weights, "weights"), (bias, "bias")):
+        if part is not None and not bool(xp.all(xp.isfinite(part))):
+            msg = f"The head's {what} hold NaN or infinity: expected finite numbers."
+            raise ValueError(msg)
+    if head_classes is not None:
+        order = _row_order(head_classes, classes)
+        index = xp.asarray(order, device=_array.device_of(weights))
+        weights = xp.take(weights, index, axis=0)
+        bias = None if bias is None else xp.take(bias, index, axis=0)
+    return LinearHead(weights, bias)
+
+
+def _head_parts(head: Any) -> tuple[Any, Any, np.ndarray | None]:
+    """Take a head apart into weights, bias and class labels."""
+    if hasattr(head, "coef_"):
+        intercept = getattr(head, "intercept_", None)
+        return head.coef_, intercept, getattr(head, "classes_", None)
+    if hasattr(head, "weight") and _array.is_tensor(head.weight):
+        return head.weight, getattr(head, "bias", None), None
+    if isinstance(head, (tuple, list)) and len(head) == 2 and np.ndim(head[0]) == 2:
+        return head[0], head[1], None
+    if hasattr(head, "shape"):
+        return head, None, None
+    hint = " Fit it first." if hasattr(head, "fit") else ""
+    msg = (
+        "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, "
+        f"(weights, bias) or weights, got {type(head).__name__}.{hint}"
+    )
+    raise TypeError(msg)
+
+
+def _check_head_shape(
+    weights: Array,
+    bias: Array | None,
+    n_classes: int,
+    n_features: int,
+    head_classes: Sequence[Any] | None,
+) -> None:
+    rows = n_classes if head_classes is None else max(len(head_classes), n_classes)
+    if tuple(weights.shape) != (rows, n_features):
+        msg = (
+            f"The head has weights of shape {tuple(weights.shape)}, but there are "
+            f"{n_classes} classes of {n_features} features: expected ({rows}, "
+            f"{n_features}). Pass the layer that reads these features; if some of its "
+            "classes have no samples, name all with partial_fit(X, y, classes=...)."
+        )
+        raise ValueError(msg)
+    if bias is not None and bias.shape[0] != weights.shape[0]:
+        msg = (
+            f"The head has a bias of {bias.shape[0]} entries and weights of "
+            f"{weights.shape[0]} rows: expected one entry a row."
+        )
+        raise ValueError(msg)
+
+
+def _row_order(head_classes: Any, classes: np.ndarray) -> np.ndarray:
+    """Return the head's row of each of `classes`."""
+    labels = np.asarray(head_classes)
+    order = np.argsort(labels)
+    position = np.searchsorted(labels[order], classes)
+    position = np.minimum(position, len(labels) - 1)
+    rows = order[position]
+    missing = classes[labels[rows] != classes]
+    if len(missing):
+        msg = (
+            f"The head does not know the classes {missing[:5].tolist()}: expected the "
+            "labels it was fitted on."
+        )
+        raise ValueError(msg)
+    return rows

@@ -1,0 +1,379 @@
+"""`NeuralCollapseAnalyzer`: from batches of features to a report."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+from sknc import _array
+from sknc._array import Array, namespace
+from sknc._estimator import CenterEstimator, each_batch
+from sknc._validation import check_batch, check_head
+from sknc.convention import Convention
+from sknc.evaluation import Evaluation
+from sknc.head import LinearHead
+from sknc.metrics import select
+from sknc.metrics._geometry import centered_means, spectrum
+from sknc.report import NCReport, build_report
+from sknc.statistics import ClassStatistics
+
+
+class NeuralCollapseAnalyzer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, CenterEstimator
+):
+    """
+    Measure neural collapse of last-layer features, in one pass.
+
+    Accumulates class means and within-class scatter from batches, exactly and in
+    any order, and reports how far the features have collapsed (NC1), how near the
+    class means are to a simplex equiangular tight frame (NC2), how well a linear
+    head is aligned with them (NC3), and how often it decides as the nearest class
+    center does (NC4).
+
+    Parameters
+    ----------
+    head : object, default=None
+        The linear classifier that reads the features: a ``torch.nn.Linear``, a fitted
+        scikit-learn linear classifier, ``(weights, bias)``, or weights of shape
+        (n_classes, n_features). Its rows are in the order of ``classes_`` unless it
+        has ``classes_`` of its own. Read whenever a report is made, so a layer in
+        training is seen as it then is. Without a head, metrics of heads are left out.
+    convention : str or Convention, default="default"
+        Choices on which papers differ: "default", "papyan2020", "han2022", "zhu2021",
+        "frequency", "he_su2023", or a `Convention`.
+    metrics : "default", "all", or list of str, default="default"
+        What to report; keys are listed by `sknc.metrics.catalogue`.
+    covariance : bool, default=True
+        Whether to keep the (n_features, n_features) scatter. Without it memory is
+        O(n_classes * n_features), and ``nc1_pinv`` comes from `score` only.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels; always NumPy.
+    class_count_ : array of shape (n_classes,)
+        Number of samples of each class, or sum of their weights.
+    class_means_ : array of shape (n_classes, n_features)
+        Class means, float64.
+    global_mean_ : array of shape (n_features,)
+        The convention's global mean; by default the mean of class means.
+    within_class_covariance_ : array of shape (n_features, n_features)
+        Average over samples of ``(x - mean)(x - mean)^T`` about class means. Needs
+        ``covariance=True``.
+    between_class_covariance_ : array of shape (n_features, n_features)
+        The convention's covariance of the class means.
+    total_covariance_ : array of shape (n_features, n_features)
+        Covariance of all samples about their mean, divided by their number. Equal to
+        the sum of the other two under ``convention="frequency"``.
+    n_samples_seen_ : int
+        Number of samples accumulated.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if they had any.
+    statistics_ : ClassStatistics
+        Frozen state: everything else follows from it.
+
+    See Also
+    --------
+    NearestClassCenter : The classifier that collapse leads to.
+    sknc.nc_scorer : Every metric, for `cross_validate`.
+
+    References
+    ----------
+    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
+       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
+       https://doi.org/10.1073/pnas.2015509117
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sknc import NeuralCollapseAnalyzer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> head = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> analyzer = NeuralCollapseAnalyzer(head=head)
+    >>> for start in range(0, 150, 32):
+    ...     batch = slice(start, start + 32)
+    ...     analyzer = analyzer.partial_fit(X[batch], y[batch])
+    >>> report = analyzer.score(X, y)
+    >>> round(report.nc1_trace_ratio, 4), round(report.nc4_ncc_accuracy, 4)
+    (0.1506, 0.9267)
+    """
+
+    def __init__(
+        self,
+        head: Any = None,
+        *,
+        convention: str | Convention = "default",
+        metrics: str | Iterable[str] = "default",
+        covariance: bool = True,
+    ) -> None:
+        self.head = head
+        self.convention = convention
+        self.metrics = metrics
+        self.covariance = covariance
+
+    @property
+    def _keeps_scatter(self) -> bool:
+        return bool(self.covariance)
+
+    def _check_parameters(self) -> None:
+        Convention.preset(self.convention)
+        select(self.metrics)
+
+    # Reports --------------------------------------------------------------------
+
+    def report(self) -> NCReport:
+        """
+        Report the metrics of what was accumulated.
+
+        Returns
+        -------
+        NCReport
+            Without the metrics that need samples: those of decisions (NC4), and
+            ``nc1_pinv`` if ``covariance=False``. `score` has them.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If fewer than two classes have samples, or the head does not fit.
+        """
+        statistics = self.statistics_
+        seen = statistics.observed_only()
+        with _array.plain_arithmetic(statistics.moments.sums):
+            return build_report(
+                seen,
+                head=_rows_of(self._linear_head(statistics), statistics),
+                convention=Convention.preset(self.convention),
+                metrics=self.metrics,
+                n_unobserved=statistics.n_classes - seen.n_classes,
+            )
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> NCReport:
+        """
+        Report the metrics of samples about the fitted centers.
+
+        On the samples that were fitted, NC1 to NC3 are those of `report`. On others,
+        NC1 measures their spread about the fitted class means ("strong test
+        collapse"), and NC4 is the mismatch on them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+        y : array-like of shape (n_samples,)
+            Class labels, all of them fitted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        NCReport
+            As a number, the share of variance that is between classes.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the input is malformed or the head does not fit.
+
+        References
+        ----------
+        .. [1] L. Hui, M. Belkin, P. Nakkiran. "Limitations of neural collapse for
+           understanding generalization in deep learning." 2022.
+           https://arxiv.org/abs/2202.08384
+        """
+        return self.score_batches([(X, y, sample_weight)])
+
+    def score_batches(
+        self, batches: Iterable[Any], *, progress: bool = False
+    ) -> NCReport:
+        """
+        Report the metrics of the samples of all batches about the fitted centers.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight)
+            Any iterable, such as a torch DataLoader.
+        progress : bool, default=False
+            Whether to show a progress bar, which takes tqdm.
+
+        Returns
+        -------
+        NCReport
+            As `score` of all samples at once.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If a batch is malformed, there is none, or the head does not fit.
+        """
+        statistics = self.statistics_
+        convention = Convention.preset(self.convention)
+        head = self._linear_head(statistics)
+        keys = {metric.key for metric in select(self.metrics)}
+        with _array.plain_arithmetic(statistics.moments.sums):
+            evaluation = Evaluation(statistics, head, convention, keys)
+            empty = True
+            for X, y, sample_weight in each_batch(batches, progress):
+                batch = check_batch(self, X, y, sample_weight, reset=False)
+                evaluation.update(batch)
+                empty = False
+            if empty:
+                msg = "score_batches got an iterable without batches: expected one or more."
+                raise ValueError(msg)
+            held_out, decisions = evaluation.result()
+            return build_report(
+                held_out,
+                head=_rows_of(head, statistics),
+                decisions=decisions,
+                convention=convention,
+                metrics=self.metrics,
+                n_unobserved=statistics.n_classes - held_out.n_classes,
+            )
+
+    def _linear_head(self, statistics: ClassStatistics) -> LinearHead | None:
+        if self.head is None:
+            return None
+        return check_head(self.head, statistics.classes, statistics.moments.anchors)
+
+    # Coordinates ----------------------------------------------------------------
+
+    def transform(self, X: Any) -> Array:
+        """
+        Project features on the span of the centered class means.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples, rank)
+            Coordinates about the global mean on orthonormal directions, by descending
+            variance of the class means; at most n_classes - 1 of them.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+        """
+        with _array.plain_arithmetic(X):
+            features = self._check_new(X, "transform")
+            xp = namespace(features)
+            wide = xp.astype(features, xp.float64) - self.global_mean_
+            return xp.astype(wide @ self._directions().T, features.dtype)
+
+    def _directions(self) -> Array:
+        """Orthonormal directions of the class means, their signs fixed, (R, D)."""
+        seen = self.statistics_.observed_only()
+        found = spectrum(seen, Convention.preset(self.convention)).directions
+        xp = namespace(found)
+        largest = xp.max(found, axis=1, keepdims=True)
+        least = xp.min(found, axis=1, keepdims=True)
+        return xp.where(largest >= -least, found, -found)
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self._directions().shape[0])
+
+    # Fitted attributes ------------------------------------------------------------
+
+    @property
+    def global_mean_(self) -> Array:
+        """The convention's global mean, float64, (D,)."""
+        seen = self.statistics_.observed_only()
+        weights = Convention.preset(self.convention).center_weights(seen.counts)
+        return weights @ seen.class_means
+
+    @property
+    def within_class_covariance_(self) -> Array:
+        """Pooled within-class covariance, divided by the count, (D, D)."""
+        statistics = self.statistics_
+        scatter = statistics.within_scatter
+        if scatter is None:
+            msg = (
+                "within_class_covariance_ needs the scatter, which covariance=False does "
+                "not keep: use covariance=True."
+            )
+            raise AttributeError(msg)
+        xp = namespace(scatter)
+        return statistics.once("within", lambda: scatter / xp.sum(statistics.counts))
+
+    @property
+    def between_class_covariance_(self) -> Array:
+        """The convention's covariance of the class means, (D, D)."""
+        return self._covariance_of_means(Convention.preset(self.convention))
+
+    @property
+    def total_covariance_(self) -> Array:
+        """Covariance of all samples about their mean, divided by the count, (D, D)."""
+        frequency = Convention.preset("frequency")
+        return self.within_class_covariance_ + self._covariance_of_means(frequency)
+
+    def _covariance_of_means(self, convention: Convention) -> Array:
+        seen = self.statistics_.observed_only()
+
+        def product() -> Array:
+            xp = namespace(seen.counts)
+            root = xp.sqrt(convention.between_weights(seen.counts))
+            return _array.gram(centered_means(seen, convention) * root[:, None])
+
+        if seen.n_classes < 2:
+            return 0 * _array.gram(seen.class_means)
+        return seen.once(("between", convention), product)
+
+
+def _rows_of(head: LinearHead | None, statistics: ClassStatistics) -> LinearHead | None:
+    """Return the head's rows of the classes that have samples."""
+    observed = statistics.observed
+    if head is None or len(observed) == statistics.n_classes:
+        return head
+    index = namespace(head.weights).asarray(
+        np.asarray(observed), device=_array.device_of(head.weights)
+    )
+    return head.rows(index)
+
+
+def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    """
+    Score an analyzer, or a pipeline that ends in one, with every metric.
+
+    A scorer for scikit-learn: ``cross_validate(..., scoring=nc_scorer)``.
+
+    Parameters
+    ----------
+    estimator : NeuralCollapseAnalyzer or Pipeline
+        Fitted.
+    X : array-like of shape (n_samples, n_features)
+        Features.
+    y : array-like of shape (n_samples,)
+        Class labels.
+
+    Returns
+    -------
+    dict of str to float
+        Metrics by key, and "score": the report as a number, greater is more collapsed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_validate
+    >>> from sknc import NeuralCollapseAnalyzer, nc_scorer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> results = cross_validate(NeuralCollapseAnalyzer(), X, y, scoring=nc_scorer)
+    >>> results["test_nc1_trace_ratio"].shape
+    (5,)
+    """
+    report = estimator.score(X, y)
+    return {"score": float(report), **report.to_dict()}

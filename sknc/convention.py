@@ -1,0 +1,139 @@
+"""The choices on which papers differ, as one frozen value."""
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+from sknc._array import Array, namespace
+
+
+@dataclass(frozen=True)
+class Convention:
+    """
+    The choices that give one name, such as "NC1", several values.
+
+    On balanced data all presets agree, up to the division by the number of
+    classes and the square in NC3. A report records the convention it used.
+
+    Parameters
+    ----------
+    name : str, default="custom"
+        What to call it in reports.
+    center : {"class", "sample", "none"}, default="class"
+        Global mean that is taken from the class means: the mean of class means,
+        the mean of samples, or zero.
+    between : {"uniform", "frequency"}, default="uniform"
+        Weights of the classes in the between-class covariance: 1/K, or the share
+        of the samples.
+    within : {"sample", "class"}, default="sample"
+        Within-class covariance: the average over samples, or the average over
+        classes of the class covariances.
+    divide_by_classes : bool, default=True
+        Whether ``nc1_pinv`` is divided by K.
+    rank : {"numerical", "full"}, default="numerical"
+        Directions of the class means that ``nc1_pinv`` inverts: those whose
+        singular value is above rounding, or always the first min(K - 1, D).
+    squared_duality : bool, default=False
+        Whether ``nc3_self_duality`` is the squared norm.
+
+    Raises
+    ------
+    ValueError
+        If a choice is not one of those listed.
+
+    Examples
+    --------
+    >>> from sknc import Convention
+    >>> Convention.preset("papyan2020").squared_duality
+    True
+    >>> Convention(name="mine", between="frequency").center
+    'class'
+    """
+
+    name: str = "custom"
+    center: Literal["class", "sample", "none"] = "class"
+    between: Literal["uniform", "frequency"] = "uniform"
+    within: Literal["sample", "class"] = "sample"
+    divide_by_classes: bool = True
+    rank: Literal["numerical", "full"] = "numerical"
+    squared_duality: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject choices that do not exist."""
+        hints = get_type_hints(type(self))
+        for item in fields(self):
+            allowed, value = get_args(hints[item.name]), getattr(self, item.name)
+            if allowed and value not in allowed:
+                msg = (
+                    f"Convention's {item.name!r} must be one of {list(allowed)}, "
+                    f"got {value!r}."
+                )
+                raise ValueError(msg)
+
+    @classmethod
+    def preset(cls, name: "str | Convention") -> "Convention":
+        """
+        Return the preset of that name, or the convention itself if given one.
+
+        Parameters
+        ----------
+        name : str or Convention
+            One of `PRESETS`, or a convention.
+
+        Returns
+        -------
+        Convention
+            The convention.
+
+        Raises
+        ------
+        ValueError
+            If there is no preset of that name.
+        """
+        if isinstance(name, cls):
+            return name
+        if name not in PRESETS:
+            msg = (
+                f"convention must be a Convention or one of {sorted(PRESETS)}, "
+                f"got {name!r}."
+            )
+            raise ValueError(msg)
+        return PRESETS[str(name)]
+
+    def center_weights(self, counts: Array) -> Array:
+        """Return the weights of the class means in the global mean, (K,)."""
+        if self.center == "none":
+            return 0 * counts
+        return _weights(counts, by_count=self.center == "sample")
+
+    def between_weights(self, counts: Array) -> Array:
+        """Return the weights of the classes in the between covariance, (K,)."""
+        return _weights(counts, by_count=self.between == "frequency")
+
+    def within_weights(self, counts: Array) -> Array:
+        """Return the weights of the class covariances in the within one, (K,)."""
+        return _weights(counts, by_count=self.within == "sample")
+
+
+def _weights(counts: Array, *, by_count: bool) -> Array:
+    xp = namespace(counts)
+    if by_count:
+        return counts / xp.sum(counts)
+    present = xp.astype(counts > 0, counts.dtype)
+    return present / xp.sum(present)
+
+
+PRESETS = {
+    item.name: item
+    for item in (
+        Convention("default"),
+        Convention("papyan2020", squared_duality=True),
+        Convention(
+            "han2022", divide_by_classes=False, rank="full", squared_duality=True
+        ),
+        Convention("zhu2021", center="sample"),
+        Convention("frequency", center="sample", between="frequency"),
+        Convention(
+            "he_su2023", center="sample", between="frequency", divide_by_classes=False
+        ),
+    )
+}

@@ -1,0 +1,120 @@
+"""What several metrics need of the class means, computed once for each statistics."""
+
+from dataclasses import dataclass
+
+from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
+from sknc.convention import Convention
+from sknc.held_out import AnyStatistics
+from sknc.statistics import ClassStatistics
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """
+    Singular values and directions of the weighted centered class means.
+
+    Parameters
+    ----------
+    values : array of shape (R,)
+        Singular values of ``diag(sqrt(w)) M``, largest first, the rank R of them.
+    directions : array of shape (R, D)
+        Right singular vectors, as rows.
+    """
+
+    values: Array
+    directions: Array
+
+    @property
+    def rank(self) -> int:
+        """Number of directions kept."""
+        return int(self.values.shape[0])
+
+    @property
+    def condition(self) -> float:
+        """Largest over smallest kept singular value; NaN without any."""
+        if not self.rank:
+            return float("nan")
+        return float(self.values[0] / self.values[-1])
+
+
+def check_two_classes(statistics: AnyStatistics) -> None:
+    """Refuse statistics of fewer than two classes."""
+    if statistics.n_classes < 2:
+        msg = (
+            "Neural collapse compares classes: at least 2 classes with samples are "
+            f"needed, got {statistics.n_classes} class."
+        )
+        raise ValueError(msg)
+
+
+def centered_means(statistics: AnyStatistics, convention: Convention) -> Array:
+    """Return the class means less the convention's global mean, (K, D)."""
+    check_two_classes(statistics)
+    centers = statistics.centers
+    weights = convention.center_weights(centers.counts)
+    key = ("centered_means", convention.center)
+    return centers.once(key, lambda: centers.centered_means(weights))
+
+
+def spectrum(statistics: AnyStatistics, convention: Convention) -> Spectrum:
+    """Return the spectrum of the between-class covariance of the centers."""
+    centers = statistics.centers
+    key = spectrum_key(convention)
+    return centers.once(key, lambda: _spectrum(centers, convention))
+
+
+def spectrum_key(convention: Convention) -> tuple[str, ...]:
+    """Return what the spectrum depends on."""
+    return ("spectrum", convention.center, convention.between, convention.rank)
+
+
+def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
+    xp = namespace(centers.moments.sums)
+    root = xp.sqrt(convention.between_weights(centers.counts))
+    means = centered_means(centers, convention)
+    _, values, directions = xp.linalg.svd(
+        _triangular_factor(means, root), full_matrices=False
+    )
+    n_classes, n_features = means.shape
+    most = min(n_classes if convention.center == "none" else n_classes - 1, n_features)
+    rank = most
+    if convention.rank == "numerical":
+        relative = max(n_classes, n_features) * float(xp.finfo(xp.float64).eps)
+        rounding = float(xp.linalg.vector_norm(root * centers.mean_rounding()))
+        cutoff = relative * float(values[0]) + 2 * rounding
+        rank = min(most, int(xp.sum(values > cutoff)))
+    return Spectrum(values[:rank], directions[:rank, :])
+
+
+def _triangular_factor(means: Array, root: Array) -> Array:
+    """
+    Return ``diag(root) means``, or the R of its QR factors if it is tall.
+
+    The R factor is built from row tiles, so that a tall matrix is never copied.
+    """
+    xp = namespace(means)
+    n_classes, n_features = means.shape
+    if n_classes <= 2 * n_features:
+        return means * root[:, None]
+    factor = xp.zeros((0, n_features), dtype=means.dtype, device=device_of(means))
+    for tile in tiles(n_classes, 4 * n_features):
+        rows = means[tile, :] * root[tile, None]
+        factor = xp.linalg.qr(xp.concat([factor, rows]))[1]
+    return factor
+
+
+def between_trace(statistics: AnyStatistics, convention: Convention) -> float:
+    """Return the trace of the between-class covariance."""
+    xp = namespace(statistics.counts)
+    means = centered_means(statistics, convention)
+    weights = convention.between_weights(statistics.centers.counts)
+    return float(xp.sum(weights * row_squared_norms(means)))
+
+
+def within_trace(statistics: AnyStatistics, convention: Convention) -> float:
+    """Return the trace of the within-class covariance."""
+    xp = namespace(statistics.counts)
+    weights = convention.within_weights(statistics.counts)
+    parts = weights * statistics.class_variances
+    held = statistics.counts > 0
+    return float(xp.sum(xp.where(held, parts, xp.zeros_like(parts))))

@@ -1,0 +1,277 @@
+"""NC1: the features of each class shrink to their class mean."""
+
+import math
+
+from sknc import _array
+from sknc._array import namespace
+from sknc.convention import Convention
+from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import (
+    between_trace,
+    centered_means,
+    check_two_classes,
+    spectrum,
+    spectrum_key,
+    within_trace,
+)
+from sknc.metrics._pairs import PairSummaries, summarize_pairs
+
+
+def nc1_pinv(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Within-class against between-class covariance, direction by direction.
+
+    .. math::
+        \tfrac{1}{K} \operatorname{tr}(\Sigma_W \Sigma_B^\dagger)
+
+    with :math:`\Sigma_W` the within-class and :math:`\Sigma_B` the between-class
+    covariance, and :math:`\dagger` the pseudo-inverse.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features, with their scatter.
+    convention : str or Convention, default="default"
+        Its center, weights, rank, and division by K.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if
+        all class means coincide, if every class has one sample, or if the scatter
+        was not kept. Unchanged by shifts, rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    See Also
+    --------
+    nc1_trace_ratio : The same comparison by traces, without a pseudo-inverse.
+
+    Notes
+    -----
+    Taken from the singular value decomposition of the weighted centered class
+    means, never from a D x D pseudo-inverse, so that rounding cannot make it
+    negative or huge. Some published code omits the factor 1/K.
+
+    References
+    ----------
+    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
+       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
+       https://doi.org/10.1073/pnas.2015509117
+
+    Examples
+    --------
+    Two classes at +2 and -2 on the first axis, each of variance 1 along it:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics import nc1_pinv
+    >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
+    >>> nc1_pinv(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))  # (1/4)/2
+    0.125
+    """
+    convention = Convention.preset(convention)
+    check_two_classes(statistics)
+    found = spectrum(statistics, convention)
+    xp = namespace(found.values)
+    counts = statistics.counts
+    if not found.rank or not bool(xp.any(counts > 1)):
+        return math.nan
+    energies = statistics.class_energies(spectrum_key(convention))
+    if energies is not None:
+        held = counts > 0
+        means = xp.where(held, energies / xp.where(held, counts, 1.0), 0.0)
+        value = float(xp.sum(convention.within_weights(counts) * means))
+    elif statistics.within_scatter is not None and convention.within == "sample":
+        along = (found.directions @ statistics.within_scatter) * found.directions
+        lengths = xp.sum(along, axis=1)
+        # Rounding may leave a direction without variance slightly negative.
+        lengths = xp.where(lengths < 0, xp.zeros_like(lengths), lengths)
+        value = float(xp.sum(lengths / found.values**2) / xp.sum(counts))
+    else:
+        return math.nan
+    return value / statistics.n_classes if convention.divide_by_classes else value
+
+
+def nc1_trace_ratio(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Total within-class variance over total between-class variance.
+
+    .. math::
+        \operatorname{tr} \Sigma_W / \operatorname{tr} \Sigma_B
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes; no scatter is needed.
+    convention : str or Convention, default="default"
+        Its center and weights.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, inf]; lower is more collapsed, 0 at collapse. NaN if
+        both traces are 0. Unchanged by shifts, rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    References
+    ----------
+    .. [1] T. Tirer, J. Bruna. "Extended unconstrained features model for exploring
+       deep neural collapse." ICML 2022. https://arxiv.org/abs/2202.08087
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics import nc1_trace_ratio
+    >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
+    >>> nc1_trace_ratio(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))
+    0.25
+    """
+    convention = Convention.preset(convention)
+    between = between_trace(statistics, convention)
+    within = within_trace(statistics, convention)
+    if between == 0:
+        return math.inf if within else math.nan
+    return within / between
+
+
+def nc1_within_fraction(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Share of the within-class variance in the sum of both.
+
+    .. math::
+        \operatorname{tr} \Sigma_W / (\operatorname{tr} \Sigma_W
+        + \operatorname{tr} \Sigma_B)
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes; no scatter is needed.
+    convention : str or Convention, default="default"
+        Its center and weights. With ``"frequency"`` the value is one minus the
+        coefficient of determination of the features by the class.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN if
+        both traces are 0. Unchanged by shifts, rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    References
+    ----------
+    .. [1] A. Rangamani, M. Lindegaard, T. Galanti, T. Poggio. "Feature learning in
+       deep classifiers through intermediate neural collapse." ICML 2023.
+       https://proceedings.mlr.press/v202/rangamani23a.html
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics import nc1_within_fraction
+    >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
+    >>> nc1_within_fraction(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))
+    0.2
+    """
+    convention = Convention.preset(convention)
+    between = between_trace(statistics, convention)
+    within = within_trace(statistics, convention)
+    if between == 0 and within == 0:
+        return math.nan
+    return within / (within + between)
+
+
+def nc1_cdnv(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Class-distance normalized variance, averaged over pairs of classes.
+
+    .. math::
+        \frac{2}{K(K-1)} \sum_{i<j}
+        \frac{\sigma_i^2 + \sigma_j^2}{2 \lVert \mu_i - \mu_j \rVert^2}
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes; no scatter is needed.
+    convention : str or Convention, default="default"
+        Makes no difference to this metric.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, inf]; lower is more collapsed, 0 at collapse. Infinite
+        if the means of two classes coincide. Unchanged by shifts, rotations and
+        uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    References
+    ----------
+    .. [1] T. Galanti, A. György, M. Hutter. "On the role of neural collapse in
+       transfer learning." ICLR 2022. https://arxiv.org/abs/2112.15121
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics import nc1_cdnv
+    >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
+    >>> nc1_cdnv(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))  # 2/(2*16)
+    0.0625
+    """
+    summary = class_mean_pairs(statistics, Convention.preset(convention)).cdnv
+    return summary.mean if summary.count else math.nan
+
+
+def class_mean_pairs(
+    statistics: AnyStatistics, convention: Convention
+) -> PairSummaries:
+    """Return the sums over pairs of class means, from one sweep."""
+    check_two_classes(statistics)
+
+    def sweep() -> PairSummaries:
+        centers = statistics.centers
+        return summarize_pairs(
+            centered_means(statistics, convention),
+            statistics.class_variances,
+            centers.mean_rounding(),
+        )
+
+    return statistics.once(("pairs", convention.center), sweep)
+
+
+def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:
+    """Return each class's part of ``nc1_pinv``, (K,), or None without samples."""
+    energies = statistics.class_energies(spectrum_key(convention))
+    if energies is None:
+        return None
+    xp = namespace(energies)
+    counts = statistics.counts
+    weights = convention.within_weights(counts)
+    parts = weights * energies / xp.where(counts > 0, counts, xp.nan * counts)
+    if convention.divide_by_classes:
+        parts = parts / statistics.n_classes
+    return _array.to_numpy(parts)

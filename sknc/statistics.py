@@ -1,0 +1,327 @@
+"""The state: mergeable sufficient statistics of labelled features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from sknc import _array
+from sknc._accumulator import Accumulator
+from sknc._array import Array, namespace
+from sknc._memo import Memo
+from sknc._moments import Moments, scatter_of_means
+
+_TILE_ELEMENTS = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class ClassStatistics(Memo):
+    """
+    Counts, class means and within-class scatter of labelled features.
+
+    A commutative monoid: `merge` joins the statistics of two samples, in any
+    order and whatever classes each has, and the statistics without classes are
+    neutral. Memory is O(K D + D^2), or O(K D) without the scatter.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (K,)
+        Sorted class labels. A class without samples has count zero and takes no
+        part in any metric.
+    moments : Moments
+        Sums of residuals about one anchor a class. Nothing cancels in them when
+        the classes are tight and far from the origin.
+    n_samples : int
+        Number of samples with a weight other than zero.
+    input_dtype : str
+        Plain name of the dtype of the features, such as ``"float32"``.
+
+    See Also
+    --------
+    NeuralCollapseAnalyzer : Accumulates these statistics from batches.
+
+    Notes
+    -----
+    Sums are kept in float64. The product that makes the scatter is taken in the
+    precision of the features, of residuals from the anchor of each sample's class,
+    in blocks that are then added in float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
+    >>> first = ClassStatistics.from_samples(X[:3], np.array(["a", "a", "b"]))
+    >>> second = ClassStatistics.from_samples(X[3:], np.array(["b"]))
+    >>> both = first.merge(second)
+    >>> both.class_means
+    array([[ 2.,  0.],
+           [-2.,  0.]])
+    >>> both.within_scatter
+    array([[4., 0.],
+           [0., 0.]])
+    """
+
+    classes: np.ndarray
+    moments: Moments
+    n_samples: int
+    input_dtype: str
+
+    @classmethod
+    def from_samples(
+        cls,
+        X: Array,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        covariance: bool = True,
+    ) -> "ClassStatistics":
+        """
+        Compute the statistics of finite features and their labels.
+
+        The arrays are taken as they are; `NeuralCollapseAnalyzer` checks its input.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Features, NumPy or torch.
+        y : array of shape (n_samples,)
+            Labels.
+        sample_weight : array of shape (n_samples,), optional
+            Positive weights.
+        covariance : bool, default=True
+            Whether to keep the (n_features, n_features) scatter.
+
+        Returns
+        -------
+        ClassStatistics
+            The statistics of these samples.
+        """
+        classes, index = np.unique(_array.to_numpy(y), return_inverse=True)
+        accumulator = Accumulator(X, len(classes), covariance=covariance)
+        weights = None
+        xp = namespace(X)
+        if sample_weight is not None:
+            weights = _array.move_like(sample_weight, X, xp.float64)
+        accumulator.update(X, _array.move_like(index, X, xp.int64), weights)
+        moments = accumulator.moments()
+        return cls(classes, moments, len(classes[index]), _array.dtype_name(X))
+
+    # What was counted ---------------------------------------------------------
+
+    @property
+    def centers(self) -> "ClassStatistics":
+        """The statistics whose class means are the centers: these."""
+        return self
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, K."""
+        return len(self.classes)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features, D."""
+        return int(self.moments.sums.shape[1])
+
+    @cached_property
+    def counts(self) -> Array:
+        """Number of samples of each class or sum of their weights, float64, (K,)."""
+        xp = namespace(self.moments.sums)
+        return xp.astype(self.moments.counts, xp.float64)
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """Rows of the classes that have samples."""
+        return np.flatnonzero(_array.to_numpy(self.moments.counts))
+
+    # What follows from the sums -----------------------------------------------
+
+    @property
+    def class_means(self) -> Array:
+        """Class means, float64, (K, D); NaN for a class without samples."""
+        xp = namespace(self.moments.sums)
+        counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
+        offsets = self.moments.sums / counts[:, None]
+        return xp.astype(self.moments.anchors, xp.float64) + offsets
+
+    @cached_property
+    def class_variances(self) -> Array:
+        """Trace of each class's covariance, divided by its count, float64, (K,)."""
+        xp = namespace(self.moments.sums)
+        counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
+        offsets = _array.row_squared_norms(self.moments.sums) / counts**2
+        variances = self.moments.squares / counts - offsets
+        return xp.where(variances < 0, xp.zeros_like(variances), variances)
+
+    def mean_rounding(self) -> Array:
+        """Estimate of the rounding error of each class mean, a length, (K,)."""
+        xp = namespace(self.moments.sums)
+        variances, counts = self.class_variances, self.counts
+        error = float(xp.finfo(xp.float64).eps) * xp.sqrt(variances)
+        if self.moments.anchors.dtype == xp.float64:
+            return error
+        # Each residual is rounded once; the errors average out over the class.
+        single = 2 * float(xp.finfo(xp.float32).eps)
+        return error + single * xp.sqrt(variances / counts)
+
+    def centered_means(self, weights: Array) -> Array:
+        """
+        Return the class means less their weighted sum, float64, (K, D).
+
+        Parameters
+        ----------
+        weights : array of shape (K,)
+            Weights that sum to one; or zeros, and then nothing is taken away.
+
+        Returns
+        -------
+        array of shape (K, D)
+            Centered class means. The anchors are subtracted from each other before
+            the small offsets are added, so a common offset costs no digits.
+        """
+        xp, moments = namespace(self.moments.sums), self.moments
+        origin = xp.astype(moments.anchors[0, :], xp.float64)
+        centered = bool(xp.any(weights != 0))
+        means = xp.empty_like(moments.sums)
+        step = max(1, _TILE_ELEMENTS // self.n_features)
+        for tile in _array.tiles(self.n_classes, step):
+            anchors = xp.astype(moments.anchors[tile, :], xp.float64)
+            if centered:
+                anchors = anchors - origin
+            means[tile, :] = anchors + moments.sums[tile, :] / self.counts[tile, None]
+        if centered:
+            means -= weights @ means
+            means -= weights @ means  # once more: the first sum had an offset
+        return means
+
+    @cached_property
+    def within_scatter(self) -> Array | None:
+        """Sum over samples of ``(x - mean)(x - mean)^T``, (D, D), or None."""
+        scatter = self.moments.scatter
+        if scatter is None:
+            return None
+        seen = self.moments.take(self.observed)
+        return scatter - scatter_of_means(seen.sums, seen.counts)
+
+    def class_energies(self, key: tuple[str, ...]) -> None:
+        """Return None: the energies of classes are known of held-out samples only."""
+        return None
+
+    def observed_only(self) -> "ClassStatistics":
+        """Return the statistics without the classes that have no samples."""
+        if len(self.observed) == self.n_classes:
+            return self
+        return self.once(
+            "observed_only",
+            lambda: replace(
+                self,
+                classes=self.classes[self.observed],
+                moments=self.moments.take(self.observed),
+            ),
+        )
+
+    # The monoid -----------------------------------------------------------------
+
+    def aligned(self, classes: np.ndarray) -> Moments:
+        """Return the moments with one row for each of `classes`, zero if unknown."""
+        xp = namespace(self.moments.sums)
+        position = np.searchsorted(self.classes, classes)
+        position = np.minimum(position, max(self.n_classes - 1, 0))
+        known = self.classes[position] == classes
+        moments = self.moments.take(np.where(known, position, 0))
+        if known.all():
+            return moments
+        zero = xp.asarray(~known, device=_array.device_of(moments.sums))
+
+        def blank(array: Array) -> Array:
+            mask = zero if array.ndim == 1 else zero[:, None]
+            return xp.where(mask, xp.zeros_like(array), array)
+
+        return moments.map(blank)
+
+    def merge(self, other: "ClassStatistics") -> "ClassStatistics":
+        """
+        Return the statistics of both samples together; neither input changes.
+
+        Parameters
+        ----------
+        other : ClassStatistics
+            Statistics of the same features, of any classes, in the same array
+            library and on the same device.
+
+        Returns
+        -------
+        ClassStatistics
+            Statistics over the union of the classes. The scatter is kept only if
+            both have it.
+
+        Raises
+        ------
+        ValueError
+            If the widths, libraries, devices or kinds of labels differ.
+        """
+        _check_mergeable(self, other)
+        xp = namespace(self.moments.sums)
+        classes = np.union1d(self.classes, other.classes)
+        mine, theirs = self.aligned(classes), other.aligned(classes)
+        if mine.scatter is None or theirs.scatter is None:
+            mine, theirs = mine.without_scatter(), theirs.without_scatter()
+        wide = xp.result_type(mine.anchors.dtype, theirs.anchors.dtype)
+        my_anchors = xp.astype(mine.anchors, wide)
+        their_anchors = xp.astype(theirs.anchors, wide)
+        anchors = xp.where((mine.counts > 0)[:, None], my_anchors, their_anchors)
+        # Where one side holds nothing the shift is zero, or of zero samples.
+        theirs = theirs.moved_to(anchors)
+        moments = Moments(
+            counts=mine.counts + theirs.counts,
+            anchors=anchors,
+            sums=mine.sums + theirs.sums,
+            squares=mine.squares + theirs.squares,
+            scatter=None if mine.scatter is None else mine.scatter + theirs.scatter,
+        )
+        dtype = self.input_dtype
+        if other.input_dtype != dtype:
+            dtype = _array.dtype_name(anchors)
+        n_samples = self.n_samples + other.n_samples
+        return ClassStatistics(classes, moments, n_samples, dtype)
+
+    def __add__(self, other: "ClassStatistics") -> "ClassStatistics":
+        """Return ``merge(other)``."""
+        if not isinstance(other, ClassStatistics):
+            return NotImplemented
+        return self.merge(other)
+
+
+def merge_all(parts: Sequence[ClassStatistics]) -> ClassStatistics:
+    """Merge statistics pairwise, as a tree."""
+    parts = list(parts)
+    while len(parts) > 1:
+        paired = [a.merge(b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        parts = paired + (parts[-1:] if len(parts) % 2 else [])
+    return parts[0]
+
+
+def _check_mergeable(mine: ClassStatistics, other: ClassStatistics) -> None:
+    if mine.n_features != other.n_features:
+        msg = (
+            f"Cannot merge statistics of {other.n_features} features into statistics "
+            f"of {mine.n_features} features: merge only statistics of the same layer."
+        )
+        raise ValueError(msg)
+    here, there = mine.moments.sums, other.moments.sums
+    if not _array.same_place(here, there):
+        msg = (
+            f"Cannot merge statistics held by {_array.describe(there)} into "
+            f"statistics held by {_array.describe(here)}: both must use the same "
+            "namespace and device. Accumulate both from the same kind of array."
+        )
+        raise ValueError(msg)
+    kinds = ["number" if s.classes.dtype.kind in "biuf" else "string" for s in (mine, other)]
+    if kinds[0] != kinds[1]:
+        msg = (
+            f"Cannot merge statistics with {kinds[1]} labels into statistics with "
+            f"{kinds[0]} labels: use the same labels on both sides."
+        )
+        raise ValueError(msg)
