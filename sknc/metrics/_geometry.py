@@ -82,7 +82,7 @@ def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
         relative = max(n_classes, n_features) * float(xp.finfo(xp.float64).eps)
         rounding = float(xp.linalg.vector_norm(root * centers.mean_rounding()))
         cutoff = relative * float(values[0]) + 2 * rounding
-        rank = min(most, int(xp.sum(values > cutoff)))
+        rank = min(most, int(xp.sum(xp.astype(values > cutoff, xp.int64))))
     return Spectrum(values[:rank], directions[:rank, :])
 
 
