@@ -218,22 +218,13 @@ class Accumulator:
             self._move_drifted_anchors()
         if unseen:
             self._set_new_anchors(features, index)
-        n_rows = int(features.shape[0])
-        numpy = isinstance(features, np.ndarray)
-        step = max(128, _CACHE_ELEMENTS // self.n_features) if numpy else n_rows
+        rows, lengths = self._residuals(features, index, weights)
+        self._add(rows, lengths, index, weights)
         scatter = self._moments.scatter
-        work = self._work(n_rows if scatter is not None else min(step, n_rows))
-        for part in _array.tiles(n_rows, step):
-            out = None
-            if work is not None:
-                out = work[part] if scatter is not None else work[: part.stop - part.start]
-            part_weights = None if weights is None else weights[part]
-            rows = self._add_part(features[part, :], index[part], part_weights, out)
         if scatter is not None:
-            block = rows if work is None else work[:n_rows]
             if self.n_features <= _NARROW:
-                block = self._xp.astype(block, self._xp.float64, copy=False)
-            scatter += _array.gram(block)
+                rows = self._xp.astype(rows, self._xp.float64, copy=False)
+            scatter += _array.gram(rows)
         if not self._fixed_anchors:
             drifted = self._any_drifted(index)
             unseen = unseen and self._xp.any(self._moments.counts == 0)
@@ -245,35 +236,44 @@ class Accumulator:
             self._flags = tuple(_array.read_flags(*self._pending_flags))
         return self._flags
 
-    def _work(self, n_rows: int) -> Array | None:
-        """Return memory for the residuals of a block (NumPy only)."""
-        anchors = self._moments.anchors
-        if not isinstance(anchors, np.ndarray):
-            return None
+    def _residuals(
+        self, features: Array, index: Array, weights: Array | None
+    ) -> tuple[Array, Array]:
+        """Return residuals times sqrt(weight), and their squared norms."""
+        xp, anchors = self._xp, self._moments.anchors
+        if not isinstance(features, np.ndarray):
+            rows = xp.astype(features, anchors.dtype) - xp.take(anchors, index, axis=0)
+            if weights is not None:
+                rows = rows * xp.astype(xp.sqrt(weights), rows.dtype)[:, None]
+            return rows, _array.row_squared_norms(rows)
+        n_rows = len(features)
         if self._workspace is None or len(self._workspace) < n_rows:
             self._workspace = np.empty((n_rows, self.n_features), anchors.dtype)
-        return self._workspace
+        rows, lengths = self._workspace[:n_rows], np.empty(n_rows)
+        # In parts that stay in a core's cache.
+        for part in _array.tiles(n_rows, max(128, _CACHE_ELEMENTS // self.n_features)):
+            out = rows[part]
+            np.take(anchors, index[part], axis=0, out=out, mode="clip")
+            np.subtract(features[part], out, out=out)
+            if weights is not None:
+                out *= np.sqrt(weights[part]).astype(out.dtype)[:, None]
+            lengths[part] = _array.row_squared_norms(out)
+        return rows, lengths
 
-    def _add_part(
-        self, features: Array, index: Array, weights: Array | None, out: Array | None
-    ) -> Array:
-        """Add all but the scatter; return the residuals times sqrt(weight)."""
+    def _add(
+        self, rows: Array, lengths: Array, index: Array, weights: Array | None
+    ) -> None:
+        """Add weighted residuals to all moments but the scatter."""
         xp, m = self._xp, self._moments
-        rows = _residuals(features, m.anchors, index, out)
-        weighted = rows
-        if weights is not None:
-            root = xp.sqrt(weights)[:, None]
-            rows *= xp.astype(root, rows.dtype)
-            weighted = rows * xp.astype(root, rows.dtype)
+        root = None if weights is None else xp.astype(xp.sqrt(weights), rows.dtype)
         counts = _array.add_at(m.counts, index, weights)
-        sums = _array.add_rows_at(m.sums, index, weighted)
-        squares = _array.add_at(m.squares, index, _array.row_squared_norms(rows))
+        sums = _array.add_rows_at(m.sums, index, rows, root)
+        squares = _array.add_at(m.squares, index, lengths)
         if self._projector is not None:
             lengths = _array.row_squared_norms(rows @ self._projector)
             self.energies = _array.add_at(self.energies, index, lengths)
         if sums is not m.sums:  # a library without in-place updates
             self._moments = Moments(counts, m.anchors, sums, squares, m.scatter)
-        return rows
 
     # Anchors ---------------------------------------------------------------
 
@@ -359,18 +359,6 @@ class _Buffer:
         part = slice(0, self.filled)
         weights = None if self._weights is None else self._weights[part]
         return self._features[part, :], self._index[part], weights
-
-
-def _residuals(
-    features: Array, anchors: Array, index: Array, out: Array | None
-) -> Array:
-    """Return ``features - anchors[index]`` in the dtype of the anchors."""
-    if out is not None:
-        np.take(anchors, index, axis=0, out=out, mode="clip")
-        return np.subtract(features, out, out=out)
-    xp = _array.namespace(features)
-    held = xp.take(anchors, index, axis=0)
-    return xp.astype(features, anchors.dtype) - held
 
 
 def _copy(moments: Moments) -> Moments:

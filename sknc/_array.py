@@ -156,9 +156,9 @@ def tiles(n_rows: int, step: int) -> Iterator[slice]:
 
 def row_squared_norms(rows: Array) -> Array:
     """Squared Euclidean norm of each row, (B,)."""
-    if isinstance(rows, np.ndarray):
+    if isinstance(rows, np.ndarray) and not hasattr(np, "vecdot"):  # NumPy < 2
         return np.einsum("ij,ij->i", rows, rows)
-    return namespace(rows).linalg.vecdot(rows, rows)
+    return namespace(rows).vecdot(rows, rows)
 
 
 def gram(rows: Array) -> Array:
@@ -166,22 +166,32 @@ def gram(rows: Array) -> Array:
     return rows.T @ rows
 
 
-def add_rows_at(target: Array, index: Array, rows: Array) -> Array:
+def add_rows_at(
+    target: Array, index: Array, rows: Array, factors: Array | None = None
+) -> Array:
     """
-    Add each row of `rows` to row ``index[i]`` of `target`, and return `target`.
+    Add ``factors[i] * rows[i]`` to ``target[index[i]]``, and return `target`.
 
     NumPy and torch work in place; other libraries get a new array.
     """
+    if factors is not None and not isinstance(target, np.ndarray):
+        rows = rows * factors[:, None]
     if is_tensor(target):
         return target.index_add_(0, index, rows.to(target.dtype))
     if isinstance(target, np.ndarray):
-        order = np.argsort(index, kind="stable")
-        ordered = index[order]
-        first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        ones = np.ones(len(order), dtype=rows.dtype)
-        pointers = np.r_[first, len(order)]
-        shape = (len(first), len(order))
-        target[ordered[first]] += sparse.csr_array((ones, order, pointers), shape) @ rows
+        n_rows = len(rows)
+        ids, position = None, index
+        if len(target) > n_rows:
+            ids, position = np.unique(index, return_inverse=True)
+        shape = (len(target) if ids is None else len(ids), n_rows)
+        values = np.ones(n_rows, dtype=rows.dtype) if factors is None else factors
+        columns = np.arange(n_rows + 1, dtype=np.int32)
+        parts = (values, position.astype(np.int32), columns)
+        summed = sparse.csc_array(parts, shape) @ rows
+        if ids is None:
+            target += summed
+        else:
+            target[ids] += summed
         return target
     xp = namespace(target)
     classes = xp.arange(target.shape[0], device=device_of(target))

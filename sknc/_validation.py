@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     assert_all_finite,
-    check_consistent_length,
     column_or_1d,
     validate_data,
 )
@@ -56,16 +55,35 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
     """
     if _array.is_tensor(X):
         return _check_tensor(estimator, X, reset=reset)
-    dtypes: list[Any] = _HOST_FLOATS
-    if _dispatched(X):
-        xp = namespace(X)
-        dtypes = [xp.float64, xp.float32]
-    checked = validate_data(
-        estimator, X, reset=reset, dtype=dtypes, ensure_all_finite=False
-    )
+    if not reset and _needs_no_conversion(estimator, X):
+        checked = X
+    else:
+        checked = validate_data(
+            estimator, X, reset=reset, dtype=_floats_for(X), ensure_all_finite=False
+        )
     if not _all_finite(checked):
         raise not_finite(checked)
     return checked, False
+
+
+def _needs_no_conversion(estimator: Any, X: Any) -> bool:
+    """Whether scikit-learn would return X as it is; asking it takes 0.2 ms a batch."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype in _HOST_FLOATS
+        and X.ndim == 2
+        and len(X) > 0
+        and X.shape[1] == estimator.n_features_in_
+        and not hasattr(estimator, "feature_names_in_")
+    )
+
+
+def _floats_for(X: Any) -> list[Any]:
+    """Return the dtypes that features may keep."""
+    if _dispatched(X):
+        xp = namespace(X)
+        return [xp.float64, xp.float32]
+    return _HOST_FLOATS
 
 
 def _dispatched(X: Any) -> bool:
@@ -159,7 +177,7 @@ def check_labels(y: Any, n_samples: int) -> Array:
                 "use y.argmax(dim=1)."
             )
             raise ValueError(msg)
-    else:
+    elif not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"):
         if array_api_compat.is_array_api_obj(y):
             y = _array.to_numpy(y)
         y = column_or_1d(y, warn=True)
@@ -226,8 +244,6 @@ def check_batch(
     estimator: Any, X: Any, y: Any, sample_weight: Any = None, *, reset: bool
 ) -> Batch:
     """Check one batch; nothing of the estimator but its feature names changes."""
-    if not _array.is_tensor(X) and y is not None and not _array.is_tensor(y):
-        check_consistent_length(X, y)
     features, invalid = check_features(estimator, X, reset=reset)
     labels = check_labels(y, features.shape[0])
     weights = check_weights(sample_weight, features)

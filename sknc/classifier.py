@@ -297,9 +297,24 @@ class NearestClassCenter(
             scores = self._scores(features)
             if self.metric == "cosine":
                 return xp.astype(1 - scores, features.dtype)
-            squared = -2 * scores
-            squared = xp.where(squared < 0, xp.zeros_like(squared), squared)
+            squared = self._with_exact_small(features, -2 * scores)
             return xp.astype(xp.sqrt(squared), features.dtype)
+
+    def _with_exact_small(self, features: Array, squared: Array) -> Array:
+        """Take squared distances anew from differences where products cancelled."""
+        xp = namespace(features)
+        rule = self._rule()
+        wide = xp.astype(features, xp.float64)
+        lengths = _array.row_squared_norms(wide - rule.origin)
+        rows, columns = xp.nonzero(squared < 1e-6 * lengths[:, None])
+        means = self.class_means_
+        flat = xp.reshape(squared, (-1,))
+        for part in _array.tiles(rows.shape[0], max(1, (1 << 21) // features.shape[1])):
+            i, j = rows[part], columns[part]
+            gap = xp.take(wide, i, axis=0) - xp.take(means, j, axis=0)
+            where = i * squared.shape[1] + j
+            flat = _array.set_at(flat, where, _array.row_squared_norms(gap))
+        return xp.reshape(flat, squared.shape)
 
     @property
     def _n_features_out(self) -> int:
