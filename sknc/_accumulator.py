@@ -303,12 +303,10 @@ class Accumulator:
     def _any_drifted(self, index: Array) -> Any:
         """Whether a class of this block has its mean far from its anchor."""
         xp, m = self._xp, self._moments
-        if _array.on_gpu(index):
-            rows = index  # finding the distinct ones would wait for the device
-        else:
-            rows = xp.unique_values(index)
-        if rows.shape[0] >= m.counts.shape[0]:
+        if m.counts.shape[0] <= 2 * index.shape[0]:
             return xp.any(self._far(m.counts, m.sums, m.squares))
+        # On a GPU finding the distinct rows would wait for the device.
+        rows = index if _array.on_gpu(index) else xp.unique_values(index)
         picked = [xp.take(a, rows, axis=0) for a in (m.counts, m.sums, m.squares)]
         return xp.any(self._far(*picked))
 

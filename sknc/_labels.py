@@ -1,6 +1,7 @@
 """From labels to class indices, with classes that may appear at any time."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,8 @@ class ClassIndex(Memo):
         """
         if _array.is_tensor(y) and _array.is_tensor(like):
             y = y.to(like.device)
+            if self._consecutive:
+                return self._encode_consecutive(y)
             labels, rows = self.once(
                 ("tensors", str(y.device)),
                 lambda: (_array.move_like(self.labels, y), _array.move_like(self.rows, y)),
@@ -84,10 +87,31 @@ class ClassIndex(Memo):
             return rows[place], xp.any(labels[place] != y)
         y = _array.to_numpy(y)
         self._check_kind(y)
+        if self._consecutive and y.dtype.kind in "iu":
+            index, unknown = self._encode_consecutive(y)
+            return _array.move_like(index, like, namespace(like).int64), bool(unknown)
         place = np.minimum(np.searchsorted(self.labels, y), len(self.labels) - 1)
         unknown = bool(np.any(self.labels[place] != y))
         index = _array.move_like(self.rows[place], like, namespace(like).int64)
         return index, unknown
+
+    @cached_property
+    def _consecutive(self) -> bool:
+        """Whether labels are integers in a row, and each row is its label's place."""
+        labels = self.labels
+        return (
+            labels.dtype.kind in "iu"
+            and len(labels) > 0
+            and np.array_equal(labels, labels[0] + np.arange(len(labels)))
+            and np.array_equal(self.rows, np.arange(len(labels)))
+        )
+
+    def _encode_consecutive(self, y: Array) -> tuple[Array, Any]:
+        """Encode by subtraction, without a search."""
+        xp = namespace(y)
+        index = xp.astype(y, xp.int64) - int(self.labels[0])
+        outside = (index < 0) | (index >= len(self.labels))
+        return xp.where(outside, 0 * index, index), xp.any(outside)
 
     def unknown_label(self, y: Array) -> ValueError:
         """Return the error for labels that are not among the classes."""

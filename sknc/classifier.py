@@ -12,7 +12,7 @@ from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator
 from sknc._labels import ClassIndex
 from sknc._validation import check_head, check_labels, check_weights
-from sknc.decisions import AffineRule, head_rule, nearest_center_rule
+from sknc.decisions import AffineRule, decide_all, head_rule, nearest_center_rule
 from sknc.statistics import ClassStatistics
 
 
@@ -409,9 +409,11 @@ class NearestClassCenter(
                 truth = self._true_rows(features, y)
             rule = self._rule()
             linear = check_head(head, statistics.classes, statistics.moments.anchors)
-            nearest = statistics.observed[_array.to_numpy(rule.decide(features))]
-            chosen = _array.to_numpy(head_rule(linear, rule.origin).decide(features))
-        return _agreement(statistics.classes, nearest, chosen, truth)
+            found = decide_all((rule, head_rule(linear, rule.origin)), features)
+            nearest, chosen = (_array.to_numpy(index) for index in found)
+        return _agreement(
+            statistics.classes, statistics.observed[nearest], chosen, truth
+        )
 
     def _true_rows(self, features: Array, y: Any) -> np.ndarray:
         labels = check_labels(y, features.shape[0])

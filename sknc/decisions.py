@@ -1,9 +1,14 @@
 """Decisions of the nearest class center and of a linear head, block by block."""
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc._memo import Memo
 from sknc.head import LinearHead
 from sknc.statistics import ClassStatistics
 
@@ -11,7 +16,7 @@ _SCORE_ELEMENTS = 1 << 21  # 8 MiB of float32 scores at once
 
 
 @dataclass(frozen=True, eq=False)
-class AffineRule:
+class AffineRule(Memo):
     """
     Decides for the class of the greatest ``(x - origin) weights^T + offsets``.
 
@@ -32,62 +37,101 @@ class AffineRule:
     origin: Array
     weights: Array
     offsets: Array
-    _copies: dict[str, tuple[Array, ...]] = field(default_factory=dict, repr=False)
-
-    def rows_at_once(self) -> int:
-        """Return how many rows make a block of scores."""
-        return max(16, _SCORE_ELEMENTS // int(self.weights.shape[0]))
 
     def decide(self, features: Array) -> Array:
         """Return the index of the chosen class of each row, (B,)."""
-        xp = namespace(features)
-        step = self.rows_at_once()
-        parts = [
-            self._decide_block(features[tile, :])
-            for tile in _array.tiles(features.shape[0], step)
-        ]
-        return parts[0] if len(parts) == 1 else xp.concat(parts)
+        return decide_all((self,), features)[0]
 
-    def _decide_block(self, features: Array) -> Array:
-        xp = namespace(features)
-        dtype = _array.working_dtype(features)
-        origin, weights, offsets = self._in(dtype)
-        rows = xp.astype(features, dtype) - origin
-        scores = rows @ weights.T
-        scores += offsets
-        best, lead = _array.argmax_and_gap(scores)
-        if dtype == xp.float64:
-            return best
-        doubtful = xp.nonzero(lead <= self._rounding(rows))[0]
-        if doubtful.shape[0]:
-            exact = xp.astype(xp.take(features, doubtful, axis=0), xp.float64)
-            best = _array.set_at(best, doubtful, self._decide_block(exact))
-        return best
-
-    def _in(self, dtype: object) -> tuple[Array, ...]:
-        """Return origin, weights and offsets in a dtype."""
-        xp = namespace(self.weights)
-        if str(dtype) not in self._copies:
-            # The rounded origin is what is subtracted, so offsets must allow for it.
-            origin = xp.astype(self.origin, dtype)
-            moved = xp.astype(origin, xp.float64) - self.origin
-            offsets = self.offsets + self.weights @ moved
-            self._copies[str(dtype)] = (
-                origin,
-                xp.astype(self.weights, dtype),
-                xp.astype(offsets, dtype),
-            )
-        return self._copies[str(dtype)]
-
-    def _rounding(self, rows: Array) -> Array:
-        """Bound twice the error of a score in the precision of `rows`, (B,)."""
+    def _decide_rows(self, rows: Array, features: Array, out: Array | None) -> Array:
+        """Decide for centered rows, which end in a one; `features` are the originals."""
         xp = namespace(rows)
-        _, weights, offsets = self._in(rows.dtype)
-        longest = xp.sqrt(xp.max(_array.row_squared_norms(weights)))
-        lengths = xp.sqrt(_array.row_squared_norms(rows))
-        # Products sum in at least four lanes, so errors grow with D / 4 at most.
+        factors, longest, greatest_offset = self._in(rows.dtype)
+        if out is None:
+            scores = rows @ factors.T
+        else:
+            scores = np.matmul(rows, factors.T, out=out[: len(rows)])
+        best, lead = _array.argmax_and_gap(scores)
+        if rows.dtype == xp.float64:
+            return best
+        # Products sum in at least four lanes, so errors grow with D / 4 at most; two
+        # scores are compared.
         factor = 2 * _array.unit_roundoff(rows) * (rows.shape[1] / 4 + 16)
-        return factor * (lengths * longest + xp.max(xp.abs(offsets)))
+        lengths = xp.sqrt(_array.row_squared_norms(rows))
+        doubtful = lead <= factor * (lengths * longest + greatest_offset)
+        where = xp.nonzero(doubtful)[0]
+        if not where.shape[0]:
+            return best
+        exact = _centered(xp.take(features, where, axis=0), self.origin)
+        chosen = xp.argmax(exact @ self._in(xp.float64)[0].T, axis=1)
+        return _array.set_at(best, where, chosen)
+
+    def _in(self, dtype: Any) -> tuple[Array, float, float]:
+        """Return weights beside offsets, greatest row norm and offset, in a dtype."""
+        return self.once(("in", str(dtype)), lambda: self._converted(dtype))
+
+    def _converted(self, dtype: Any) -> tuple[Array, float, float]:
+        xp = namespace(self.weights)
+        # The rounded origin is what is subtracted, so offsets must allow for it.
+        origin = xp.astype(xp.astype(self.origin, dtype), xp.float64)
+        offsets = self.offsets + self.weights @ (origin - self.origin)
+        factors = xp.concat([self.weights, offsets[:, None]], axis=1)
+        longest = xp.sqrt(xp.max(_array.row_squared_norms(self.weights)))
+        greatest = xp.max(xp.abs(offsets))
+        return xp.astype(factors, dtype), float(longest), float(greatest)
+
+
+def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...]:
+    """
+    Let several rules decide in one pass over the features.
+
+    Parameters
+    ----------
+    rules : sequence of AffineRule
+        With the same origin.
+    features : array of shape (B, D)
+        Finite features.
+
+    Returns
+    -------
+    tuple of int array of shape (B,)
+        Index of the chosen class of each row, by rule.
+    """
+    xp = namespace(features)
+    most = max(int(rule.weights.shape[0]) for rule in rules)
+    step = max(16, _SCORE_ELEMENTS // most)
+    n_rows = int(features.shape[0])
+    dtype = _array.working_dtype(features)
+    origin = xp.astype(rules[0].origin, dtype)
+    buffers: dict[int, Array] = {}
+    parts: list[list[Array]] = [[] for _ in rules]
+    for tile in _array.tiles(n_rows, step):
+        block = features[tile, :]
+        rows = _centered(xp.astype(block, dtype, copy=False), origin)
+        for rule, found in zip(rules, parts, strict=True):
+            out = _score_buffer(buffers, rows, min(step, n_rows), rule)
+            found.append(rule._decide_rows(rows, block, out))
+    return tuple(p[0] if len(p) == 1 else xp.concat(p) for p in parts)
+
+
+def _score_buffer(
+    buffers: dict[int, Array], rows: Array, n_rows: int, rule: AffineRule
+) -> Array | None:
+    """Return memory for the scores of a block that all blocks share (NumPy only)."""
+    if not isinstance(rows, np.ndarray):
+        return None
+    n_classes = int(rule.weights.shape[0])
+    if n_classes not in buffers:
+        buffers[n_classes] = np.empty((n_rows, n_classes), rows.dtype)
+    return buffers[n_classes]
+
+
+def _centered(rows: Array, origin: Array) -> Array:
+    """Return ``rows - origin`` with a last column of ones, in the dtype of `origin`."""
+    xp = namespace(rows)
+    shape = (rows.shape[0], rows.shape[1] + 1)
+    centered = xp.ones(shape, dtype=origin.dtype, device=_array.device_of(rows))
+    centered[:, :-1] = xp.astype(rows, origin.dtype, copy=False) - origin
+    return centered
 
 
 def nearest_center_rule(statistics: ClassStatistics) -> AffineRule:

@@ -10,7 +10,7 @@ from sknc._labels import ClassIndex
 from sknc._stream import check_same_place
 from sknc._validation import Batch, not_finite
 from sknc.convention import Convention
-from sknc.decisions import Decisions, head_rule, nearest_center_rule
+from sknc.decisions import Decisions, decide_all, head_rule, nearest_center_rule
 from sknc.head import LinearHead
 from sknc.held_out import HeldOutStatistics, Projection
 from sknc.metrics._geometry import spectrum, spectrum_key
@@ -91,8 +91,10 @@ class Evaluation:
 
     def _decide(self, features: Array, index: Array, weights: Any) -> Decisions:
         assert self._nearest is not None
-        nearest = self._all_rows[self._nearest.decide(features)]
-        chosen = None if self._head is None else self._head.decide(features)
+        rules = [self._nearest] if self._head is None else [self._nearest, self._head]
+        found = decide_all(rules, features)
+        nearest = self._all_rows[found[0]]
+        chosen = None if self._head is None else found[1]
         xp = namespace(features)
         zeros = xp.zeros_like(self._centers.counts)
         return Decisions.count(
