@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
+from sknc._array import (
+    Array,
+    device_of,
+    namespace,
+    row_squared_norms,
+    set_at,
+    tiles,
+)
 
-_TILE_ELEMENTS = 1 << 22  # 32 MiB of float64 a temporary
+_TILE_ROWS = 512  # temporaries of 2 MiB stay in cache
+_GATHERED = 1 << 21
 # Below this share of the squared lengths a squared distance taken from the Gram
 # matrix has lost five digits, and is taken from the difference instead.
 _CLOSE = 1e-5
@@ -49,45 +57,71 @@ def _take(values: Array, index: Array) -> Array:
 def pair_blocks(vectors: Array) -> Iterator[PairBlock]:
     """Yield all pairs of rows of `vectors` with their inner products."""
     xp, device = namespace(vectors), device_of(vectors)
-    n_rows = vectors.shape[0]
-    step = max(1, min(n_rows, _TILE_ELEMENTS // n_rows))
-    for rows in tiles(n_rows, step):
-        start, stop = rows.start, rows.stop
+    edges = list(tiles(vectors.shape[0], _TILE_ROWS))
+    for place, rows in enumerate(edges):
         tile = vectors[rows, :]
-        upper, right = np.triu_indices(stop - start, 1)
+        i = xp.arange(rows.start, rows.stop, device=device)
+        upper, right = np.triu_indices(tile.shape[0], 1)
         if len(upper):
-            i, j = (xp.asarray(index, device=device) for index in (upper, right))
+            first, second = (xp.asarray(k, device=device) for k in (upper, right))
             corner = xp.reshape(tile @ tile.T, (-1,))
-            yield PairBlock(
-                xp.take(corner, i * (stop - start) + j, axis=0), i + start, j + start
-            )
-        if stop < n_rows:
-            yield PairBlock(
-                tile @ vectors[stop:, :].T,
-                xp.arange(start, stop, device=device)[:, None],
-                xp.arange(stop, n_rows, device=device)[None, :],
-            )
+            gram = xp.take(corner, first * tile.shape[0] + second, axis=0)
+            yield PairBlock(gram, first + rows.start, second + rows.start)
+        for cols in edges[place + 1 :]:
+            j = xp.arange(cols.start, cols.stop, device=device)
+            yield PairBlock(tile @ vectors[cols, :].T, i[:, None], j[None, :])
 
 
-def squared_distances(block: PairBlock, vectors: Array, squared_norms: Array) -> Array:
-    """Return the squared distances of a block's pairs, close ones to full precision."""
+def squared_distances(
+    block: PairBlock, vectors: Array, squared_norms: Array, noise: Array
+) -> Array:
+    """
+    Return the squared distances of a block's pairs, close ones to full precision.
+
+    Parameters
+    ----------
+    block : PairBlock
+        Pairs of rows of `vectors`.
+    vectors : array of shape (K, D)
+        The rows.
+    squared_norms : array of shape (K,)
+        Their squared norms.
+    noise : array of shape (K,)
+        Squared rounding errors of the rows: pairs that are no farther apart than
+        theirs are at distance zero.
+
+    Returns
+    -------
+    array
+        As the block's `gram`.
+    """
     xp = namespace(vectors)
-    lengths = block.of_rows(squared_norms) + block.of_cols(squared_norms)
-    distances = lengths - 2 * block.gram
-    close = xp.reshape(distances < _CLOSE * lengths, (-1,))
-    if not bool(xp.any(close)):
+    n_i, n_j = block.of_rows(squared_norms), block.of_cols(squared_norms)
+    distances = -2 * block.gram
+    distances += n_i
+    distances += n_j
+    # Products cancel only in pairs that are far closer than they are long.
+    if float(xp.min(distances)) >= _CLOSE * float(xp.max(n_i) + xp.max(n_j)):
         return distances
-    positions = xp.nonzero(close)[0]
-    shape = distances.shape
+    distances = _with_exact_close(block, vectors, distances, n_i + n_j)
+    coincide = distances <= block.of_rows(noise) + block.of_cols(noise)
+    return xp.where(coincide, xp.zeros_like(distances), distances)
+
+
+def _with_exact_close(
+    block: PairBlock, vectors: Array, distances: Array, lengths: Array
+) -> Array:
+    """Take the distances of close pairs anew, from differences."""
+    xp, shape = namespace(vectors), distances.shape
+    positions = xp.nonzero(xp.reshape(distances < _CLOSE * lengths, (-1,)))[0]
     i, j = (
         xp.take(xp.reshape(xp.broadcast_to(index, shape), (-1,)), positions, axis=0)
         for index in (block.rows, block.cols)
     )
     flat = xp.reshape(distances, (-1,))
-    step = max(1, _TILE_ELEMENTS // vectors.shape[1])
-    for part in tiles(positions.shape[0], step):
-        difference = xp.take(vectors, i[part], axis=0) - xp.take(vectors, j[part], axis=0)
-        flat[positions[part]] = row_squared_norms(difference)
+    for part in tiles(positions.shape[0], max(1, _GATHERED // vectors.shape[1])):
+        gap = xp.take(vectors, i[part], axis=0) - xp.take(vectors, j[part], axis=0)
+        flat = set_at(flat, positions[part], row_squared_norms(gap))
     return xp.reshape(flat, shape)
 
 
@@ -118,10 +152,13 @@ class Summary:
     def of(cls, values: Array) -> "Summary":
         """Summarize an array."""
         xp = namespace(values)
+        if not math.prod(values.shape):
+            return cls()
         mean = float(xp.mean(values))
         deviations = math.nan
         if math.isfinite(mean):
-            deviations = float(xp.sum((values - mean) ** 2))
+            gaps = xp.reshape(values - mean, (-1,))
+            deviations = float(xp.vecdot(gaps, gaps))
         return cls(
             math.prod(values.shape),
             mean,
@@ -205,40 +242,33 @@ def summarize_pairs(
     xp = namespace(vectors)
     squared_norms = row_squared_norms(vectors)
     norms = xp.sqrt(squared_norms)
+    inverse = 1 / xp.where(norms > 0, norms, xp.nan * norms)
+    noise = (8 * float(xp.finfo(vectors.dtype).eps)) ** 2 * squared_norms
+    if rounding is not None:
+        noise = noise + rounding**2
     simplex = 1 / (vectors.shape[0] - 1)
     excess = absolute = cdnv = Summary()
     for block in pair_blocks(vectors):
         if variances is not None:
-            values = _cdnv(block, vectors, squared_norms, variances, rounding)
-            if values.shape[0]:
-                cdnv = cdnv.merge(Summary.of(values))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cosines = block.gram / block.of_rows(norms) / block.of_cols(norms)
+            distances = squared_distances(block, vectors, squared_norms, noise)
+            cdnv = cdnv.merge(Summary.of(_cdnv(block, distances, variances)))
+        cosines = block.gram
+        cosines *= block.of_rows(inverse)
+        cosines *= block.of_cols(inverse)
         cosines += simplex
         excess = excess.merge(Summary.of(cosines))
         absolute = absolute.merge(Summary.of(xp.abs(cosines)))
     return PairSummaries(excess, absolute, cdnv)
 
 
-def _cdnv(
-    block: PairBlock,
-    vectors: Array,
-    squared_norms: Array,
-    variances: Array,
-    rounding: Array | None,
-) -> Array:
-    xp = namespace(vectors)
-    distances = squared_distances(block, vectors, squared_norms)
-    eps = float(xp.finfo(vectors.dtype).eps)
-    noise = (8 * eps) ** 2 * squared_norms
-    if rounding is not None:
-        noise = noise + rounding**2
-    coincide = distances <= block.of_rows(noise) + block.of_cols(noise)
-    distances = xp.where(coincide, xp.zeros_like(distances), distances)
-    spread = block.of_rows(variances) + block.of_cols(variances)
+def _cdnv(block: PairBlock, distances: Array, variances: Array) -> Array:
+    """Return the normalized variances of pairs whose classes both have samples."""
+    xp = namespace(distances)
+    half = variances / 2
+    spread = block.of_rows(half) + block.of_cols(half)
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = spread / (2 * distances)
-    held = xp.isnan(variances)
-    if not bool(xp.any(held)):
+        values = spread / distances
+    missing = xp.isnan(variances)
+    if not bool(xp.any(missing)):
         return values
-    return values[~(block.of_rows(held) | block.of_cols(held))]
+    return values[~(block.of_rows(missing) | block.of_cols(missing))]

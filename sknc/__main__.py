@@ -1,0 +1,8 @@
+"""``python -m sknc``: the command line."""
+
+import sys
+
+from sknc.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
