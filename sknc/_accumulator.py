@@ -138,28 +138,49 @@ class Accumulator:
         Add a batch, unless the flag `invalid` says that it must not be.
 
         The flag may still be on a device: it is read together with this object's
-        own flags in the one transfer that a batch costs. Returns whether the
-        batch was added.
+        own flags in the one transfer that a batch costs. It is None if nobody has
+        looked whether the features are finite. Returns whether the batch was added.
         """
+        if invalid is None:
+            if self._is_one_block(features):
+                return self._absorb_if_finite(features, index, weights)
+            invalid = not _array.all_finite(features)
         invalid, *flags = _array.read_flags(invalid, *self._pending_flags)
         if invalid:
             return False
         self._flags = self._pending_flags = tuple(flags)
-        self._own()
-        self._promote(features, weights)
+        self._prepare(features, weights)
         self.n_samples += int(features.shape[0])
         start, n_rows = 0, features.shape[0]
         while start < n_rows:
-            taken = self._take_block(features, index, weights, start)
-            start += taken
+            start += self._take_block(features, index, weights, start)
+        return True
+
+    def _is_one_block(self, features: Array) -> bool:
+        """Whether a batch goes straight into the sums, all at once."""
+        empty = self._buffer is None or not self._buffer.filled
+        return empty and features.shape[0] == self._block_rows(features)
+
+    def _absorb_if_finite(
+        self, features: Array, index: Array, weights: Array | None
+    ) -> bool:
+        """Add one block, unless the norms of its residuals show that it is not finite."""
+        if any(_array.read_flags(*self._pending_flags)):
+            # The block will move anchors before any norm is known.
+            if not _array.all_finite(features):
+                return False
+        self._prepare(features, weights)
+        if not self._absorb(features, index, weights, check=True):
+            return False
+        self.n_samples += int(features.shape[0])
         return True
 
     def flush(self) -> None:
         """Add the rows that wait in the buffer."""
         buffer = self._buffer
         if buffer is not None and buffer.filled:
-            self._own()
             rows = buffer.rows()
+            self._prepare(rows[0], rows[2])
             self._absorb(*rows)
             buffer.filled = 0
 
@@ -187,14 +208,11 @@ class Accumulator:
         # A GPU needs more rows at once to be busy.
         return 4 * rows if _array.on_gpu(features) else rows
 
-    def _own(self) -> None:
-        """Copy the moments if somebody else may hold them."""
+    def _prepare(self, features: Array, weights: Array | None) -> None:
+        """Make moments of this object's own, wide enough for a batch."""
         if self._shared:
             self._moments = _copy(self._moments)
             self._shared = False
-
-    def _promote(self, features: Array, weights: Array | None) -> None:
-        """Widen dtypes that this batch needs, before anything of it is added."""
         xp, m = self._xp, self._moments
         buffer = self._buffer
         if buffer is not None and not buffer.accepts(features, weights):
@@ -211,14 +229,23 @@ class Accumulator:
             m = self._moments
             self._moments = Moments(counts, anchors, m.sums, m.squares, m.scatter)
 
-    def _absorb(self, features: Array, index: Array, weights: Array | None) -> None:
-        """Add one block to the moments."""
+    def _absorb(
+        self,
+        features: Array,
+        index: Array,
+        weights: Array | None,
+        *,
+        check: bool = False,
+    ) -> bool:
+        """Add one block to the moments, and return whether it was (if to `check`)."""
         drifted, unseen = self._current_flags()
         if drifted:
             self._move_drifted_anchors()
         if unseen:
             self._set_new_anchors(features, index)
         rows, lengths = self._residuals(features, index, weights)
+        if check and not np.isfinite(np.sum(lengths)) and not _array.all_finite(features):
+            return False
         self._add(rows, lengths, index, weights)
         scatter = self._moments.scatter
         if scatter is not None:
@@ -229,6 +256,7 @@ class Accumulator:
             drifted = self._any_drifted(index)
             unseen = unseen and self._xp.any(self._moments.counts == 0)
             self._pending_flags = (drifted, unseen)
+        return True
 
     def _current_flags(self) -> tuple[bool, bool]:
         """Return the newest flags that can be read without waiting for a GPU."""

@@ -151,6 +151,18 @@ def tiles(n_rows: int, step: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
+def all_finite(x: Array) -> bool:
+    """Whether `x` is finite; one dot product in the usual case."""
+    xp = namespace(x)
+    if isinstance(x, np.ndarray) and x.dtype != np.float16:
+        flat = x.ravel(order="K")
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(np.dot(flat, flat)):
+                return True
+    # Squares of finite numbers may overflow, so ask each number.
+    return bool(xp.all(xp.isfinite(x)))
+
+
 # Kernels ------------------------------------------------------------------
 
 

@@ -285,7 +285,7 @@ class CenterEstimator(BaseEstimator):
         features, invalid = check_features(self, X, reset=False)
         name = f"{type(self).__name__}.{method}()"
         check_same_place(features, statistics.moments.sums, f"The input of {name}")
-        if invalid:
+        if not _array.all_finite(features) if invalid is None else invalid:
             raise not_finite(features)
         xp = namespace(features)
         dtype = _array.working_dtype(features)

@@ -56,13 +56,8 @@ class Stream:
         """Add a batch, or raise and change nothing."""
         index = self._classes(classes).including(batch.labels)
         accumulator = self._place(batch.features, len(index.labels))
-        rows, unknown = index.encode(batch.labels, batch.features)
         accumulator.grow(len(index.labels))
-        invalid = batch.invalid | unknown
-        if not accumulator.update(batch.features, rows, batch.weights, invalid):
-            if unknown:
-                raise index.unknown_label(batch.labels)
-            raise not_finite(batch.features)
+        add_batch(accumulator, index, batch)
         dtype = _array.dtype_name(batch.features)
         if self._dtype not in ("", dtype):
             dtype = accumulator.working_dtype_name
@@ -101,6 +96,19 @@ class Stream:
                 self._index.labels, moments, self._accumulator.n_samples, self._dtype
             )
         return self._statistics
+
+
+def add_batch(accumulator: Accumulator, index: ClassIndex, batch: Batch) -> Array:
+    """Add a batch and return its class indices, or raise and change nothing."""
+    rows, unknown = index.encode(batch.labels, batch.features)
+    if unknown is True:
+        raise index.unknown_label(batch.labels)
+    invalid = batch.invalid if unknown is False else batch.invalid | unknown
+    if not accumulator.update(batch.features, rows, batch.weights, invalid):
+        if unknown:
+            raise index.unknown_label(batch.labels)
+        raise not_finite(batch.features)
+    return rows
 
 
 def check_same_place(features: Array, held: Array, what: str) -> None:

@@ -23,18 +23,18 @@ _HOST_FLOATS = [np.float64, np.float32, np.float16]
 @dataclass(frozen=True, eq=False)
 class Batch:
     """
-    A checked batch, but for one flag that may still be on a device.
+    A checked batch, but for one flag that has yet to be read.
 
     Parameters
     ----------
     features : array of shape (B, D)
-        Finite unless `invalid`.
+        Finite unless `invalid`; to be checked if that is None.
     labels : array of shape (B,)
         Integer tensor, or NumPy array of any kind of label.
     weights : float64 array of shape (B,), or None
         Positive where used; rows of weight zero have been taken out.
-    invalid : bool or 0-d tensor
-        Whether the features hold NaN or infinity.
+    invalid : bool, 0-d tensor, or None
+        Whether the features hold NaN or infinity; None if nobody has looked.
     """
 
     features: Array
@@ -51,7 +51,8 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
     Check features, and return them with a flag that is true if they are not finite.
 
     Tensors are recognized before scikit-learn could turn them into NumPy arrays, and
-    stay on their device. For everything else the flag is False: it has been read.
+    stay on their device, where the flag may have to be waited for. For NumPy arrays it
+    is None: whoever goes through their numbers next is to look.
     """
     if _array.is_tensor(X):
         return _check_tensor(estimator, X, reset=reset)
@@ -61,9 +62,9 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
         checked = validate_data(
             estimator, X, reset=reset, dtype=_floats_for(X), ensure_all_finite=False
         )
-    if not _all_finite(checked):
-        raise not_finite(checked)
-    return checked, False
+    if isinstance(checked, np.ndarray):
+        return checked, None
+    return checked, not _array.all_finite(checked)
 
 
 def _needs_no_conversion(estimator: Any, X: Any) -> bool:
@@ -95,18 +96,6 @@ def _dispatched(X: Any) -> bool:
         and array_api_compat.is_array_api_obj(X)
         and not array_api_compat.is_numpy_array(X)
     )
-
-
-def _all_finite(X: Array) -> bool:
-    """Whether X is finite; one dot product in the usual case."""
-    xp = namespace(X)
-    if isinstance(X, np.ndarray) and X.dtype != np.float16:
-        flat = X.ravel(order="K")
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(np.dot(flat, flat)):
-                return True
-    # Squares of finite numbers may overflow, so ask each number.
-    return bool(xp.all(xp.isfinite(X)))
 
 
 def not_finite(X: Array) -> ValueError:
@@ -249,6 +238,8 @@ def check_batch(
     weights = check_weights(sample_weight, features)
     if weights is None:
         return Batch(features, labels, None, invalid)
+    if invalid is None and not _array.all_finite(features):
+        raise not_finite(features)  # before rows of weight zero are gone
     used = weights > 0
     if bool(namespace(weights).all(used)):
         return Batch(features, labels, weights, invalid)

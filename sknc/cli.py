@@ -53,15 +53,16 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "demo",
         help="train a small network until it collapses, and draw how",
         description=(
-            "Train a small network on handwritten digits well past zero training error; "
-            "print a table of NC0 to NC4 by epoch and save a figure of them."
+            "Train a small network on handwritten digits well past zero training "
+            "error; print a table of NC0 to NC4 by epoch and save a figure of them."
         ),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     default = DemoSettings()
-    demo.add_argument("--epochs", type=int, default=default.epochs, help="to train")
-    demo.add_argument("--seed", type=int, default=default.seed, help="of all chance")
-    demo.add_argument("--device", default=default.device, help="of torch")
-    demo.add_argument(
-        "--output", default="neural_collapse_demo.png", help="file of the figure"
-    )
+    for name, value, text in (
+        ("epochs", default.epochs, "passes over the training samples"),
+        ("seed", default.seed, "of the split, the initial weights and the order"),
+        ("device", default.device, "where torch trains, such as cuda"),
+        ("output", "neural_collapse_demo.png", "file of the figure"),
+    ):
+        demo.add_argument(f"--{name}", type=type(value), default=value, help=text)

@@ -13,6 +13,7 @@ from sknc.head import LinearHead
 from sknc.statistics import ClassStatistics
 
 _SCORE_ELEMENTS = 1 << 21  # 8 MiB of float32 scores at once
+_ROW_ELEMENTS = 1 << 20  # 4 MiB of float32 rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +44,13 @@ class AffineRule(Memo):
         return decide_all((self,), features)[0]
 
     def _decide_rows(self, rows: Array, features: Array, out: Array | None) -> Array:
-        """Decide for centered rows, which end in a one; `features` are the originals."""
+        """Decide for centered rows, with a one behind them; `features` are the originals."""
         xp = namespace(rows)
         factors, longest, greatest_offset = self._in(rows.dtype)
         if out is None:
             scores = rows @ factors.T
         else:
-            scores = np.matmul(rows, factors.T, out=out[: len(rows)])
+            scores = np.matmul(rows, factors.T, out=out)
         best, lead = _array.argmax_and_gap(scores)
         if rows.dtype == xp.float64:
             return best
@@ -74,7 +75,10 @@ class AffineRule(Memo):
         # The rounded origin is what is subtracted, so offsets must allow for it.
         origin = xp.astype(xp.astype(self.origin, dtype), xp.float64)
         offsets = self.offsets + self.weights @ (origin - self.origin)
-        factors = xp.concat([self.weights, offsets[:, None]], axis=1)
+        n_classes, n_features = self.weights.shape
+        shape = (n_classes, _padded(n_features) - n_features - 1)
+        zeros = xp.zeros(shape, dtype=xp.float64, device=_array.device_of(offsets))
+        factors = xp.concat([self.weights, offsets[:, None], zeros], axis=1)
         longest = xp.sqrt(xp.max(_array.row_squared_norms(self.weights)))
         greatest = xp.max(xp.abs(offsets))
         return xp.astype(factors, dtype), float(longest), float(greatest)
@@ -98,40 +102,63 @@ def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...
     """
     xp = namespace(features)
     most = max(int(rule.weights.shape[0]) for rule in rules)
-    step = max(16, _SCORE_ELEMENTS // most)
-    n_rows = int(features.shape[0])
+    n_rows, n_features = (int(size) for size in features.shape)
+    step = max(16, min(_SCORE_ELEMENTS // most, _ROW_ELEMENTS // n_features))
     dtype = _array.working_dtype(features)
-    origin = xp.astype(rules[0].origin, dtype)
-    buffers: dict[int, Array] = {}
+    work = _Workspace(rules, min(step, n_rows), dtype)
     parts: list[list[Array]] = [[] for _ in rules]
     for tile in _array.tiles(n_rows, step):
         block = features[tile, :]
-        rows = _centered(xp.astype(block, dtype, copy=False), origin)
+        rows = work.centered(block)
         for rule, found in zip(rules, parts, strict=True):
-            out = _score_buffer(buffers, rows, min(step, n_rows), rule)
-            found.append(rule._decide_rows(rows, block, out))
+            found.append(rule._decide_rows(rows, block, work.scores(rule, rows)))
     return tuple(p[0] if len(p) == 1 else xp.concat(p) for p in parts)
 
 
-def _score_buffer(
-    buffers: dict[int, Array], rows: Array, n_rows: int, rule: AffineRule
-) -> Array | None:
-    """Return memory for the scores of a block that all blocks share (NumPy only)."""
-    if not isinstance(rows, np.ndarray):
-        return None
-    n_classes = int(rule.weights.shape[0])
-    if n_classes not in buffers:
-        buffers[n_classes] = np.empty((n_rows, n_classes), rows.dtype)
-    return buffers[n_classes]
+class _Workspace:
+    """Memory that the blocks of one call share (NumPy only)."""
+
+    def __init__(self, rules: Sequence[AffineRule], n_rows: int, dtype: Any) -> None:
+        xp = namespace(rules[0].weights)
+        self._origin = xp.astype(rules[0].origin, dtype)
+        self._rows = self._scores = None
+        if isinstance(self._origin, np.ndarray):
+            width = _padded(len(self._origin))
+            self._rows = np.zeros((n_rows, width), dtype)
+            self._rows[:, len(self._origin)] = 1
+            most = max(len(rule.weights) for rule in rules)
+            self._scores = np.empty(n_rows * most, dtype)
+
+    def centered(self, block: Array) -> Array:
+        """Return the block less the origin, with a one behind, and zeros."""
+        if self._rows is None:
+            return _centered(block, self._origin)
+        rows = self._rows[: len(block)]
+        np.subtract(block, self._origin, out=rows[:, : len(self._origin)])
+        return rows
+
+    def scores(self, rule: AffineRule, rows: Array) -> Array | None:
+        """Return memory for the scores of the block."""
+        if self._scores is None:
+            return None
+        shape = (len(rows), len(rule.weights))
+        return self._scores[: shape[0] * shape[1]].reshape(shape)
 
 
-def _centered(rows: Array, origin: Array) -> Array:
-    """Return ``rows - origin`` with a last column of ones, in the dtype of `origin`."""
-    xp = namespace(rows)
-    shape = (rows.shape[0], rows.shape[1] + 1)
-    centered = xp.ones(shape, dtype=origin.dtype, device=_array.device_of(rows))
-    centered[:, :-1] = xp.astype(rows, origin.dtype, copy=False) - origin
-    return centered
+def _padded(n_features: int) -> int:
+    """Return the width of rows with a one behind: a multiple of a cache line."""
+    return (n_features + 16) // 16 * 16
+
+
+def _centered(block: Array, origin: Array) -> Array:
+    """Return the block less the origin, with a one behind, and zeros."""
+    xp = namespace(block)
+    rows = xp.astype(block, origin.dtype, copy=False) - origin
+    n_rows, n_features = rows.shape
+    place = {"dtype": rows.dtype, "device": _array.device_of(rows)}
+    one = xp.ones((n_rows, 1), **place)
+    zeros = xp.zeros((n_rows, _padded(n_features) - n_features - 1), **place)
+    return xp.concat([rows, one, zeros], axis=1)
 
 
 def nearest_center_rule(statistics: ClassStatistics) -> AffineRule:

@@ -161,16 +161,16 @@ def train_and_measure(
     """
     place = _check_device(settings.device)
     train, held_out = _load_digits(settings, place)
-    measured, reports = settings.measured_epochs(), []
+    measured = settings.measured_epochs()
     with _one_thread():
         model = _make_model(settings).to(place)
         epochs = _train(model, *train, settings)
-        for epoch in _with_bar(epochs, settings.epochs) if progress else epochs:
-            if epoch in measured:
-                reports.append(_measure(model, train, held_out, settings.batch_size))
-    return CollapseTrajectoryDisplay.from_reports(
-        measured, [pair[0] for pair in reports], [pair[1] for pair in reports]
-    )
+        pairs = [
+            _measure(model, train, held_out, settings.batch_size)
+            for epoch in (_with_bar(epochs, settings.epochs) if progress else epochs)
+            if epoch in measured
+        ]
+    return CollapseTrajectoryDisplay.from_reports(measured, *zip(*pairs, strict=True))
 
 
 def format_table(display: CollapseTrajectoryDisplay) -> str:
@@ -188,13 +188,18 @@ def format_table(display: CollapseTrajectoryDisplay) -> str:
         One line an epoch under two lines of names.
     """
     lines = [
-        " " * 5 + "".join(f"{column[0]:>10}" for column in _COLUMNS),
-        "epoch" + "".join(f"{column[1]:>10}" for column in _COLUMNS),
+        " " * 5 + "".join(f"{column[0]:>9}" for column in _COLUMNS),
+        "epoch" + "".join(f"{column[1]:>9}" for column in _COLUMNS),
     ]
     for row, epoch in enumerate(display.epochs.tolist()):
         values = [getattr(display, part)[key][row] for _, _, part, key in _COLUMNS]
-        lines.append(f"{epoch:>5}" + "".join(f"{value:>10.2g}" for value in values))
+        lines.append(f"{epoch:>5}" + "".join(map(_cell, _COLUMNS, values)))
     return "\n".join(lines)
+
+
+def _cell(column: tuple[str, ...], value: float) -> str:
+    # Two digits would round an accuracy of 0.996 to 1.
+    return f"{value:>9.4f}" if column[0] == "accuracy" else f"{value:>9.2g}"
 
 
 # Training -------------------------------------------------------------------------
@@ -321,10 +326,13 @@ def _with_bar(epochs: Iterator[int], total: int) -> Iterator[int]:
 def _save_figure(display: CollapseTrajectoryDisplay, path: Path) -> None:
     # A Figure of its own: pyplot would keep it, and might look for a screen.
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(12, 6.4), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+    figure = Figure(figsize=(12, 6.8), layout=layout)
     display.plot(figure.add_subplot(), epoch_scale="log")
-    figure.suptitle("Neural collapse of a small network on handwritten digits")
+    title = "Neural collapse of a small network on handwritten digits"
+    figure.suptitle(title, fontsize=14, fontweight="bold")
     figure.savefig(path, dpi=100)
 
 
@@ -358,10 +366,12 @@ def _check_device(name: str) -> Any:
     import torch
 
     try:
-        return torch.zeros(1, device=name).device
+        probe = torch.zeros(1, device=name)
+        probe.tolist()  # "meta" has no numbers to read
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         msg = (
             f'device must be one that torch can use here, such as "cpu" or "cuda", got '
             f"{name!r}."
         )
         raise ValueError(msg) from error
+    return probe.device

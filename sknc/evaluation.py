@@ -7,8 +7,8 @@ from sknc import _array
 from sknc._accumulator import Accumulator
 from sknc._array import Array, namespace
 from sknc._labels import ClassIndex
-from sknc._stream import check_same_place
-from sknc._validation import Batch, not_finite
+from sknc._stream import add_batch, check_same_place
+from sknc._validation import Batch
 from sknc.convention import Convention
 from sknc.decisions import Decisions, decide_all, head_rule, nearest_center_rule
 from sknc.head import LinearHead
@@ -77,12 +77,7 @@ class Evaluation:
         """Add a batch, or raise and change nothing."""
         features = batch.features
         check_same_place(features, self._accumulator.like, "This batch")
-        index, unknown = self._index.encode(batch.labels, features)
-        invalid = batch.invalid | unknown
-        if not self._accumulator.update(features, index, batch.weights, invalid):
-            if unknown:
-                raise self._index.unknown_label(batch.labels)
-            raise not_finite(features)
+        index = add_batch(self._accumulator, self._index, batch)
         self._dtype = _array.dtype_name(features)
         if self._nearest is not None:
             found = self._decide(features, index, batch.weights)

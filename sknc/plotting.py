@@ -13,8 +13,8 @@ _TITLES = {
     "nc1_pinv": "within-class variability",
     "nc2_equinorm": "unequal norms",
     "nc2_equiangular": "unequal angles",
-    "nc3_self_duality": "distance of head and means",
-    "nc4_mismatch": "head against nearest center",
+    "nc3_self_duality": "distance of head from means",
+    "nc4_mismatch": "head differs from nearest center",
     "nc4_head_accuracy": "accuracy of the head",
 }
 # Okabe and Ito's colors, which readers with color blindness tell apart.
@@ -71,7 +71,7 @@ class CollapseTrajectoryDisplay:
     >>> reports = [NeuralCollapseAnalyzer().fit(X**p, y).report() for p in (1, 2)]
     >>> display = CollapseTrajectoryDisplay.from_reports([1, 2], reports)
     >>> display.train["nc1_trace_ratio"].round(4)
-    array([0.1506, 0.1766])
+    array([0.1508, 0.3071])
     >>> display.plot().figure_.savefig("collapse.png")  # doctest: +SKIP
     """
 
@@ -157,8 +157,8 @@ class CollapseTrajectoryDisplay:
             return narwhals.from_dict(columns, backend=backend).to_native()
         except ImportError as error:
             msg = (
-                f"CollapseTrajectoryDisplay.frame(backend={backend!r}) requires narwhals "
-                f"and {backend}: pip install 'sknc[frame]'."
+                f"CollapseTrajectoryDisplay.frame(backend={backend!r}) requires "
+                f"narwhals and {backend}: pip install 'sknc[frame]'."
             )
             raise ImportError(msg) from error
 
@@ -203,19 +203,21 @@ class CollapseTrajectoryDisplay:
         -----
         A metric with a ``_head`` twin shares its panel. Held-out curves are left out
         where they equal those of training, as for all that is of the class means only.
-        The dotted line is the first epoch at which the head has no error in training.
+        The dotted line is the first epoch whose report has no training error.
         """
         _require_matplotlib()
         self.keys_ = self._chosen(metrics)
         self.figure_, self.axes_ = _panels(ax, len(self.keys_))
         for panel, key in zip(self.axes_, self.keys_, strict=True):
             self._draw(panel, key, dict(line_kw or {}))
-            self._mark_terminal_phase(panel)
+            self._mark_terminal_phase(panel, key)
             _set_epoch_scale(panel, self.epochs, epoch_scale)
+            if len(panel.get_legend_handles_labels()[0]) > 1:
+                panel.legend(frameon=False, fontsize=9)
         return self
 
     def _chosen(self, metrics: Iterable[str] | None) -> list[str]:
-        known = self.train if metrics is None else {*self.train, *self.held_out}
+        known = self.train if metrics is None else self.train | self.held_out
         keys = [*_TITLES] if metrics is None else list(metrics)
         held = [key for key in keys if key in known]
         if metrics is None:
@@ -250,25 +252,29 @@ class CollapseTrajectoryDisplay:
         for style, (label, values) in curves.items():
             look = {"linewidth": 1.6, "markersize": 4, **_STYLES[style], **options}
             panel.plot(self.epochs, values, label=label, **look)
-        row = TABLE.get(key)
-        title = _TITLES.get(key, "" if row is None else key)
-        group = key if row is None else row.group
-        panel.set_title(f"{group}  {title}", loc="left", fontsize=11)
-        panel.set(xlabel="epoch", ylabel=key)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.grid(color="0.9", linewidth=0.8)
-        panel.set_axisbelow(True)
+        _label(panel, key)
         values = np.concatenate([values for _, values in curves.values()])
-        _set_value_scale(panel, values, log=group == "NC1", ideal=row and row.ideal)
-        if len(curves) > 1:
-            panel.legend(frameon=False, fontsize=9)
+        _set_value_scale(panel, key, values)
 
-    def _mark_terminal_phase(self, panel: Any) -> None:
-        accuracy = self.train.get("nc4_head_accuracy")
-        reached = [] if accuracy is None else np.flatnonzero(accuracy == 1)
+    def _mark_terminal_phase(self, panel: Any, key: str) -> None:
+        accuracy = self.train.get("nc4_head_accuracy", np.zeros(0))
+        reached = np.flatnonzero(accuracy == 1)
         if len(reached):
-            style = {"color": "0.45", "linewidth": 1, "linestyle": ":", "zorder": 1}
-            panel.axvline(self.epochs[reached[0]], **style)
+            style = {"color": "0.45", "linewidth": 1.2, "linestyle": ":", "zorder": 1}
+            # Said once, on the panel that shows it.
+            label = "no training error" if key == "nc4_head_accuracy" else None
+            panel.axvline(self.epochs[reached[0]], label=label, **style)
+
+
+def _label(panel: Any, key: str) -> None:
+    title = _TITLES.get(key, "")
+    if key in TABLE and TABLE[key].lower_is_collapsed is not None:
+        title = f"{TABLE[key].group}  {title}"
+    panel.set_title(title[:1].upper() + title[1:], loc="left", fontsize=11)
+    panel.set(xlabel="epoch", ylabel=key)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.grid(color="0.9", linewidth=0.8)
+    panel.set_axisbelow(True)
 
 
 def _collect(
@@ -277,8 +283,8 @@ def _collect(
     found = list(reports)
     if not found or len(found) != expected:
         msg = (
-            f"Expected one report an epoch, and at least one: got {expected} epochs and "
-            f"{len(found)} {name}."
+            f"Expected one report an epoch, and at least one: got {expected} epochs "
+            f"and {len(found)} {name}."
         )
         raise ValueError(msg)
     tables = [report.to_dict() for report in found]
@@ -359,12 +365,12 @@ def _set_epoch_scale(panel: Any, epochs: np.ndarray, scale: str) -> None:
         panel.xaxis.set_major_formatter("{x:g}")
 
 
-def _set_value_scale(
-    panel: Any, values: np.ndarray, *, log: bool, ideal: float | None
-) -> None:
+def _set_value_scale(panel: Any, key: str, values: np.ndarray) -> None:
     """Take a logarithm if there is one, else keep the ideal value in sight."""
-    if log and np.any(values > 0):
+    row = TABLE.get(key)
+    if row is not None and row.group == "NC1" and np.any(values > 0):
         panel.set_yscale("log", nonpositive="mask")
-    elif ideal == 0:
-        top = float(np.nanmax(values, initial=0)) or 1.0
+    elif row is not None and row.ideal == 0:
+        finite = values[np.isfinite(values)]
+        top = float(finite.max(initial=0)) or 1.0
         panel.set_ylim(-0.04 * top, 1.06 * top)

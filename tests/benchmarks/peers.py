@@ -1,0 +1,97 @@
+"""The same work by other libraries, where they can be imported."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from _measure import Data, batches
+
+
+def available(name: str) -> bool:
+    """Whether a peer can be imported."""
+    return find_spec(name) is not None
+
+
+class NeuralCollapseLibrary:
+    """The PyTorch library `neural_collapse`, as its README uses it."""
+
+    def __init__(self, data: Data, batch: int = 4096, tile: int | None = None) -> None:
+        import torch
+
+        self._torch = torch
+        self._data, self._tile = data, tile
+        self._batches = [
+            (torch.from_numpy(X), torch.from_numpy(y)) for X, y in batches(data, batch)
+        ]
+        self._W = torch.from_numpy(data.W)
+
+    def means_and_variances(self) -> dict[str, float]:
+        """Run the passes for means and for variances, and the measures of both."""
+        self._moments()
+        return self._measures()
+
+    def everything(self) -> dict[str, float]:
+        """Run all three passes and the measures."""
+        from neural_collapse.accumulate import DecAccumulator
+        from neural_collapse.measure import clf_ncc_agreement
+
+        self._moments()
+        k, d = self._data.W.shape
+        decisions = DecAccumulator(k, d, "cpu", M=self._means, W=self._W)
+        decisions.create_index(self._means)
+        for X, y in self._batches:
+            if decisions.index is None:
+                decisions.accumulate(X, y, self._W, self._means)
+            else:
+                decisions.accumulate(X, y, self._W)
+        return {**self._measures(), "agreement": clf_ncc_agreement(decisions)}
+
+    def _moments(self) -> None:
+        from neural_collapse.accumulate import (
+            CovarAccumulator,
+            MeanAccumulator,
+            VarNormAccumulator,
+        )
+
+        k, d = self._data.W.shape
+        means = MeanAccumulator(k, d, "cpu")
+        for X, y in self._batches:
+            means.accumulate(X, y)
+        self._means, self._center = means.compute()
+        norms = VarNormAccumulator(k, d, "cpu", M=self._means)
+        within = CovarAccumulator(k, d, "cpu", M=self._means)
+        for X, y in self._batches:
+            norms.accumulate(X, y, self._means)
+            within.accumulate(X, y, self._means)
+        self._norms, self._within = norms.compute()[0], within.compute()
+
+    def _measures(self) -> dict[str, float]:
+        from neural_collapse import measure
+
+        means, center, W = self._means, self._center, self._W
+        norms = measure.mean_norms(means, center)
+        head_norms = measure.mean_norms(W)
+        tile = {"tile_size": self._tile}
+        return {
+            "pinv": measure.covariance_ratio(self._within, means, center),
+            "quotient": measure.covariance_ratio(
+                self._within, means, center, "quotient"
+            ),
+            "cdnv": measure.variability_cdnv(self._norms, means, **tile),
+            "equinorm": float(norms.std() / norms.mean()),
+            "equinorm_head": float(head_norms.std() / head_norms.mean()),
+            "etf": measure.simplex_etf_error(means, center),
+            "etf_head": measure.simplex_etf_error(W),
+            "duality": measure.self_duality_error(W, means, center),
+            "cosine": float(measure.similarities(W, means, center, cos=True).mean()),
+            "distance": float(measure.distance_norms(W, means, center).mean()),
+        }
+
+
+def faiss_index(centers: np.ndarray) -> Any:
+    """Return an exact index of FAISS over the centers."""
+    import faiss
+
+    index = faiss.IndexFlatL2(centers.shape[1])
+    index.add(np.ascontiguousarray(centers, dtype=np.float32))
+    return index

@@ -1,0 +1,114 @@
+"""
+Measure, and write docs/performance.md and its figure.
+
+    python tests/benchmarks/run.py            # some minutes
+    python tests/benchmarks/run.py --quick    # a minute, nothing is written
+
+Peers that cannot be imported are left out, with a word.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import cases
+import gpu
+import peers
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def main() -> None:
+    """Run every case and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    sections = [*_sections(quick), *gpu.sections(quick)]
+    text = "\n".join([_head(), *sections])
+    if not quick:
+        (DOCS / "performance.md").write_text(text + "\n")
+        figure(cases.growth(quick))
+
+
+def _sections(quick: bool) -> Iterable[str]:
+    columns = ["what", "(N, D, K)", "median", "against", "ratio", "at most", ""]
+    for title, case in (
+        ("Accumulation", cases.accumulation),
+        ("Report and score", cases.reports),
+        ("Decisions", cases.decisions),
+        ("Other estimators", cases.fits),
+    ):
+        rows = [row.cells() for row in case(quick)]
+        yield section(title, columns, rows)
+    wide = ["what", "size", "seconds", "peak memory", "at most", ""]
+    yield section("Many classes", wide, cases.pairwise(quick))
+    tall = ["what", "(N, D, K)", "seconds", "a row", "state"]
+    yield section("Vocabularies", tall, cases.vocabulary_fit(quick))
+
+
+def section(title: str, columns: list[str], rows: Iterable[list[str]]) -> str:
+    """Return a heading and a table, and print them."""
+    lines = [f"\n## {title}\n", _line(columns), _line(["---"] * len(columns))]
+    lines += [_line(row) for row in rows]
+    if len(lines) == 3:
+        lines = [lines[0], "Not measured: the peer could not be imported."]
+    text = "\n".join(lines)
+    print(text, flush=True)
+    return text
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _head() -> str:
+    names = ("sknc", "numpy", "scipy", "scikit-learn", "torch", "faiss-cpu")
+    found = ", ".join(f"{name} {_version(name)}" for name in names)
+    absent = [n for n in ("neural_collapse", "faiss") if not peers.available(n)]
+    missing = f" Could not be imported: {', '.join(absent)}." if absent else ""
+    return f"""# Performance
+
+Written by `tests/benchmarks/run.py` on {datetime.date.today()}: {os.cpu_count()} cores,
+{platform.machine()}, Python {platform.python_version()}; {found}.{missing}
+
+Times are medians of runs in turn in one process; ratios compare such medians. float32
+features, batches of 4 096 rows unless said. Peak memory is what was allocated above the
+accumulated state.
+
+![Time a row by number of rows and classes](figures/growth.png)
+
+Time a row does not depend on the number of rows, and beyond the update of the scatter it
+grows no faster than the number of classes. The state holds two vectors a class and one
+(D, D) matrix: O(K D + D²)."""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def figure(found: dict[str, tuple[list[int], list[float]]]) -> None:
+    """Draw time a row by rows and by classes."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    drawn, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    labels = {"rows": "rows (D = 256, K = 100)", "classes": "classes (D = 256, Zipf)"}
+    for ax, (name, (sizes, microseconds)) in zip(axes, found.items(), strict=True):
+        ax.plot(sizes, microseconds, "o-")
+        ax.set(xscale="log", xlabel=labels[name], ylabel="µs a row", ylim=(0, None))
+        ax.grid(alpha=0.3)
+    drawn.savefig(DOCS / "figures" / "growth.png", dpi=120)
+    plt.close(drawn)
+
+
+if __name__ == "__main__":
+    main()
