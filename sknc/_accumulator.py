@@ -7,7 +7,8 @@ blocks are therefore the same whatever the batches were, as long as nobody reads
 the moments in between.
 """
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,6 +23,8 @@ _NARROW = 256
 # An anchor is moved once more than this share of a class's second moment about it
 # is the anchor's own distance from the class mean: one decimal digit is lost.
 _DRIFT = 0.9
+
+Flags: TypeAlias = tuple[Any, Any]
 
 
 class Accumulator:
@@ -73,8 +76,8 @@ class Accumulator:
             self.energies = self._xp.zeros_like(moments.squares)
         # (drifted, unseen): whether a class has its anchor far from its mean, or no
         # sample yet. Pending flags may still be on a device.
-        self._pending_flags: tuple[Any, Any] = (False, not fixed_anchors)
-        self._flags = (False, not fixed_anchors)
+        self._pending_flags: Flags = (False, not fixed_anchors)
+        self._flags: Flags = self._pending_flags
 
     def _zeros(self, n_classes: int, dtype: Any, covariance: bool) -> Moments:
         xp, place = self._xp, {"device": self._device}
@@ -148,7 +151,7 @@ class Accumulator:
         invalid, *flags = _array.read_flags(invalid, *self._pending_flags)
         if invalid:
             return False
-        self._flags = self._pending_flags = tuple(flags)
+        self._flags = self._pending_flags = (flags[0], flags[1])
         self._prepare(features, weights)
         self.n_samples += int(features.shape[0])
         start, n_rows = 0, features.shape[0]
@@ -164,11 +167,12 @@ class Accumulator:
     def _absorb_if_finite(
         self, features: Array, index: Array, weights: Array | None
     ) -> bool:
-        """Add one block, unless the norms of its residuals show that it is not finite."""
-        if any(_array.read_flags(*self._pending_flags)):
-            # The block will move anchors before any norm is known.
-            if not _array.all_finite(features):
-                return False
+        """Add one block, unless the norms of its residuals are not finite."""
+        moves_anchors = any(_array.read_flags(*self._pending_flags))
+        widens = self._wider_dtypes(features, weights) != (None, None)
+        # Then something changes before any norm is known.
+        if (moves_anchors or widens) and not _array.all_finite(features):
+            return False
         self._prepare(features, weights)
         if not self._absorb(features, index, weights, check=True):
             return False
@@ -190,9 +194,13 @@ class Accumulator:
         """Absorb one block directly, or copy rows to the buffer; return how many."""
         block_rows = self._block_rows(features)
         waiting = self._buffer.filled if self._buffer is not None else 0
-        count = min(block_rows - waiting, features.shape[0] - start)
+        count = min(block_rows - waiting, int(features.shape[0]) - start)
         part = slice(start, start + count)
-        rows = (features[part, :], index[part], None if weights is None else weights[part])
+        rows = (
+            features[part, :],
+            index[part],
+            None if weights is None else weights[part],
+        )
         if count == block_rows:
             self._absorb(*rows)
             return count
@@ -213,21 +221,29 @@ class Accumulator:
         if self._shared:
             self._moments = _copy(self._moments)
             self._shared = False
-        xp, m = self._xp, self._moments
-        buffer = self._buffer
+        xp, buffer = self._xp, self._buffer
         if buffer is not None and not buffer.accepts(features, weights):
             self.flush()
             self._buffer = None
-        dtype = _array.working_dtype(features)
-        anchors, counts = m.anchors, m.counts
-        if dtype == xp.float64 and anchors.dtype != xp.float64:
-            anchors = xp.astype(anchors, xp.float64)
+        anchors, counts = self._wider_dtypes(features, weights)
+        m = self._moments
+        if anchors is not None:
+            m = replace(m, anchors=xp.astype(m.anchors, anchors))
             self._workspace = None
-        if weights is not None and counts.dtype != xp.float64:
-            counts = xp.astype(counts, xp.float64)
-        if anchors is not m.anchors or counts is not m.counts:
-            m = self._moments
-            self._moments = Moments(counts, anchors, m.sums, m.squares, m.scatter)
+        if counts is not None:
+            m = replace(m, counts=xp.astype(m.counts, counts))
+        self._moments = m
+
+    def _wider_dtypes(self, features: Array, weights: Array | None) -> tuple[Any, Any]:
+        """Return the dtypes that anchors and counts have to be widened to, or None."""
+        xp, m = self._xp, self._moments
+        wide = _array.working_dtype(features) == xp.float64
+        widen_anchors = wide and m.anchors.dtype != xp.float64
+        widen_counts = weights is not None and m.counts.dtype != xp.float64
+        return (
+            xp.float64 if widen_anchors else None,
+            xp.float64 if widen_counts else None,
+        )
 
     def _absorb(
         self,
@@ -242,9 +258,13 @@ class Accumulator:
         if drifted:
             self._move_drifted_anchors()
         if unseen:
-            self._set_new_anchors(features, index)
+            self._set_new_anchors(features, index, weights)
         rows, lengths = self._residuals(features, index, weights)
-        if check and not np.isfinite(np.sum(lengths)) and not _array.all_finite(features):
+        if (
+            check
+            and not np.isfinite(np.sum(lengths))
+            and not _array.all_finite(features)
+        ):
             return False
         self._add(rows, lengths, index, weights)
         scatter = self._moments.scatter
@@ -258,10 +278,11 @@ class Accumulator:
             self._pending_flags = (drifted, unseen)
         return True
 
-    def _current_flags(self) -> tuple[bool, bool]:
+    def _current_flags(self) -> Flags:
         """Return the newest flags that can be read without waiting for a GPU."""
         if not _array.on_gpu(self._moments.sums):
-            self._flags = tuple(_array.read_flags(*self._pending_flags))
+            drifted, unseen = _array.read_flags(*self._pending_flags)
+            self._flags = (drifted, unseen)
         return self._flags
 
     def _residuals(
@@ -305,7 +326,9 @@ class Accumulator:
 
     # Anchors ---------------------------------------------------------------
 
-    def _set_new_anchors(self, features: Array, index: Array) -> None:
+    def _set_new_anchors(
+        self, features: Array, index: Array, weights: Array | None
+    ) -> None:
         """Anchor each class that has no sample yet at one of its samples."""
         xp, m = self._xp, self._moments
         new = xp.take(m.counts, index, axis=0) == 0
@@ -318,11 +341,35 @@ class Accumulator:
             classes, first = np.unique(
                 _array.to_numpy(index)[positions], return_index=True
             )
+            at_new = xp.asarray(positions, device=self._device)
             at = xp.asarray(positions[first], device=self._device)
             rows = xp.astype(xp.take(features, at, axis=0), m.anchors.dtype)
             ids = xp.asarray(classes, device=self._device)
             anchors = _array.put_rows(m.anchors, ids, rows)
-            self._moments = Moments(m.counts, anchors, m.sums, m.squares, m.scatter)
+            self._moments = replace(m, anchors=anchors)
+            if weights is not None:
+                weights = xp.take(weights, at_new, axis=0)
+            self._center_anchors(
+                xp.take(features, at_new, axis=0),
+                xp.take(index, at_new, axis=0),
+                weights,
+                ids,
+            )
+
+    def _center_anchors(
+        self, features: Array, index: Array, weights: Array | None, ids: Array
+    ) -> None:
+        """Move new anchors from a sample to the mean of their class's new samples."""
+        xp, m = self._xp, self._moments
+        rows = xp.astype(features, xp.float64)
+        held = xp.astype(xp.take(m.anchors, index, axis=0), xp.float64)
+        blank = xp.zeros_like(m.sums[:, 0])
+        sums = _array.add_rows_at(xp.zeros_like(m.sums), index, rows - held, weights)
+        counts = _array.add_at(blank, index, weights)
+        means = xp.take(sums, ids, axis=0) / xp.take(counts, ids, axis=0)[:, None]
+        anchors = xp.astype(xp.take(m.anchors, ids, axis=0), xp.float64) + means
+        anchors = xp.astype(anchors, m.anchors.dtype)
+        self._moments = replace(m, anchors=_array.put_rows(m.anchors, ids, anchors))
 
     def _far(self, counts: Array, sums: Array, squares: Array) -> Array:
         limit = _DRIFT * squares * self._xp.astype(counts, self._xp.float64)
@@ -361,7 +408,9 @@ class _Buffer:
 
     def __init__(self, like: Array, n_rows: int, weighted: bool) -> None:
         xp, device = _array.namespace(like), _array.device_of(like)
-        self._features = xp.empty((n_rows, like.shape[1]), dtype=like.dtype, device=device)
+        self._features = xp.empty(
+            (n_rows, like.shape[1]), dtype=like.dtype, device=device
+        )
         self._index = xp.empty(n_rows, dtype=xp.int64, device=device)
         self._weights = None
         if weighted:

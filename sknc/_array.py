@@ -30,9 +30,9 @@ def is_tensor(x: object) -> bool:
     return torch is not None and isinstance(x, torch.Tensor)
 
 
-def on_gpu(x: object) -> bool:
+def on_gpu(x: Array) -> bool:
     """Whether `x` is a torch tensor whose values the host has to wait for."""
-    return is_tensor(x) and x.device.type != "cpu"  # type: ignore[attr-defined]
+    return is_tensor(x) and x.device.type != "cpu"
 
 
 def namespace(*arrays: Array) -> Any:
@@ -66,10 +66,11 @@ def to_numpy(x: Array) -> np.ndarray:
         x = x.detach()
         torch = torch_module()
         assert torch is not None
-        return (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
-    if hasattr(x, "__dlpack__") and not array_api_compat.is_numpy_array(x):
-        return np.from_dlpack(array_api_compat.to_device(x, cpu_of(x)))
-    return np.asarray(x)
+        x = (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
+    if array_api_compat.is_array_api_obj(x) and not array_api_compat.is_numpy_array(x):
+        x = np.from_dlpack(array_api_compat.to_device(x, cpu_of(x)))
+    host: np.ndarray = np.asarray(x)
+    return host
 
 
 def cpu_of(x: Array) -> Any:
@@ -102,8 +103,9 @@ def working_dtype(x: Array) -> Any:
     Half precision is promoted to float32, integers and booleans to float64.
     """
     xp = namespace(x)
-    half = {getattr(xp, name, None) for name in ("float16", "bfloat16")} - {None}
-    return xp.float32 if x.dtype == xp.float32 or x.dtype in half else xp.float64
+    single = [getattr(xp, name, None) for name in ("float32", "float16", "bfloat16")]
+    is_single = any(x.dtype == dtype for dtype in single if dtype is not None)
+    return xp.float32 if is_single else xp.float64
 
 
 def dtype_name(x: Array) -> str:
@@ -114,21 +116,29 @@ def dtype_name(x: Array) -> str:
 def unit_roundoff(x: Array) -> float:
     """Return the largest relative error of one rounded product of `x`'s dtype."""
     torch = torch_module()
-    if on_gpu(x) and torch is not None and x.dtype == torch.float32:
-        # TensorFloat-32 keeps 10 explicit bits of each factor.
-        if torch.get_float32_matmul_precision() != "highest":
-            return 2.0**-11
+    if (
+        on_gpu(x)
+        and torch is not None
+        and x.dtype == torch.float32
+        and torch.get_float32_matmul_precision() != "highest"
+    ):
+        return 2.0**-11  # TensorFloat-32 keeps 10 explicit bits of each factor
     return float(namespace(x).finfo(x.dtype).eps) / 2
 
 
 @contextmanager
 def plain_arithmetic(x: Array) -> Iterator[None]:
-    """Switch off gradients and autocast where `x` is a tensor."""
+    """Switch off gradients, inference mode and autocast where `x` is a tensor."""
     torch = torch_module()
     if torch is None or not is_tensor(x):
         yield
         return
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+    # Sums made in inference mode could not be added to outside of it.
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        torch.autocast(x.device.type, enabled=False),
+    ):
         yield
 
 

@@ -173,7 +173,10 @@ class CenterEstimator(BaseEstimator):
             for X, y, sample_weight in each_batch(batches, progress):
                 self.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
             if not hasattr(self, "_stream"):
-                msg = "fit_batches got an iterable without batches: expected at least one."
+                msg = (
+                    "fit_batches got an iterable without batches: expected at least "
+                    "one."
+                )
                 raise ValueError(msg)
         return self
 
@@ -205,19 +208,18 @@ class CenterEstimator(BaseEstimator):
             If another estimator is of another type.
         """
         for other in others:
-            if not isinstance(other, CenterEstimator):
+            if not isinstance(other, type(self)):
                 msg = (
                     f"merge expected fitted {type(self).__name__} estimators, got "
                     f"{type(other).__name__}."
                 )
                 raise TypeError(msg)
-        parts = [item.statistics_ for item in (self, *others) if hasattr(item, "_stream")]
-        if not parts:
-            return self
-        donor = next(item for item in (self, *others) if hasattr(item, "_stream"))
-        merged = merge_all(parts)
-        fixed = all(o._stream.fixed for o in (self, *others) if hasattr(o, "_stream"))
-        self._adopt(merged, donor, fixed=fixed)
+        everyone: tuple[CenterEstimator, ...] = (self, *others)
+        fitted = [item for item in everyone if item.__sklearn_is_fitted__()]
+        if fitted:
+            merged = merge_all([item.statistics_ for item in fitted])
+            fixed = all(item._stream.fixed for item in fitted)
+            self._adopt(merged, fitted[0], fixed=fixed)
         return self
 
     def _adopt(
@@ -247,8 +249,8 @@ class CenterEstimator(BaseEstimator):
         if not hasattr(self, "_stream"):
             msg = (
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit', "
-                "'partial_fit' or 'fit_batches' with appropriate arguments before using "
-                "this estimator."
+                "'partial_fit' or 'fit_batches' with appropriate arguments before "
+                "using this estimator."
             )
             raise NotFittedError(msg)
         return self._stream

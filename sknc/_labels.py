@@ -45,7 +45,7 @@ class ClassIndex(Memo):
         found = np.unique(_array.to_numpy(_distinct(y)))
         if not len(self.labels):
             return ClassIndex.of(found)
-        self._check_kind(found)
+        self.check_kind(found)
         new = np.setdiff1d(found, self.labels)
         if not len(new):
             return self
@@ -73,12 +73,12 @@ class ClassIndex(Memo):
             Whether a label is not among the classes.
         """
         if _array.is_tensor(y) and _array.is_tensor(like):
+            self.check_kind(np.empty(0))
             y = y.to(like.device)
             if self._consecutive:
                 return self._encode_consecutive(y)
             labels, rows = self.once(
-                ("tensors", str(y.device)),
-                lambda: (_array.move_like(self.labels, y), _array.move_like(self.rows, y)),
+                ("tensors", str(y.device)), lambda: self._as_tensors(y)
             )
             xp = namespace(y)
             y = xp.astype(y, labels.dtype)
@@ -86,7 +86,7 @@ class ClassIndex(Memo):
             place = xp.clip(place, 0, len(self.labels) - 1)
             return rows[place], xp.any(labels[place] != y)
         y = _array.to_numpy(y)
-        self._check_kind(y)
+        self.check_kind(y)
         if self._consecutive and y.dtype.kind in "iu":
             index, unknown = self._encode_consecutive(y)
             return _array.move_like(index, like, namespace(like).int64), bool(unknown)
@@ -94,6 +94,13 @@ class ClassIndex(Memo):
         unknown = bool(np.any(self.labels[place] != y))
         index = _array.move_like(self.rows[place], like, namespace(like).int64)
         return index, unknown
+
+    def _as_tensors(self, like: Array) -> tuple[Array, Array]:
+        """Return labels, wide enough for any label they are compared to, and rows."""
+        xp = namespace(like)
+        wide = xp.float64 if self.labels.dtype.kind == "f" else xp.int64
+        labels = _array.move_like(self.labels, like, wide)
+        return labels, _array.move_like(self.rows, like)
 
     @cached_property
     def _consecutive(self) -> bool:
@@ -118,11 +125,13 @@ class ClassIndex(Memo):
         found = np.setdiff1d(_array.to_numpy(y), self.labels)
         return ValueError(
             f"y holds labels {found[:5].tolist()} that are not among the "
-            f"{len(self.labels)} classes {_shortened(self.labels)}: expected only those. "
+            f"{len(self.labels)} classes {_shortened(self.labels)}: "
+            "expected only those. "
             "Name every class in the first partial_fit(X, y, classes=...)."
         )
 
-    def _check_kind(self, y: np.ndarray) -> None:
+    def check_kind(self, y: np.ndarray) -> None:
+        """Refuse strings for numbers, and numbers for strings."""
         strings = [labels.dtype.kind in "US" for labels in (self.labels, y)]
         if strings[0] != strings[1]:
             names = ["strings" if s else "numbers" for s in strings]

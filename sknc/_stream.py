@@ -72,7 +72,8 @@ class Stream:
             return ClassIndex.of(labels, fixed=True)
         if not np.array_equal(self._index.labels, labels):
             msg = (
-                f"classes={labels.tolist()[:10]} is not the same as on the last call to "
+                f"classes={labels.tolist()[:10]} is not the same as on the last "
+                "call to "
                 f"partial_fit: expected the classes {self._index.labels.tolist()[:10]}."
             )
             raise ValueError(msg)
@@ -91,7 +92,8 @@ class Stream:
         if self._statistics is None:
             assert self._index is not None
             assert self._accumulator is not None
-            moments = self._accumulator.moments().take(self._index.rows)
+            with _array.plain_arithmetic(self._accumulator.like):
+                moments = self._accumulator.moments().take(self._index.rows)
             self._statistics = ClassStatistics(
                 self._index.labels, moments, self._accumulator.n_samples, self._dtype
             )

@@ -1,6 +1,5 @@
 """The front door: features, labels, weights and head become checked arrays."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +104,8 @@ def not_finite(X: Array) -> ValueError:
     n_bad = int(xp.sum(xp.astype(~xp.isfinite(X), xp.int64)))
     return ValueError(
         f"Input X contains NaN or infinity: expected finite features, got {n_nan} NaN "
-        f"and {n_bad - n_nan} infinite values in {tuple(X.shape)}. Remove those samples, "
+        f"and {n_bad - n_nan} infinite values in {tuple(X.shape)}. Remove "
+        "those samples, "
         "or find where the network produced them; nothing of this batch was used."
     )
 
@@ -116,7 +116,8 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
     name = type(estimator).__name__
     if X.ndim != 2:
         msg = (
-            f"Expected 2D array, got {X.ndim}D tensor of shape {tuple(X.shape)} instead: "
+            f"Expected 2D array, got {X.ndim}D tensor of shape {tuple(X.shape)} "
+            "instead: "
             f"{name} takes features of shape (n_samples, n_features). Flatten or pool "
             "other axes, or reshape your data with X.reshape(1, -1) for one sample."
         )
@@ -124,7 +125,8 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
     for count, what in zip(X.shape, ("sample", "feature"), strict=True):
         if not count:
             msg = (
-                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a minimum "
+                f"Found array with 0 {what}(s) (shape={tuple(X.shape)}) while a "
+                "minimum "
                 f"of 1 is required by {name}."
             )
             raise ValueError(msg)
@@ -162,7 +164,8 @@ def check_labels(y: Any, n_samples: int) -> Array:
         if y.ndim != 1 or y.is_floating_point() or y.is_complex():
             msg = (
                 "y must be a 1-D tensor of integer class labels, got shape "
-                f"{tuple(y.shape)} and {y.dtype}. Soft or one-hot labels have no class: "
+                f"{tuple(y.shape)} and {y.dtype}. Soft or one-hot labels have "
+                "no class: "
                 "use y.argmax(dim=1)."
             )
             raise ValueError(msg)
@@ -170,14 +173,15 @@ def check_labels(y: Any, n_samples: int) -> Array:
         if array_api_compat.is_array_api_obj(y):
             y = _array.to_numpy(y)
         y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "O":
+            y = _plain_strings(y)
         if y.dtype.kind not in "iub":
             assert_all_finite(y, input_name="y")
             check_classification_targets(y)
-        if y.dtype.kind == "O":
-            y = _plain_strings(y)
     if y.shape[0] != n_samples:
         msg = (
-            f"X and y have inconsistent numbers of samples: expected {n_samples} labels, "
+            f"X and y have inconsistent numbers of samples: expected {n_samples} "
+            "labels, "
             f"one a row of X, got {y.shape[0]}."
         )
         raise ValueError(msg)
@@ -204,7 +208,9 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
     n_samples = X.shape[0]
     weights = _array.move_like(sample_weight, X, xp.float64)
     if weights.ndim == 0:
-        weights = xp.zeros(n_samples, dtype=xp.float64, device=_array.device_of(X)) + weights
+        weights = (
+            xp.zeros(n_samples, dtype=xp.float64, device=_array.device_of(X)) + weights
+        )
     if tuple(weights.shape) != (n_samples,):
         msg = (
             f"sample_weight.shape == {tuple(weights.shape)}, expected ({n_samples},): "
@@ -255,17 +261,22 @@ def check_batch(
 
 def check_classes(classes: Any) -> np.ndarray:
     """Return the sorted distinct labels of a ``classes`` argument."""
-    labels = np.asarray(_array.to_numpy(classes) if hasattr(classes, "dtype") else classes)
+    labels = np.asarray(
+        _array.to_numpy(classes) if hasattr(classes, "dtype") else classes
+    )
     if labels.dtype.kind == "O":
         labels = _plain_strings(labels.ravel()).reshape(labels.shape)
     if labels.ndim != 1 or not len(labels):
         msg = (
-            f"classes must be a 1-D list of labels, got an array of shape {labels.shape}."
+            "classes must be a 1-D list of labels, got an array of shape "
+            f"{labels.shape}."
         )
         raise ValueError(msg)
     found = np.unique(labels)
     if len(found) != len(labels):
-        msg = f"classes holds a label twice: {len(labels)} labels, {len(found)} distinct."
+        msg = (
+            f"classes holds a label twice: {len(labels)} labels, {len(found)} distinct."
+        )
         raise ValueError(msg)
     return found
 
@@ -336,7 +347,7 @@ def _check_head_shape(
     bias: Array | None,
     n_classes: int,
     n_features: int,
-    head_classes: Sequence[Any] | None,
+    head_classes: np.ndarray | None,
 ) -> None:
     rows = n_classes if head_classes is None else max(len(head_classes), n_classes)
     if tuple(weights.shape) != (rows, n_features):

@@ -1,7 +1,9 @@
 """`NeuralCollapseAnalyzer`: from batches of features to a report."""
 
 from collections.abc import Iterable
-from typing import Any
+from copy import deepcopy
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -99,7 +101,7 @@ class NeuralCollapseAnalyzer(
     ...     analyzer = analyzer.partial_fit(X[batch], y[batch])
     >>> report = analyzer.score(X, y)
     >>> round(report.nc1_trace_ratio, 4), round(report.nc4_ncc_accuracy, 4)
-    (0.1506, 0.9267)
+    (0.1508, 0.9267)
     """
 
     def __init__(
@@ -114,6 +116,12 @@ class NeuralCollapseAnalyzer(
         self.convention = convention
         self.metrics = metrics
         self.covariance = covariance
+
+    def __sklearn_clone__(self) -> Self:
+        """Copy the head as it is: cloned like a parameter it would lose its fit."""
+        new: Self = super().__sklearn_clone__()
+        new.head = deepcopy(self.head)
+        return new
 
     @property
     def _keeps_scatter(self) -> bool:
@@ -219,16 +227,14 @@ class NeuralCollapseAnalyzer(
         convention = Convention.preset(self.convention)
         head = self._linear_head(statistics)
         keys = {metric.key for metric in select(self.metrics)}
-        with _array.plain_arithmetic(statistics.moments.sums):
+        plain = partial(_array.plain_arithmetic, statistics.moments.sums)
+        with plain():
             evaluation = Evaluation(statistics, head, convention, keys)
-            empty = True
-            for X, y, sample_weight in each_batch(batches, progress):
+        for X, y, sample_weight in each_batch(batches, progress):
+            with plain():  # but not around the loader, which may run the network
                 batch = check_batch(self, X, y, sample_weight, reset=False)
                 evaluation.update(batch)
-                empty = False
-            if empty:
-                msg = "score_batches got an iterable without batches: expected one or more."
-                raise ValueError(msg)
+        with plain():
             held_out, decisions = evaluation.result()
             return build_report(
                 held_out,
@@ -285,6 +291,9 @@ class NeuralCollapseAnalyzer(
 
     @property
     def _n_features_out(self) -> int:
+        if self.statistics_.observed_only().n_classes < 2:
+            msg = "One class has no directions between classes."
+            raise AttributeError(msg)
         return int(self._directions().shape[0])
 
     # Fitted attributes ------------------------------------------------------------
@@ -303,7 +312,8 @@ class NeuralCollapseAnalyzer(
         scatter = statistics.within_scatter
         if scatter is None:
             msg = (
-                "within_class_covariance_ needs the scatter, which covariance=False does "
+                "within_class_covariance_ needs the scatter, which covariance=False "
+                "does "
                 "not keep: use covariance=True."
             )
             raise AttributeError(msg)

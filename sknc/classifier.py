@@ -5,7 +5,11 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 
 from sknc import _array
 from sknc._array import Array, namespace
@@ -111,7 +115,7 @@ class NearestClassCenter(
     0.9267
     >>> head = LogisticRegression(max_iter=1000).fit(X, y)
     >>> print(model.agreement(X, head, y))
-    agreement 0.9400, mismatch 0.0600, accuracy of nearest center 0.9267, of head 0.9733
+    agreement 0.9267, mismatch 0.0733, accuracy of nearest center 0.9267, of head 0.9733
     """
 
     def __init__(self, metric: Literal["euclidean", "cosine"] = "euclidean") -> None:
@@ -128,7 +132,10 @@ class NearestClassCenter(
 
     @classmethod
     def from_statistics(
-        cls, statistics: ClassStatistics, *, metric: Literal["euclidean", "cosine"] = "euclidean"
+        cls,
+        statistics: ClassStatistics,
+        *,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
     ) -> Self:
         """
         Return a fitted classifier that shares the statistics of an analyzer.
@@ -372,6 +379,7 @@ class NearestClassCenter(
         """
         predicted = _array.to_numpy(self.predict(X))
         labels = _array.to_numpy(check_labels(y, len(predicted)))
+        ClassIndex.of(self.classes_).check_kind(labels)
         weights = check_weights(sample_weight, predicted)
         return float(np.average(predicted == labels, weights=weights))
 
@@ -433,7 +441,10 @@ def _nearest_angle_rule(statistics: ClassStatistics) -> AffineRule:
 
 
 def _agreement(
-    classes: np.ndarray, nearest: np.ndarray, chosen: np.ndarray, truth: np.ndarray | None
+    classes: np.ndarray,
+    nearest: np.ndarray,
+    chosen: np.ndarray,
+    truth: np.ndarray | None,
 ) -> AgreementReport:
     agree = nearest == chosen
     by = chosen if truth is None else truth

@@ -91,26 +91,62 @@ class Convention:
         """
         if isinstance(name, cls):
             return name
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             msg = (
                 f"convention must be a Convention or one of {sorted(PRESETS)}, "
                 f"got {name!r}."
             )
             raise ValueError(msg)
-        return PRESETS[str(name)]
+        return PRESETS[name]
 
     def center_weights(self, counts: Array) -> Array:
-        """Return the weights of the class means in the global mean, (K,)."""
+        """
+        Return the weights of the class means in the global mean.
+
+        Parameters
+        ----------
+        counts : array of shape (K,)
+            Number of samples of each class, or sum of their weights.
+
+        Returns
+        -------
+        array of shape (K,)
+            Weights.
+        """
         if self.center == "none":
             return 0 * counts
         return _weights(counts, by_count=self.center == "sample")
 
     def between_weights(self, counts: Array) -> Array:
-        """Return the weights of the classes in the between covariance, (K,)."""
+        """
+        Return the weights of the classes in the between-class covariance.
+
+        Parameters
+        ----------
+        counts : array of shape (K,)
+            Number of samples of each class, or sum of their weights.
+
+        Returns
+        -------
+        array of shape (K,)
+            Weights.
+        """
         return _weights(counts, by_count=self.between == "frequency")
 
     def within_weights(self, counts: Array) -> Array:
-        """Return the weights of the class covariances in the within one, (K,)."""
+        """
+        Return the weights of the class covariances in the within-class covariance.
+
+        Parameters
+        ----------
+        counts : array of shape (K,)
+            Number of samples of each class, or sum of their weights.
+
+        Returns
+        -------
+        array of shape (K,)
+            Weights.
+        """
         return _weights(counts, by_count=self.within == "sample")
 
 

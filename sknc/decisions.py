@@ -44,7 +44,7 @@ class AffineRule(Memo):
         return decide_all((self,), features)[0]
 
     def _decide_rows(self, rows: Array, features: Array, out: Array | None) -> Array:
-        """Decide for centered rows, with a one behind them; `features` are the originals."""
+        """Decide for centered rows with a one behind; `features` are the originals."""
         xp = namespace(rows)
         factors, longest, greatest_offset = self._in(rows.dtype)
         if out is None:
@@ -241,7 +241,9 @@ class Decisions:
         correct = where(nearest == truth)
         if chosen is None:
             return cls(everything, correct)
-        return cls(everything, correct, where(chosen == truth), where(chosen != nearest))
+        return cls(
+            everything, correct, where(chosen == truth), where(chosen != nearest)
+        )
 
     def merge(self, other: "Decisions") -> "Decisions":
         """Return the counts of both; neither input changes."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from sknc import _array
 from sknc._accumulator import Accumulator
 from sknc._array import Array, namespace
@@ -71,7 +70,9 @@ class Evaluation:
         if not found.rank:
             return found.directions.T, 1.0
         least = found.values[-1]
-        return (found.directions * (least / found.values)[:, None]).T, float(least) ** -2
+        return (found.directions * (least / found.values)[:, None]).T, float(
+            least
+        ) ** -2
 
     def update(self, batch: Batch) -> None:
         """Add a batch, or raise and change nothing."""
@@ -98,6 +99,11 @@ class Evaluation:
 
     def result(self) -> tuple[HeldOutStatistics, Decisions | None]:
         """Return what was accumulated."""
+        if not self._dtype:
+            msg = (
+                "score_batches got an iterable without batches: expected at least one."
+            )
+            raise ValueError(msg)
         moments = self._accumulator.moments()
         samples = ClassStatistics(
             self._centers.classes, moments, self._accumulator.n_samples, self._dtype

@@ -24,6 +24,18 @@ class LinearHead(Memo):
     bias: Array | None
 
     def rows(self, index: Any) -> "LinearHead":
-        """Return the head of some classes only."""
+        """
+        Return the head of some classes only.
+
+        Parameters
+        ----------
+        index : int array of shape (R,)
+            Rows to keep.
+
+        Returns
+        -------
+        LinearHead
+            The head of these rows.
+        """
         bias = None if self.bias is None else self.bias[index]
         return LinearHead(self.weights[index, ...], bias)

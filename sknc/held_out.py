@@ -71,6 +71,11 @@ class HeldOutStatistics(Memo):
         return self.samples.n_samples
 
     @property
+    def input_dtype(self) -> str:
+        """Plain name of the dtype of the new features."""
+        return self.samples.input_dtype
+
+    @property
     def counts(self) -> Array:
         """Number of new samples of each class or sum of their weights, (K,)."""
         return self.samples.counts

@@ -45,6 +45,13 @@ class NCReport(float):
     1 at collapse. So `cross_val_score` and `GridSearchCV` work with it as with any
     score. Made by `NeuralCollapseAnalyzer.report` and `NeuralCollapseAnalyzer.score`.
 
+    Parameters
+    ----------
+    score : float
+        The number.
+    content : object
+        What is behind it.
+
     Attributes
     ----------
     per_class : mapping of str to ndarray of shape (K,)
@@ -352,16 +359,15 @@ def build_report(
         found = spectrum(statistics, convention)
         rank, condition = found.rank, found.condition
     counts = statistics.centers.moments.sums
-    samples = getattr(statistics, "samples", statistics)
     content = _Content(
         values=values,
         per_class=_per_class(statistics, head, decisions, convention),
         notes=notes,
         convention=convention,
-        n_samples=samples.n_samples,
+        n_samples=statistics.n_samples,
         n_classes=statistics.n_classes,
         n_features=statistics.n_features,
-        dtype=samples.input_dtype,
+        dtype=statistics.input_dtype,
         device=str(_array.device_of(counts)),
         rank=rank,
         condition=condition,

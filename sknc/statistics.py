@@ -131,6 +131,11 @@ class ClassStatistics(Memo):
         xp = namespace(self.moments.sums)
         return xp.astype(self.moments.counts, xp.float64)
 
+    @property
+    def all_singletons(self) -> bool:
+        """Whether no class has two samples, so that no variance can be seen."""
+        return self.n_samples <= len(self.observed)
+
     @cached_property
     def observed(self) -> np.ndarray:
         """Rows of the classes that have samples."""
@@ -156,15 +161,24 @@ class ClassStatistics(Memo):
         return xp.where(variances < 0, xp.zeros_like(variances), variances)
 
     def mean_rounding(self) -> Array:
-        """Estimate of the rounding error of each class mean, a length, (K,)."""
+        """
+        Estimate the rounding error of each class mean.
+
+        Returns
+        -------
+        array of shape (K,)
+            Lengths, in units of the features.
+        """
         xp = namespace(self.moments.sums)
-        variances, counts = self.class_variances, self.counts
-        error = float(xp.finfo(xp.float64).eps) * xp.sqrt(variances)
-        if self.moments.anchors.dtype == xp.float64:
-            return error
-        # Each residual is rounded once; the errors average out over the class.
-        single = 2 * float(xp.finfo(xp.float32).eps)
-        return error + single * xp.sqrt(variances / counts)
+        counts = self.counts
+        # Sums of a block are taken in the precision of the residuals. Their errors
+        # grow with the root of its rows where the anchor is not the mean.
+        offsets = xp.sqrt(_array.row_squared_norms(self.moments.sums)) / counts
+        rows = xp.sqrt(xp.where(counts < 4096, counts, 4096.0))
+        spread = xp.sqrt(self.class_variances)
+        return float(xp.finfo(self.moments.anchors.dtype).eps) * (
+            spread + rows * offsets
+        )
 
     def centered_means(self, weights: Array) -> Array:
         """
@@ -206,11 +220,24 @@ class ClassStatistics(Memo):
         return scatter - scatter_of_means(seen.sums, seen.counts)
 
     def class_energies(self, key: tuple[str, ...]) -> None:
-        """Return None: the energies of classes are known of held-out samples only."""
-        return None
+        """
+        Return None: energies are summed of samples about fitted centers only.
+
+        Parameters
+        ----------
+        key : tuple of str
+            Spectrum they would belong to.
+        """
 
     def observed_only(self) -> "ClassStatistics":
-        """Return the statistics without the classes that have no samples."""
+        """
+        Leave out the classes that have no samples.
+
+        Returns
+        -------
+        ClassStatistics
+            The same object if every class has samples.
+        """
         if len(self.observed) == self.n_classes:
             return self
         return self.once(
@@ -225,10 +252,30 @@ class ClassStatistics(Memo):
     # The monoid -----------------------------------------------------------------
 
     def aligned(self, classes: np.ndarray) -> Moments:
-        """Return the moments with one row for each of `classes`, zero if unknown."""
+        """
+        Return the moments with one row for each of other classes.
+
+        Parameters
+        ----------
+        classes : ndarray of shape (R,)
+            Labels; rows of unknown ones are zero.
+
+        Returns
+        -------
+        Moments
+            In the order of `classes`.
+        """
         xp = namespace(self.moments.sums)
+        if not self.n_classes:
+            return self.moments.map(
+                lambda a: xp.zeros(
+                    (len(classes), *a.shape[1:]),
+                    dtype=a.dtype,
+                    device=_array.device_of(a),
+                )
+            )
         position = np.searchsorted(self.classes, classes)
-        position = np.minimum(position, max(self.n_classes - 1, 0))
+        position = np.minimum(position, self.n_classes - 1)
         known = self.classes[position] == classes
         moments = self.moments.take(np.where(known, position, 0))
         if known.all():
@@ -318,7 +365,9 @@ def _check_mergeable(mine: ClassStatistics, other: ClassStatistics) -> None:
             "namespace and device. Accumulate both from the same kind of array."
         )
         raise ValueError(msg)
-    kinds = ["number" if s.classes.dtype.kind in "biuf" else "string" for s in (mine, other)]
+    kinds = [
+        "number" if s.classes.dtype.kind in "biuf" else "string" for s in (mine, other)
+    ]
     if kinds[0] != kinds[1]:
         msg = (
             f"Cannot merge statistics with {kinds[1]} labels into statistics with "

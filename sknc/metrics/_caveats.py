@@ -29,20 +29,20 @@ def caveat(
 def _why_undefined(
     key: str, statistics: AnyStatistics, head: LinearHead | None, convention: Convention
 ) -> str:
-    xp = namespace(statistics.counts)
-    if key.endswith("_cos_std") or key.endswith("_cos_std_head"):
-        if statistics.n_classes == 2:
-            return "Undefined: two classes have one pair, whose spread has no meaning."
+    if key.removesuffix("_head") == "nc2_cos_std" and statistics.n_classes == 2:
+        return "Undefined: two classes have one pair, whose spread has no meaning."
     if key.endswith("_head") or key.startswith("nc0"):
         return "Undefined: a row of the head's weights is zero."
     if between_trace(statistics, convention) == 0:
         return "Undefined: all class means coincide."
     if key == "nc1_pinv" and not spectrum(statistics, convention).rank:
         return "Undefined: all class means coincide up to rounding."
-    if key == "nc1_pinv" and not bool(xp.any(statistics.counts > 1)):
+    if key == "nc1_pinv" and statistics.centers.all_singletons:
         return "Undefined: every class has one sample, so no variance is seen."
     if key.startswith("nc3"):
-        return "Undefined: a row of the head is zero or a class mean is the global mean."
+        return (
+            "Undefined: a row of the head is zero or a class mean is the global mean."
+        )
     if key == "nc1_cdnv":
         return "Undefined: two classes coincide and have no variance."
     return "Undefined: a class mean is the global mean, so it has no direction."
@@ -64,6 +64,6 @@ def _regime(key: str, statistics: AnyStatistics, convention: Convention) -> str 
                 f"The class means span {rank} of {possible} possible directions: only "
                 "these are compared."
             )
-        if bool(namespace(statistics.counts).any(statistics.counts == 1)):
+        if bool(namespace(statistics.counts).any(statistics.centers.counts == 1)):
             return "Classes with one sample count with zero variance."
     return None

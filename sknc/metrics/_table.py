@@ -97,12 +97,22 @@ TABLE: dict[str, Metric] = {
         _of_means(duality.nc3_structure, "NC3", _ZHU, "head"),
         _of_means(duality.nc3_cosine, "NC3", _JIANG, "head"),
         Metric(
-            agreement.nc4_mismatch, "NC4", ("decisions", "head_decisions"), True, 0.0, _PAPYAN
+            agreement.nc4_mismatch,
+            "NC4",
+            ("decisions", "head_decisions"),
+            True,
+            0.0,
+            _PAPYAN,
         ),
         _of_decisions(agreement.nc4_ncc_accuracy),
         _of_decisions(agreement.nc4_head_accuracy, "head_decisions"),
         Metric(
-            duality.nc4_bias_collapse, "NC4", ("statistics", "head", "bias"), True, 0.0, _ZHU
+            duality.nc4_bias_collapse,
+            "NC4",
+            ("statistics", "head", "bias"),
+            True,
+            0.0,
+            _ZHU,
         ),
     )
 }

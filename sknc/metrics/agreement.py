@@ -6,7 +6,6 @@ from sknc._array import Array, namespace
 from sknc.decisions import Decisions
 
 
-
 def nc4_mismatch(decisions: Decisions) -> float:
     r"""
     Share of samples on which the head and the nearest center disagree.
@@ -37,7 +36,8 @@ def nc4_mismatch(decisions: Decisions) -> float:
     >>> from sknc.decisions import Decisions
     >>> from sknc.metrics import nc4_mismatch
     >>> truth, nearest, chosen = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 1]])
-    >>> nc4_mismatch(Decisions.count(np.zeros(2), truth, truth, nearest, chosen, None))
+    >>> counted = Decisions.count(np.zeros(2), truth, truth, nearest, chosen, None)
+    >>> nc4_mismatch(counted)
     0.25
     """
     return _share(decisions.mismatched, decisions)
@@ -68,7 +68,8 @@ def nc4_ncc_accuracy(decisions: Decisions) -> float:
     >>> from sknc.decisions import Decisions
     >>> from sknc.metrics import nc4_ncc_accuracy
     >>> truth, nearest = np.array([[0, 0, 1, 1], [0, 0, 1, 0]])
-    >>> nc4_ncc_accuracy(Decisions.count(np.zeros(2), truth, truth, nearest, None, None))
+    >>> counted = Decisions.count(np.zeros(2), truth, truth, nearest, None, None)
+    >>> nc4_ncc_accuracy(counted)
     0.75
     """
     return _share(decisions.ncc_correct, decisions)
@@ -100,7 +101,8 @@ def nc4_head_accuracy(decisions: Decisions) -> float:
     >>> from sknc.decisions import Decisions
     >>> from sknc.metrics import nc4_head_accuracy
     >>> truth, nearest, chosen = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 1]])
-    >>> nc4_head_accuracy(Decisions.count(np.zeros(2), truth, truth, nearest, chosen, None))
+    >>> counted = Decisions.count(np.zeros(2), truth, truth, nearest, chosen, None)
+    >>> nc4_head_accuracy(counted)
     0.75
     """
     return _share(decisions.head_correct, decisions)

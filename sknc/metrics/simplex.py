@@ -368,6 +368,16 @@ def distance_from_simplex(left: Array, right: Array) -> float:
 
     Where the distance can be zero, A is formed and subtracted from; with more than
     D + 1 classes it cannot, and D x D products do, without forming K x K.
+
+    Parameters
+    ----------
+    left, right : array of shape (K, D)
+        Rows of each class.
+
+    Returns
+    -------
+    float
+        The distance; NaN if the products vanish.
     """
     xp = namespace(left)
     n_classes, n_features = left.shape

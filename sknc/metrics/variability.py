@@ -80,7 +80,7 @@ def nc1_pinv(
     found = spectrum(statistics, convention)
     xp = namespace(found.values)
     counts = statistics.counts
-    if not found.rank or not bool(xp.any(counts > 1)):
+    if not found.rank or statistics.centers.all_singletons:
         return math.nan
     energies = statistics.class_energies(spectrum_key(convention))
     if energies is not None:

@@ -81,9 +81,9 @@ accumulated state.
 
 ![Time a row by number of rows and classes](figures/growth.png)
 
-Time a row does not depend on the number of rows, and beyond the update of the scatter it
-grows no faster than the number of classes. The state holds two vectors a class and one
-(D, D) matrix: O(K D + D²)."""
+Time a row does not depend on the number of rows, and beyond the update of the scatter
+it grows no faster than the number of classes. The state holds two vectors a class and
+one (D, D) matrix: O(K D + D²)."""
 
 
 def _version(name: str) -> str:
