@@ -1,0 +1,309 @@
+"""
+Every headline metric, written from its formula in 50 digits.
+
+Shares no code with the library: plain loops over lists of mpmath numbers.
+"""
+
+import math
+from dataclasses import dataclass
+
+import mpmath as mp
+import numpy as np
+
+DIGITS = 50
+NC1 = ("nc1_pinv", "nc1_trace_ratio", "nc1_within_fraction", "nc1_cdnv")
+NC2 = ("nc2_equinorm", "nc2_cos_std", "nc2_equiangular", "nc2_etf")
+NC3 = ("nc3_self_duality", "nc3_structure", "nc3_cosine")
+HEAD = ("nc0_weight_sum", *(f"{key}_head" for key in NC2))
+DECISIONS = ("nc4_mismatch", "nc4_ncc_accuracy", "nc4_head_accuracy")
+HEADLINE = (*NC1, *NC2, *NC3, *HEAD, *DECISIONS, "nc4_bias_collapse")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The columns of the table of conventions."""
+
+    center: str = "class"
+    between: str = "uniform"
+    within: str = "sample"
+    divide: bool = True
+    rank: str = "numerical"
+    squared: bool = False
+
+
+PRESETS = {
+    "default": Choices(),
+    "papyan2020": Choices(squared=True),
+    "han2022": Choices(divide=False, rank="full", squared=True),
+    "zhu2021": Choices(center="sample"),
+    "frequency": Choices(center="sample", between="frequency"),
+    "he_su2023": Choices(center="sample", between="frequency", divide=False),
+}
+
+
+class Reference:
+    """Exact class statistics of some samples, and the metrics of them."""
+
+    def __init__(self, X, y, W, b=None, choices=None, weights=None):
+        self.choices = choices or Choices()
+        with mp.workdps(DIGITS):
+            self.X, self.W = _rows(X), _rows(W)
+            self.b = None if b is None else _row(b)
+            labels = sorted(set(np.asarray(y).tolist()))
+            self.y = [labels.index(label) for label in np.asarray(y).tolist()]
+            self.w = [mp.mpf(1)] * len(self.X) if weights is None else _row(weights)
+            self.K, self.D = len(labels), len(self.X[0])
+            self._moments()
+
+    def _moments(self):
+        self.n = [mp.mpf(0)] * self.K
+        sums = [[mp.mpf(0)] * self.D for _ in range(self.K)]
+        for x, k, w in zip(self.X, self.y, self.w, strict=True):
+            self.n[k] += w
+            sums[k] = [s + w * v for s, v in zip(sums[k], x, strict=True)]
+        self.N = mp.fsum(self.n)
+        self.mu = [[s / n for s in row] for row, n in zip(sums, self.n, strict=True)]
+        self.residuals = [
+            _minus(x, self.mu[k]) for x, k in zip(self.X, self.y, strict=True)
+        ]
+        self.var = [mp.mpf(0)] * self.K
+        for r, k, w in zip(self.residuals, self.y, self.w, strict=True):
+            self.var[k] += w * _dot(r, r) / self.n[k]
+        self.mu_s = _weighted(self.mu, [n / self.N for n in self.n])
+        self.centered = [_minus(row, self._center()) for row in self.mu]
+
+    def _center(self):
+        if self.choices.center == "none":
+            return [mp.mpf(0)] * self.D
+        if self.choices.center == "sample":
+            return self.mu_s
+        return _weighted(self.mu, [mp.mpf(1) / self.K] * self.K)
+
+    def _between_weights(self):
+        if self.choices.between == "frequency":
+            return [n / self.N for n in self.n]
+        return [mp.mpf(1) / self.K] * self.K
+
+    def _sample_weights(self):
+        if self.choices.within == "class":
+            pairs = zip(self.y, self.w, strict=True)
+            return [w / (self.K * self.n[k]) for k, w in pairs]
+        return [w / self.N for w in self.w]
+
+    def metrics(self):
+        """Return every headline metric; None where the choices define no value."""
+        with mp.workdps(DIGITS):
+            values = self._nc1() | _nc2(self.centered) | self._nc3() | self._nc4()
+            values |= {f"{key}_head": value for key, value in _nc2(self.W).items()}
+            total = [mp.fsum(column) for column in zip(*self.W, strict=True)]
+            scale = mp.sqrt(self.K) * _frobenius(self.W)
+            values["nc0_weight_sum"] = _ratio(_norm(total), scale)
+            return {k: None if v is None else float(v) for k, v in values.items()}
+
+    # NC1 -------------------------------------------------------------------------
+
+    def _nc1(self):
+        weights = zip(self._sample_weights(), self.residuals, strict=True)
+        within = mp.fsum(w * _dot(r, r) for w, r in weights)
+        parts = zip(self._between_weights(), self.centered, strict=True)
+        between = mp.fsum(w * _dot(m, m) for w, m in parts)
+        return {
+            "nc1_pinv": self._pinv(),
+            "nc1_trace_ratio": _ratio(within, between),
+            "nc1_within_fraction": _ratio(within, within + between),
+            "nc1_cdnv": self._cdnv(),
+        }
+
+    def _cdnv(self):
+        total = []
+        for i in range(self.K):
+            for j in range(i + 1, self.K):
+                gap = _minus(self.mu[i], self.mu[j])
+                total.append(_ratio(self.var[i] + self.var[j], 2 * _dot(gap, gap)))
+        return mp.fsum(total) / len(total)
+
+    def spectrum(self):
+        """Return eigenvalues of the weighted Gram matrix, vectors, and its factor."""
+        roots = [mp.sqrt(w) for w in self._between_weights()]
+        B = [[r * v for v in m] for r, m in zip(roots, self.centered, strict=True)]
+        gram = mp.matrix([[_dot(a, c) for c in B] for a in B])
+        values, vectors = mp.eigsy(gram)
+        order = sorted(range(self.K), key=lambda r: -values[r])
+        columns = [[vectors[k, r] for k in range(self.K)] for r in order]
+        return [values[r] for r in order], columns, B
+
+    def rank_and_condition(self):
+        with mp.workdps(DIGITS):
+            values, _, _ = self.spectrum()
+            rank = self._rank(values)
+            return rank, float(mp.sqrt(values[0] / values[rank - 1]))
+
+    def _rank(self, values):
+        cutoff = values[0] * (max(self.K, self.D) * mp.mpf(2) ** -52) ** 2
+        return sum(value > cutoff for value in values)
+
+    def _pinv(self):
+        values, vectors, B = self.spectrum()
+        rank = self._rank(values)
+        if self.choices.rank == "full" and rank < min(self.K - 1, self.D):
+            return None
+        if not rank:
+            return mp.nan
+        directions = [
+            [v / values[r] for v in _weighted(B, vectors[r])] for r in range(rank)
+        ]
+        total = mp.mpf(0)
+        for w, x in zip(self._sample_weights(), self.residuals, strict=True):
+            total += w * mp.fsum(_dot(v, x) ** 2 for v in directions)
+        return total / self.K if self.choices.divide else total
+
+    # NC3 and NC4 -----------------------------------------------------------------
+
+    def _nc3(self):
+        w, m = _frobenius(self.W), _frobenius(self.centered)
+        squared = mp.mpf(0)
+        for a, c in zip(self.W, self.centered, strict=True):
+            for u, v in zip(a, c, strict=True):
+                squared += (_ratio(u, w) - _ratio(v, m)) ** 2
+        cosines = [
+            _ratio(_dot(a, c), _norm(a) * _norm(c))
+            for a, c in zip(self.W, self.centered, strict=True)
+        ]
+        return {
+            "nc3_self_duality": squared if self.choices.squared else mp.sqrt(squared),
+            "nc3_structure": _from_simplex(self.W, self.centered),
+            "nc3_cosine": 1 - mp.fsum(cosines) / self.K,
+        }
+
+    def _nc4(self):
+        b = self.b or [mp.mpf(0)] * self.K
+        agree = correct = right = mp.mpf(0)
+        for x, k, w in zip(self.X, self.y, self.w, strict=True):
+            gaps = [_minus(x, mu) for mu in self.mu]
+            distances = [_dot(gap, gap) for gap in gaps]
+            logits = [_dot(row, x) + c for row, c in zip(self.W, b, strict=True)]
+            nearest = distances.index(min(distances))
+            chosen = logits.index(max(logits))
+            agree += w * (nearest == chosen)
+            correct += w * (nearest == k)
+            right += w * (chosen == k)
+        values = {
+            "nc4_mismatch": 1 - agree / self.N,
+            "nc4_ncc_accuracy": correct / self.N,
+            "nc4_head_accuracy": right / self.N,
+        }
+        if self.b is not None:
+            pairs = zip(self.W, self.b, strict=True)
+            values["nc4_bias_collapse"] = _norm(
+                [_dot(r, self.mu_s) + c for r, c in pairs]
+            )
+        return values
+
+
+def _nc2(rows):
+    K = len(rows)
+    norms = [_norm(row) for row in rows]
+    mean = mp.fsum(norms) / K
+    std = mp.sqrt(mp.fsum((n - mean) ** 2 for n in norms) / (K - 1))
+    cosines = [
+        _ratio(_dot(rows[i], rows[j]), norms[i] * norms[j])
+        for i in range(K)
+        for j in range(i + 1, K)
+    ]
+    middle = mp.fsum(cosines) / len(cosines)
+    spread = mp.fsum((c - middle) ** 2 for c in cosines)
+    one_pair = len(cosines) == 1
+    return {
+        "nc2_equinorm": _ratio(std, mean),
+        "nc2_cos_std": mp.nan if one_pair else mp.sqrt(spread / (len(cosines) - 1)),
+        "nc2_equiangular": mp.fsum(abs(c + mp.mpf(1) / (K - 1)) for c in cosines)
+        / len(cosines),
+        "nc2_etf": _from_simplex(rows, rows),
+    }
+
+
+def _from_simplex(left, right):
+    K = len(left)
+    product = [[_dot(a, c) for c in right] for a in left]
+    norm = _frobenius(product)
+    squared = mp.mpf(0)
+    for i in range(K):
+        for j in range(K):
+            target = ((i == j) - mp.mpf(1) / K) / mp.sqrt(K - 1)
+            squared += (_ratio(product[i][j], norm) - target) ** 2
+    return mp.sqrt(squared)
+
+
+def _ratio(a, b):
+    if b == 0:
+        return mp.inf if a > 0 else mp.nan
+    return a / b
+
+
+def _rows(X):
+    return [_row(row) for row in np.asarray(X).tolist()]
+
+
+def _row(values):
+    return [mp.mpf(value) for value in np.asarray(values).tolist()]
+
+
+def _dot(a, b):
+    return mp.fdot(a, b)
+
+
+def _norm(a):
+    return mp.sqrt(_dot(a, a))
+
+
+def _minus(a, b):
+    return [u - v for u, v in zip(a, b, strict=True)]
+
+
+def _weighted(rows, weights):
+    return [_dot(column, weights) for column in zip(*rows, strict=True)]
+
+
+def _frobenius(rows):
+    return mp.sqrt(mp.fsum(_dot(row, row) for row in rows))
+
+
+def large_nc1(X, y):
+    """
+    Return the truth of ``nc1_trace_ratio`` and ``nc1_pinv`` of a large float32 array.
+
+    Float64 from the same values: the first row is subtracted first, without error,
+    and class sums are rounded once.
+    """
+    X = X.astype(np.float64) - X[0].astype(np.float64)
+    labels = np.unique(y)
+    means = np.array(
+        [[math.fsum(c) / sum(y == k) for c in X[y == k].T] for k in labels]
+    )
+    residuals = X - means[np.searchsorted(labels, y)]
+    centered = means - means.mean(0)
+    within = math.fsum((residuals**2).ravel()) / len(X)
+    between = math.fsum((centered**2).ravel()) / len(labels)
+    _, s, directions = np.linalg.svd(centered / len(labels) ** 0.5, full_matrices=False)
+    rank = len(labels) - 1
+    along = residuals @ (directions[:rank] / s[:rank, None]).T
+    return within / between, math.fsum((along**2).ravel()) / len(X) / len(labels)
+
+
+def disagreements(got, want, *, rtol=1e-10, atol=1e-14, scale=1.0, keys=None):
+    """
+    Return the keys whose values differ, with both values.
+
+    NC1 is compared by its relative error only, the others, whose natural scale is
+    one, within `atol` too; `scale` is the natural scale of the bias collapse.
+    """
+    bad = {}
+    for key in want if keys is None else keys:
+        a, b = got[key], want[key]
+        if b is None or a == b or (math.isnan(a) and math.isnan(b)):
+            continue
+        slack = 0.0 if key in NC1 else atol
+        slack *= scale if key == "nc4_bias_collapse" else 1.0
+        if not abs(a - b) <= rtol * abs(b) + slack:
+            bad[key] = (a, b, abs(a - b) / abs(b) if b else math.inf)
+    return bad

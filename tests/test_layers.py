@@ -1,0 +1,200 @@
+"""Imports point one way, and `import sknc` stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sknc
+
+PACKAGE = Path(sknc.__file__).parent
+# Left to right: a module imports only what stands in a layer before its own. Within
+# a layer no module imports another, except inside one package.
+LAYERS = [
+    {"_array", "_memo", "_version"},
+    {"_moments"},
+    {"_accumulator"},
+    {"statistics"},
+    {"convention", "head", "held_out"},
+    {"decisions"},
+    {"metrics"},
+    {"report", "_validation", "_labels"},
+    {"_stream"},
+    {"evaluation"},
+    {"_estimator"},
+    {"analyzer", "classifier"},
+    {"plotting", "distributed", "io", "torch"},
+    {"demo"},
+    {"cli"},
+]
+EXEMPT = {"__init__", "__main__"}
+# Loaded on use, never by `import sknc`.
+OPTIONAL = ["torch", "matplotlib", "dask", "pandas", "polars", "tqdm"]
+
+
+def layer_of(unit):
+    """Return the number of the layer of a top-level module or package."""
+    for number, layer in enumerate(LAYERS):
+        if unit in layer:
+            return number
+    msg = f"sknc.{unit} stands in no layer: give it a place in LAYERS"
+    raise AssertionError(msg)
+
+
+def imports_of(source):
+    """Return the modules of sknc that a module imports, anywhere in its text."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [item.name for item in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative import"
+            if node.module == "sknc":  # from sknc import _array
+                found += [f"sknc.{item.name}" for item in node.names]
+            else:
+                found.append(node.module)
+    return [name for name in found if name.split(".")[0] == "sknc"]
+
+
+def violations(unit, source):
+    """Return the imports of a module that do not point left."""
+    here, wrong = layer_of(unit), []
+    for name in imports_of(source):
+        parts = name.split(".")
+        if len(parts) < 2:
+            wrong.append(name)  # the package itself stands to the right of all
+        elif parts[1] != unit and layer_of(parts[1]) >= here:
+            wrong.append(name)
+    return wrong
+
+
+def modules():
+    """Yield (unit, path) of every module that the rule holds for."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[0] not in EXEMPT:
+            yield parts[0], path
+
+
+@pytest.mark.parametrize(
+    ("unit", "path"),
+    [pytest.param(u, p, id=p.relative_to(PACKAGE).as_posix()) for u, p in modules()],
+)
+def test_imports_point_left(unit, path):
+    assert violations(unit, path.read_text(encoding="utf-8")) == []
+
+
+def test_every_module_is_looked_at():
+    assert {"_array", "statistics", "metrics", "analyzer"} <= {u for u, _ in modules()}
+
+
+def test_no_unit_stands_twice():
+    assert len(set().union(*LAYERS)) == sum(map(len, LAYERS))
+
+
+@pytest.mark.parametrize(
+    ("unit", "source", "found"),
+    [
+        ("statistics", "from sknc.report import NCReport", ["sknc.report"]),
+        ("statistics", "import sknc.cli", ["sknc.cli"]),
+        ("_array", "from sknc import _moments", ["sknc._moments"]),
+        ("_array", "def f():\n    from sknc import cli", ["sknc.cli"]),
+        ("report", "from sknc._validation import check_head", ["sknc._validation"]),
+        ("report", "import sknc", ["sknc"]),
+        ("metrics", "from sknc.metrics._table import TABLE", []),
+        ("cli", "from sknc.plotting import plot\nimport numpy", []),
+    ],
+)
+def test_the_rule_can_fail(unit, source, found):
+    assert violations(unit, source) == found
+
+
+def test_a_module_without_a_layer_is_noticed():
+    with pytest.raises(AssertionError, match=r"sknc.surprise stands in no layer"):
+        violations("surprise", "")
+    with pytest.raises(AssertionError, match=r"sknc.surprise stands in no layer"):
+        violations("cli", "from sknc.surprise import boo")
+
+
+def test_relative_imports_are_noticed():
+    with pytest.raises(AssertionError, match="relative import"):
+        imports_of("from . import x")
+
+
+# A light import ---------------------------------------------------------------
+
+
+def loaded_by(statement):
+    """Return the optional libraries that a statement loads in a fresh process."""
+    code = (
+        f"import sys\n{statement}\n"
+        f"print(*[name for name in {OPTIONAL!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+@pytest.fixture(scope="module")
+def loaded_by_scikit_learn():
+    """Some versions of scikit-learn look for pandas as soon as they are imported."""
+    return set(loaded_by("import sklearn.base, sklearn.utils.validation"))
+
+
+@pytest.mark.parametrize("statement", ["import sknc", "import sknc.metrics"])
+def test_import_is_light(statement, loaded_by_scikit_learn):
+    assert set(loaded_by(statement)) <= loaded_by_scikit_learn
+
+
+def test_use_on_numpy_is_light(loaded_by_scikit_learn):
+    use = (
+        "import numpy, sknc\n"
+        "X = numpy.eye(6); y = [0, 0, 1, 1, 2, 2]\n"
+        "head = numpy.eye(3, 6)\n"
+        "report = sknc.NeuralCollapseAnalyzer(head).fit(X, y).score(X, y)\n"
+        "report.to_json(), repr(report), report._repr_html_()\n"
+        "sknc.NearestClassCenter().fit(X, y).predict(X)\n"
+    )
+    # Asked for its output container, scikit-learn may look for pandas and polars.
+    allowed = loaded_by_scikit_learn | {"pandas", "polars"}
+    assert set(loaded_by(use)) <= allowed
+
+
+def test_light_import_check_can_fail():
+    pytest.importorskip("tqdm")
+    assert "tqdm" in loaded_by("import tqdm")
+
+
+def imported_at_once(source):
+    """Return the optional libraries that importing a module would load."""
+    waiting, found = list(ast.parse(source).body), []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            found += [item.name.split(".")[0] for item in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.module or "").split(".")[0])
+        waiting += ast.iter_child_nodes(node)
+    return sorted(set(found) & {*OPTIONAL, "narwhals"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for u, p in modules() if u not in {"torch", "distributed"}],
+    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
+)
+def test_optional_libraries_are_imported_on_use(path):
+    assert imported_at_once(path.read_text(encoding="utf-8")) == []
+
+
+def test_imports_on_use_check_can_fail():
+    assert imported_at_once("try:\n    import torch.nn\nexcept E: pass") == ["torch"]
+    assert imported_at_once("class A:\n    from tqdm import auto") == ["tqdm"]
+    assert imported_at_once("def f():\n    import torch") == []

@@ -1,0 +1,111 @@
+"""Public names, and the one table of metrics."""
+
+import importlib
+import inspect
+import types
+
+import pytest
+
+import sknc
+import sknc.metrics
+from sknc.metrics import TABLE, catalogue, select
+
+NOT_METRICS = {"TABLE", "Metric", "catalogue", "select"}
+
+
+def public_names(module):
+    """Return the names that a module defines or imports for its users."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+
+
+@pytest.mark.parametrize("module", [sknc, sknc.metrics], ids=lambda m: m.__name__)
+def test_all_is_sorted_and_whole(module):
+    # Constants, then classes, then functions, as ruff sorts them.
+    def rank(name):
+        return (not name.isupper(), not name[:1].isupper(), name)
+
+    assert module.__all__ == sorted(module.__all__, key=rank)
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert public_names(module) == set(module.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize("module", [sknc, sknc.metrics], ids=lambda m: m.__name__)
+def test_all_can_be_imported(module):
+    for name in module.__all__:
+        assert hasattr(module, name), name
+
+
+def test_version():
+    import re
+
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.?(dev|a|b|rc)\d+)?", sknc.__version__)
+
+
+def test_key_is_name_of_function():
+    for key, metric in TABLE.items():
+        assert key == metric.key == metric.function.__name__
+        assert getattr(sknc.metrics, key) is metric.function
+
+
+def test_table_functions_and_all_name_the_same_keys():
+    functions = set()
+    for name in ("agreement", "duality", "simplex", "variability"):
+        module = importlib.import_module(f"sknc.metrics.{name}")
+        functions |= {
+            key
+            for key, value in vars(module).items()
+            if key.startswith("nc")
+            and inspect.isfunction(value)
+            and value.__module__ == module.__name__
+        }
+    assert functions == set(TABLE) == set(sknc.metrics.__all__) - NOT_METRICS
+    assert [row["key"] for row in catalogue()] == list(TABLE)
+
+
+def test_rows_agree_with_signatures():
+    for key, metric in TABLE.items():
+        parameters = inspect.signature(metric.function).parameters
+        positional = [
+            name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY
+        ]
+        given = [n for n in metric.needs if n in ("statistics", "head", "decisions")]
+        assert positional == given, key
+        assert ("convention" in parameters) == metric.has_convention, key
+
+
+def test_rows_are_complete():
+    for key, metric in TABLE.items():
+        assert key.startswith(metric.group.lower()), key
+        assert metric.source, key
+        assert metric.summary.endswith("."), key
+        if metric.lower_is_collapsed:
+            assert metric.ideal == 0, key
+
+
+def test_select():
+    assert [m.key for m in select("all")] == list(TABLE)
+    assert [m.key for m in select("nc1_pinv")] == ["nc1_pinv"]
+    # In the order of the table, and never twice.
+    keys = [m.key for m in select(["nc2_etf", "nc1_pinv", "nc2_etf"])]
+    assert keys == ["nc1_pinv", "nc2_etf"]
+    assert {m.key for m in select("default")} == {
+        m.key for m in TABLE.values() if m.headline
+    }
+
+
+def test_select_unknown():
+    with pytest.raises(ValueError, match=r"metrics must be.*got \['nc9'\]"):
+        select(["nc1_pinv", "nc9"])
+
+
+def test_conventions_are_those_of_the_docstring():
+    from sknc.convention import PRESETS
+
+    text = inspect.getdoc(sknc.NeuralCollapseAnalyzer)
+    for name in PRESETS:
+        assert f'"{name}"' in text
+        assert sknc.Convention.preset(name).name == name

@@ -1,0 +1,459 @@
+"""The report: a number, a table, and ways out of Python."""
+
+import copy
+import json
+import math
+import pickle
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
+
+from sknc import Convention, NCReport, NearestClassCenter, NeuralCollapseAnalyzer
+from sknc.metrics import TABLE
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_blobs([40, 90, 60, 50], n_features=5, cluster_std=3.0, random_state=0)
+    return X, np.array(["dog", "ant", "cat", "bee"])[y]
+
+
+@pytest.fixture(scope="module")
+def head(data):
+    return LogisticRegression(max_iter=500).fit(*data)
+
+
+@pytest.fixture(scope="module")
+def analyzer(data, head):
+    return NeuralCollapseAnalyzer(head=head).fit(*data)
+
+
+@pytest.fixture(scope="module")
+def report(analyzer, data):
+    return analyzer.score(*data)
+
+
+@pytest.fixture(scope="module")
+def undefined():
+    """Report with values that are NaN or infinite."""
+    X = np.array([[1.0, 0], [2, 0], [1, 0], [2, 0]])
+    return NeuralCollapseAnalyzer(head=np.zeros((2, 2))).fit(X, [0, 0, 1, 1]).report()
+
+
+# A number -----------------------------------------------------------------------
+
+
+def test_is_a_float(report):
+    assert isinstance(report, float)
+    assert float(report) == 1 - report.nc1_within_fraction
+    assert 0 < report < 1
+    assert report + 1 == float(report) + 1
+    assert np.asarray(report).dtype == np.float64
+    assert np.asarray(report) == float(report)
+    assert sorted([report, 0.0, 1.0])[1] is report
+    assert round(report, 3) == round(float(report), 3)
+    assert math.isclose(report, float(report))
+
+
+def test_format(report):
+    assert f"{report:.3f}" == f"{float(report):.3f}"
+    assert f"{report:>12.4e}" == f"{float(report):>12.4e}"
+    assert f"{report}" == str(report) == repr(report)
+    assert "%.4f" % report == f"{float(report):.4f}"  # noqa: UP031
+
+
+def test_equality_and_hash(report, data, analyzer):
+    assert report == float(report)
+    assert hash(report) == hash(float(report))
+    assert report == analyzer.score(*data)
+
+
+def test_score_without_its_metric(data):
+    report = NeuralCollapseAnalyzer(metrics=["nc2_etf"]).fit(*data).report()
+    assert report.keys() == ["nc2_etf"]
+    whole = NeuralCollapseAnalyzer().fit(*data).report()
+    assert float(report) == float(whole)
+
+
+# Keys and attributes ------------------------------------------------------------
+
+
+def test_keys(report):
+    assert report.keys() == list(TABLE)
+    assert list(report) == report.keys()
+    assert "nc1_pinv" in report
+    assert "nc9" not in report
+    assert 3 not in report
+
+
+def test_key_is_attribute(report):
+    for key in report.keys():  # noqa: SIM118
+        assert report[key] == getattr(report, key)
+        assert type(report[key]) is float
+
+
+def test_default_and_all(data, head):
+    for choice, keys in (
+        ("default", [k for k, m in TABLE.items() if m.headline]),
+        ("all", list(TABLE)),
+        (["nc2_etf", "nc1_pinv"], ["nc1_pinv", "nc2_etf"]),
+        ("nc3_cosine", ["nc3_cosine"]),
+    ):
+        model = NeuralCollapseAnalyzer(head=head, metrics=choice).fit(*data)
+        assert model.score(*data).keys() == keys
+
+
+def test_report_has_no_decisions(analyzer):
+    report = analyzer.report()
+    absent = {"nc4_mismatch", "nc4_ncc_accuracy", "nc4_head_accuracy"}
+    assert set(TABLE) - set(report.keys()) == absent
+
+
+def test_report_equals_score_where_both_have_it(analyzer, report):
+    other = analyzer.report()
+    for key in other:
+        np.testing.assert_allclose(report[key], other[key], rtol=1e-9, err_msg=key)
+
+
+def test_missing_keys(data):
+    report = NeuralCollapseAnalyzer().fit(*data).report()
+    message = (
+        r"no 'nc3_cosine': it was not asked for.*needs statistics and head.*nc1_pinv"
+    )
+    with pytest.raises(KeyError, match=message):
+        report["nc3_cosine"]
+    with pytest.raises(AttributeError, match=message):
+        _ = report.nc3_cosine
+    message = r"no metric 'nc9'\. The report has: nc1_pinv, "
+    with pytest.raises(KeyError, match=message):
+        report["nc9"]
+    with pytest.raises(AttributeError, match=message):
+        _ = report.nc9
+    assert not hasattr(report, "_repr_latex_")
+
+
+def test_read_only(report):
+    with pytest.raises(AttributeError, match="read-only: cannot set 'nc1_pinv'"):
+        report.nc1_pinv = 0.0
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        report["nc1_pinv"] = 0.0
+    values = report.to_dict()
+    values["nc1_pinv"] = -1.0
+    assert report.nc1_pinv > 0
+    keys = report.keys()
+    keys.clear()
+    assert report.keys()
+
+
+def test_dir(report):
+    assert set(dir(report)) >= {"nc1_pinv", "per_class", "notes", "to_frame", "keys"}
+
+
+# Content ------------------------------------------------------------------------
+
+
+def test_content(report, data):
+    X, _ = data
+    assert (report.n_samples, report.n_classes, report.n_features) == (len(X), 4, 5)
+    assert (report.dtype, report.device) == ("float64", "cpu")
+    assert report.convention == Convention.preset("default")
+    assert report.notes == {}
+    single = NeuralCollapseAnalyzer().fit(X.astype(np.float32), data[1]).report()
+    assert single.dtype == "float32"
+
+
+def test_convention(data):
+    mine = Convention("mine", between="frequency")
+    assert (
+        NeuralCollapseAnalyzer(convention=mine).fit(*data).report().convention is mine
+    )
+    named = NeuralCollapseAnalyzer(convention="zhu2021").fit(*data).report()
+    assert named.convention.name == "zhu2021"
+
+
+def test_per_class(report, data, head):
+    X, y = data
+    labels = np.unique(y)
+    groups = [X[y == label] for label in labels]
+    means = np.array([group.mean(axis=0) for group in groups])
+    centered = means - means.mean(axis=0)
+    content = report.per_class
+    assert content["label"].tolist() == labels.tolist()
+    np.testing.assert_array_equal(content["count"], [len(group) for group in groups])
+    variances = [group.var(axis=0).sum() for group in groups]
+    np.testing.assert_allclose(content["variance"], variances, rtol=1e-9)
+    norms = np.linalg.norm(centered, axis=1)
+    np.testing.assert_allclose(content["mean_norm"], norms, rtol=1e-9)
+    between = np.linalg.pinv(centered.T @ centered / 4)
+    parts = [
+        np.trace((group - mean).T @ (group - mean) @ between) / len(X) / 4
+        for group, mean in zip(groups, means, strict=True)
+    ]
+    np.testing.assert_allclose(content["nc1_pinv"], parts, rtol=1e-9)
+    assert content["nc1_pinv"].sum() == pytest.approx(report.nc1_pinv, rel=1e-9)
+    cosines = np.sum(head.coef_ * centered, axis=1)
+    cosines /= norms * np.linalg.norm(head.coef_, axis=1)
+    np.testing.assert_allclose(content["head_cosine"], cosines, rtol=1e-9)
+    distances = np.linalg.norm(X[:, None, :] - means, axis=2)
+    nearest, chosen = labels[distances.argmin(axis=1)], head.predict(X)
+    for name, hits in (
+        ("ncc_recall", nearest == y),
+        ("head_recall", chosen == y),
+        ("mismatch", nearest != chosen),
+    ):
+        expected = [hits[y == label].mean() for label in labels]
+        np.testing.assert_allclose(content[name], expected, rtol=1e-12, err_msg=name)
+    assert all(isinstance(column, np.ndarray) for column in content.values())
+
+
+def test_per_class_of_report(analyzer):
+    names = {"label", "count", "variance", "mean_norm", "head_cosine"}
+    assert names <= set(analyzer.report().per_class)
+    assert not {"ncc_recall", "mismatch"} & set(analyzer.report().per_class)
+
+
+def test_per_class_with_a_class_missing_from_the_samples(analyzer, data):
+    X, y = data
+    kept = y != "cat"
+    content = analyzer.score(X[kept], y[kept]).per_class
+    assert content["label"].tolist() == ["ant", "bee", "cat", "dog"]
+    assert content["count"][2] == 0
+    for name in ("variance", "ncc_recall", "head_recall", "mismatch"):
+        assert np.isnan(content[name]).tolist() == [False, False, True, False], name
+
+
+def test_rank_and_condition(report, data):
+    X, y = data
+    means = np.array([X[y == label].mean(axis=0) for label in np.unique(y)])
+    values = np.linalg.svd((means - means.mean(axis=0)) / 2, compute_uv=False)
+    assert report.rank == 3
+    assert report.condition == pytest.approx(values[0] / values[2], rel=1e-9)
+
+
+def test_rank_of_means_on_a_line():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(5), 30)
+    X = np.outer(y - 2.0, [1.0, 2, 0, 0, 0, 0]) + rng.normal(size=(150, 6)) * 1e-3
+    for k in range(5):  # exactly on the line
+        X[y == k] -= X[y == k].mean(axis=0) - (k - 2.0) * np.array([1, 2, 0, 0, 0, 0])
+    report = NeuralCollapseAnalyzer().fit(X, y).report()
+    assert report.rank == 1
+    assert report.condition == 1
+    assert "span 1 of 4 possible directions" in report.notes["nc1_pinv"]
+
+
+def test_no_rank_without_nc1_pinv(data):
+    report = NeuralCollapseAnalyzer(metrics=["nc2_etf"]).fit(*data).report()
+    assert report.rank is None
+    assert report.condition is None
+
+
+def test_notes_give_reasons(undefined):
+    for key in undefined:
+        if not math.isfinite(undefined[key]):
+            assert undefined.notes[key].endswith("."), key
+    assert "row of the head's weights is zero" in undefined.notes["nc0_weight_sum"]
+    assert "all class means coincide" in undefined.notes["nc2_equinorm"].lower()
+
+
+def test_notes_of_more_classes_than_a_simplex_has():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 3)), np.arange(300) % 10
+    report = NeuralCollapseAnalyzer().fit(X, y).report()
+    assert "10 classes have no simplex in 3 dimensions" in report.notes["nc2_etf"]
+    floor = float(report.notes["nc2_etf"].rstrip(".").rpartition(" ")[2])
+    assert report.nc2_etf >= floor > 0
+
+
+def test_notes_of_two_classes(data):
+    X, y = data
+    kept = np.isin(y, ["ant", "dog"])
+    report = NeuralCollapseAnalyzer().fit(X[kept], y[kept]).report()
+    assert math.isnan(report.nc2_cos_std)
+    assert "two classes have one pair" in report.notes["nc2_cos_std"]
+
+
+def test_weights_below_one_are_no_lack_of_samples(data):
+    X, y = data
+    weights = np.full(len(y), 1e-3)
+    weighted = NeuralCollapseAnalyzer().fit(X, y, weights)
+    report = weighted.score(X, y, weights)
+    assert report.nc1_pinv == pytest.approx(
+        NeuralCollapseAnalyzer().fit(X, y).report().nc1_pinv, rel=1e-9
+    )
+    assert "nc1_pinv" not in report.notes
+
+
+# Exports ------------------------------------------------------------------------
+
+
+def test_to_dict(report):
+    values = report.to_dict()
+    assert list(values) == report.keys()
+    assert values == {key: report[key] for key in report}
+
+
+def strict(text):
+    def refuse(constant):
+        msg = f"{constant} is no JSON"
+        raise ValueError(msg)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_to_json(report):
+    found = strict(report.to_json())
+    assert found["score"] == float(report)
+    assert found["metrics"] == report.to_dict()
+    assert found["per_class"]["label"] == ["ant", "bee", "cat", "dog"]
+    assert set(found["per_class"]) == set(report.per_class)
+    assert found["convention"]["name"] == "default"
+    assert (found["n_samples"], found["n_classes"], found["n_features"]) == (240, 4, 5)
+    assert (found["dtype"], found["device"], found["rank"]) == ("float64", "cpu", 3)
+    assert found["condition"] == report.condition
+    assert "\n  " in report.to_json(indent=2)
+
+
+def test_to_json_of_undefined_values(undefined):
+    found = strict(undefined.to_json())
+    assert found["metrics"]["nc2_etf"] is None
+    assert found["metrics"]["nc1_trace_ratio"] is None  # infinite
+    assert found["notes"] == undefined.notes
+
+
+def test_to_json_of_integer_labels(data):
+    X, y = data
+    labels = np.unique(y, return_inverse=True)[1]
+    for dtype in (np.int64, np.int8, bool):
+        report = NeuralCollapseAnalyzer().fit(X, labels.astype(dtype)).report()
+        assert strict(report.to_json())["per_class"]["label"][0] == 0
+
+
+@pytest.mark.parametrize("backend", ["pandas", "polars"])
+def test_to_frame(report, undefined, backend):
+    pytest.importorskip("narwhals")
+    library = pytest.importorskip(backend)
+    frame = report.to_frame(backend=backend)
+    assert isinstance(frame, library.DataFrame)
+    assert list(frame.columns) == ["metric", "value", "group", "direction", "note"]
+    assert list(frame["metric"]) == report.keys()
+    assert list(frame["value"]) == list(report.to_dict().values())
+    assert list(frame["group"])[:2] == ["NC0", "NC1"]
+    assert set(frame["direction"]) == {"lower", "none"}
+    notes = dict(
+        zip(
+            *(list(undefined.to_frame(backend)[c]) for c in ("metric", "note")),
+            strict=True,
+        )
+    )
+    assert {k: v for k, v in notes.items() if v} == {
+        k: v for k, v in undefined.notes.items() if k in undefined
+    }
+
+
+def test_to_frame_without_the_library(report, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "narwhals", None)
+    with pytest.raises(
+        ImportError, match=r"requires narwhals.*pip install 'sknc\[frame\]'"
+    ):
+        report.to_frame()
+
+
+# Views --------------------------------------------------------------------------
+
+
+def test_repr(report):
+    lines = repr(report).splitlines()
+    assert lines[0] == (
+        "Neural collapse of 240 samples, 4 classes, 5 features (float64 on cpu), "
+        "convention 'default'"
+    )
+    assert len(lines) == 1 + len(TABLE) + 1
+    for key, line in zip(report, lines[1:], strict=False):
+        assert line.split()[0] == key
+        assert f"{report[key]:.6g}" in line
+    assert lines[-1].split()[-1] == f"{float(report):.6g}"
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_repr_has_notes(undefined):
+    assert undefined.notes["nc2_etf"] in repr(undefined)
+    assert "nan" in repr(undefined)
+
+
+def test_repr_of_unobserved_classes(data):
+    X, y = data
+    model = NeuralCollapseAnalyzer()
+    model.partial_fit(X, y, classes=["ant", "bee", "cat", "cow", "dog"])
+    assert "1 classes have no samples" in repr(model.report())
+
+
+class _Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_html(report, undefined):
+    for one in (report, undefined):
+        html = one._repr_html_()
+        tags = _Tags()
+        tags.feed(html)
+        assert tags.open == []
+        assert tags.seen.count("tr") == len(one.keys()) + 1
+        assert all(f"<code>{key}</code>" in html for key in one)
+
+
+def test_html_is_escaped(data):
+    convention = Convention("<script>alert(1)</script>")
+    report = NeuralCollapseAnalyzer(convention=convention).fit(*data).report()
+    assert "<script>" not in report._repr_html_()
+
+
+# Copies -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        lambda r: pickle.loads(pickle.dumps(r)),
+        lambda r: pickle.loads(pickle.dumps(r, protocol=2)),
+        copy.copy,
+        copy.deepcopy,
+    ],
+    ids=["pickle", "old pickle", "copy", "deepcopy"],
+)
+def test_copies(report, duplicate):
+    other = duplicate(report)
+    assert type(other) is NCReport
+    assert float(other) == float(report)
+    assert other.to_dict() == report.to_dict()
+    assert other.to_json() == report.to_json()
+    assert repr(other) == repr(report)
+    assert other.convention == report.convention
+
+
+def test_report_stays_when_the_stream_goes_on(data):
+    X, y = data
+    analyzer = NeuralCollapseAnalyzer().fit(X[:200], y[:200])
+    report = analyzer.report()
+    text = report.to_json()
+    analyzer.partial_fit(X[200:] + 4, y[200:])
+    assert report.to_json() == text
+    assert analyzer.report().to_json() != text
+
+
+def test_accuracies_are_those_of_the_classifier(report, data):
+    assert report.nc4_ncc_accuracy == NearestClassCenter().fit(*data).score(*data)
