@@ -5,12 +5,14 @@ from sknc.analyzer import NeuralCollapseAnalyzer, nc_scorer
 from sknc.classifier import AgreementReport, NearestClassCenter
 from sknc.convention import Convention
 from sknc.head import LinearHead
+from sknc.plotting import CollapseTrajectoryDisplay
 from sknc.report import NCReport
 from sknc.statistics import ClassStatistics
 
 __all__ = [
     "AgreementReport",
     "ClassStatistics",
+    "CollapseTrajectoryDisplay",
     "Convention",
     "LinearHead",
     "NCReport",

@@ -188,6 +188,17 @@ def gram(rows: Array) -> Array:
     return rows.T @ rows
 
 
+def upper_factor(rows: Array) -> Array:
+    """Return the R of the QR factors; NumPy and torch do without the Q."""
+    if isinstance(rows, np.ndarray):
+        return np.linalg.qr(rows, mode="r")
+    if is_tensor(rows):
+        torch = torch_module()
+        assert torch is not None
+        return torch.linalg.qr(rows, mode="r")[1]
+    return namespace(rows).linalg.qr(rows)[1]
+
+
 def add_rows_at(
     target: Array, index: Array, rows: Array, factors: Array | None = None
 ) -> Array:

@@ -1,6 +1,6 @@
 """What both estimators share: fitting, merging, and reading class statistics."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -11,21 +11,29 @@ from sklearn.utils import Tags
 
 from sknc import _array
 from sknc._array import Array, namespace
-from sknc._stream import Stream, check_same_place
+from sknc._groups import AnyStream, merged_parts, new_stream, resumed_stream
+from sknc._stream import check_same_place
 from sknc._validation import check_batch, check_features, not_finite
 from sknc._version import __version__
-from sknc.statistics import ClassStatistics, merge_all
+from sknc.statistics import ClassStatistics
 
 
 class CenterEstimator(BaseEstimator):
     """Base of estimators whose fitted state is `ClassStatistics`."""
 
-    _stream: Stream
+    _stream: AnyStream
     n_features_in_: int
 
     @property
     def _keeps_scatter(self) -> bool:
         return True
+
+    @property
+    def _n_groups(self) -> int:
+        return 0
+
+    def _new_stream(self) -> AnyStream:
+        return new_stream(covariance=self._keeps_scatter, n_groups=self._n_groups)
 
     def _check_parameters(self) -> None:
         """Raise for constructor parameters of no meaning."""
@@ -46,7 +54,7 @@ class CenterEstimator(BaseEstimator):
         state = dict(super().__getstate__())
         stream = state.pop("_stream", None)
         if stream is not None:
-            state["_statistics"] = stream.statistics()
+            state["_parts"] = stream.parts()
             state["_classes_fixed"] = stream.fixed
         state["_sknc_version"] = __version__
         return state
@@ -55,12 +63,12 @@ class CenterEstimator(BaseEstimator):
         """Go on from pickled statistics."""
         state = dict(state)
         state.pop("_sknc_version", None)
-        statistics = state.pop("_statistics", None)
+        parts = state.pop("_parts", None)
         fixed = state.pop("_classes_fixed", False)
         super().__setstate__(state)
-        if statistics is not None:
-            self._stream = Stream.resumed(
-                statistics, covariance=self._keeps_scatter, fixed=fixed
+        if parts is not None:
+            self._stream = resumed_stream(
+                parts, covariance=self._keeps_scatter, fixed=fixed
             )
 
     # Fitting --------------------------------------------------------------------
@@ -92,7 +100,7 @@ class CenterEstimator(BaseEstimator):
         self._check_parameters()
         with _unchanged_on_error(self), _array.plain_arithmetic(X):
             batch = check_batch(self, X, y, sample_weight, reset=True)
-            stream = Stream(covariance=self._keeps_scatter)
+            stream = self._new_stream()
             stream.update(batch)
             self._stream = stream
         return self
@@ -137,7 +145,7 @@ class CenterEstimator(BaseEstimator):
             self._check_parameters()
         with _unchanged_on_error(self), _array.plain_arithmetic(X):
             batch = check_batch(self, X, y, sample_weight, reset=first)
-            stream = Stream(covariance=self._keeps_scatter) if first else self._stream
+            stream = self._new_stream() if first else self._stream
             stream.update(batch, classes)
             self._stream = stream
         return self
@@ -217,20 +225,24 @@ class CenterEstimator(BaseEstimator):
         everyone: tuple[CenterEstimator, ...] = (self, *others)
         fitted = [item for item in everyone if item.__sklearn_is_fitted__()]
         if fitted:
-            merged = merge_all([item.statistics_ for item in fitted])
+            merged = merged_parts([item._stream for item in fitted])
             fixed = all(item._stream.fixed for item in fitted)
             self._adopt(merged, fitted[0], fixed=fixed)
         return self
 
     def _adopt(
-        self, statistics: ClassStatistics, donor: Any = None, *, fixed: bool = False
+        self,
+        parts: Sequence[ClassStatistics | None],
+        donor: Any = None,
+        *,
+        fixed: bool = False,
     ) -> None:
         """Go on from statistics, with the feature names of another estimator."""
         self._check_parameters()
-        self._stream = Stream.resumed(
-            statistics, covariance=self._keeps_scatter, fixed=fixed
+        self._stream = resumed_stream(
+            parts, covariance=self._keeps_scatter, fixed=fixed
         )
-        self.n_features_in_ = statistics.n_features
+        self.n_features_in_ = self._stream.statistics().n_features
         if hasattr(donor, "feature_names_in_"):
             self.feature_names_in_ = donor.feature_names_in_
 
@@ -245,7 +257,7 @@ class CenterEstimator(BaseEstimator):
 
     # Reading --------------------------------------------------------------------
 
-    def _fitted(self) -> Stream:
+    def _fitted(self) -> AnyStream:
         if not hasattr(self, "_stream"):
             msg = (
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit', "

@@ -24,7 +24,7 @@ class Stream:
 
     def __init__(self, *, covariance: bool) -> None:
         self._covariance = covariance
-        self._index: ClassIndex | None = None
+        self.index: ClassIndex | None = None
         self._accumulator: Accumulator | None = None
         self._dtype = ""
         self._statistics: ClassStatistics | None = None
@@ -38,7 +38,7 @@ class Stream:
         moments = statistics.moments
         if moments.scatter is not None and not covariance:
             moments = moments.without_scatter()
-        self._index = ClassIndex.of(statistics.classes, fixed=fixed)
+        self.index = ClassIndex.of(statistics.classes, fixed=fixed)
         self._accumulator = Accumulator(
             moments.anchors, len(statistics.classes), moments=moments
         )
@@ -48,36 +48,46 @@ class Stream:
         return self
 
     @property
+    def like(self) -> Array | None:
+        """An array of the library and device of the stream; None before any batch."""
+        return None if self._accumulator is None else self._accumulator.like
+
+    def parts(self) -> list[ClassStatistics | None]:
+        """Return the statistics in a list, as a stream of groups does."""
+        return [self.statistics()]
+
+    @property
     def fixed(self) -> bool:
         """Whether the classes were named."""
-        return self._index is not None and self._index.fixed
+        return self.index is not None and self.index.fixed
 
     def update(self, batch: Batch, classes: Any = None) -> None:
         """Add a batch, or raise and change nothing."""
-        index = self._classes(classes).including(batch.labels)
+        index = self.known_classes(classes).including(batch.labels)
         accumulator = self._place(batch.features, len(index.labels))
         accumulator.grow(len(index.labels))
         add_batch(accumulator, index, batch)
         dtype = _array.dtype_name(batch.features)
         if self._dtype not in ("", dtype):
             dtype = accumulator.working_dtype_name
-        self._index, self._accumulator, self._dtype = index, accumulator, dtype
+        self.index, self._accumulator, self._dtype = index, accumulator, dtype
         self._statistics = None
 
-    def _classes(self, classes: Any) -> ClassIndex:
+    def known_classes(self, classes: Any) -> ClassIndex:
+        """Return the index of the classes so far, or of those named first."""
         if classes is None:
-            return self._index or ClassIndex.of(np.empty(0))
+            return self.index or ClassIndex.of(np.empty(0))
         labels = check_classes(classes)
-        if self._index is None:
+        if self.index is None:
             return ClassIndex.of(labels, fixed=True)
-        if not np.array_equal(self._index.labels, labels):
+        if not np.array_equal(self.index.labels, labels):
             msg = (
                 f"classes={labels.tolist()[:10]} is not the same as on the last "
                 "call to "
-                f"partial_fit: expected the classes {self._index.labels.tolist()[:10]}."
+                f"partial_fit: expected the classes {self.index.labels.tolist()[:10]}."
             )
             raise ValueError(msg)
-        return self._index
+        return self.index
 
     def _place(self, features: Array, n_classes: int) -> Accumulator:
         """Return the accumulator, after checking that it lies beside the features."""
@@ -90,12 +100,12 @@ class Stream:
     def statistics(self) -> ClassStatistics:
         """Return the statistics of all batches so far."""
         if self._statistics is None:
-            assert self._index is not None
+            assert self.index is not None
             assert self._accumulator is not None
             with _array.plain_arithmetic(self._accumulator.like):
-                moments = self._accumulator.moments().take(self._index.rows)
+                moments = self._accumulator.moments().take(self.index.rows)
             self._statistics = ClassStatistics(
-                self._index.labels, moments, self._accumulator.n_samples, self._dtype
+                self.index.labels, moments, self._accumulator.n_samples, self._dtype
             )
         return self._statistics
 

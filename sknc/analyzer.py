@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from copy import deepcopy
 from functools import partial
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -11,14 +12,16 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator, each_batch
+from sknc._groups import check_finite, deal
 from sknc._validation import check_batch, check_head
 from sknc.convention import Convention
-from sknc.evaluation import Evaluation
+from sknc.evaluation import Evaluated, Evaluation
 from sknc.head import LinearHead
-from sknc.metrics import select
+from sknc.jackknife import errors_of_report, errors_of_score
+from sknc.metrics import TABLE, neco_scores, select
 from sknc.metrics._geometry import centered_means, spectrum
-from sknc.report import NCReport, build_report
-from sknc.statistics import ClassStatistics
+from sknc.report import NCReport, build_report, metric_values
+from sknc.statistics import ClassStatistics, merge_all
 
 
 class NeuralCollapseAnalyzer(
@@ -49,6 +52,11 @@ class NeuralCollapseAnalyzer(
     covariance : bool, default=True
         Whether to keep the (n_features, n_features) scatter. Without it memory is
         O(n_classes * n_features), and ``nc1_pinv`` comes from `score` only.
+    n_jackknife : int, default=0
+        Number of groups, at least 2, that samples are dealt to for standard errors by
+        the delete-a-group jackknife (``report.standard_error``); 0 for none. Each
+        group takes the memory of one more state; there is no extra pass. Errors of
+        `score` take the centers as given.
 
     Attributes
     ----------
@@ -111,11 +119,13 @@ class NeuralCollapseAnalyzer(
         convention: str | Convention = "default",
         metrics: str | Iterable[str] = "default",
         covariance: bool = True,
+        n_jackknife: int = 0,
     ) -> None:
         self.head = head
         self.convention = convention
         self.metrics = metrics
         self.covariance = covariance
+        self.n_jackknife = n_jackknife
 
     def __sklearn_clone__(self) -> Self:
         """Copy the head as it is: cloned like a parameter it would lose its fit."""
@@ -127,7 +137,19 @@ class NeuralCollapseAnalyzer(
     def _keeps_scatter(self) -> bool:
         return bool(self.covariance)
 
+    @property
+    def _n_groups(self) -> int:
+        return int(self.n_jackknife)
+
     def _check_parameters(self) -> None:
+        if not isinstance(self.n_jackknife, Integral) or not (
+            self.n_jackknife == 0 or self.n_jackknife >= 2
+        ):
+            msg = (
+                "n_jackknife must be 0 or a number of groups of at least 2, got "
+                f"{self.n_jackknife!r}."
+            )
+            raise ValueError(msg)
         Convention.preset(self.convention)
         select(self.metrics)
 
@@ -152,13 +174,17 @@ class NeuralCollapseAnalyzer(
         """
         statistics = self.statistics_
         seen = statistics.observed_only()
+        convention = Convention.preset(self.convention)
         with _array.plain_arithmetic(statistics.moments.sums):
+            head = self._linear_head(statistics)
+            parts = self._stream.parts()
             return build_report(
                 seen,
-                head=_rows_of(self._linear_head(statistics), statistics),
-                convention=Convention.preset(self.convention),
+                head=_rows_of(head, statistics),
+                convention=convention,
                 metrics=self.metrics,
                 n_unobserved=statistics.n_classes - seen.n_classes,
+                standard_error=errors_of_report(parts, head, convention, self.metrics),
             )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> NCReport:
@@ -224,31 +250,151 @@ class NeuralCollapseAnalyzer(
             If a batch is malformed, there is none, or the head does not fit.
         """
         statistics = self.statistics_
-        convention = Convention.preset(self.convention)
-        head = self._linear_head(statistics)
-        keys = {metric.key for metric in select(self.metrics)}
         plain = partial(_array.plain_arithmetic, statistics.moments.sums)
         with plain():
-            evaluation = Evaluation(statistics, head, convention, keys)
+            evaluations = self._evaluations(statistics)
+        n_rows = 0
         for X, y, sample_weight in each_batch(batches, progress):
             with plain():  # but not around the loader, which may run the network
                 batch = check_batch(self, X, y, sample_weight, reset=False)
-                evaluation.update(batch)
-        with plain():
-            held_out, decisions = evaluation.result()
-            return build_report(
-                held_out,
-                head=_rows_of(head, statistics),
-                decisions=decisions,
-                convention=convention,
-                metrics=self.metrics,
-                n_unobserved=statistics.n_classes - held_out.n_classes,
+                if len(evaluations) == 1:
+                    evaluations[0].update(batch)
+                else:
+                    check_finite(batch)
+                    for group, part in deal(batch, n_rows, len(evaluations)):
+                        evaluations[group].update(part)
+            n_rows += int(batch.features.shape[0])
+        if not n_rows:
+            msg = (
+                "score_batches got an iterable without batches: expected at least one."
             )
+            raise ValueError(msg)
+        with plain():
+            found = [item.result() for item in evaluations if not item.empty]
+            return self._report_of_samples(statistics, found)
+
+    def _evaluations(self, statistics: ClassStatistics) -> list[Evaluation]:
+        """Return one evaluation, or one a group."""
+        convention = Convention.preset(self.convention)
+        head = self._linear_head(statistics)
+        keys = {metric.key for metric in select(self.metrics)}
+        return [
+            Evaluation(statistics, head, convention, keys)
+            for _ in range(max(1, self._n_groups))
+        ]
+
+    def _report_of_samples(
+        self, statistics: ClassStatistics, found: list[Evaluated]
+    ) -> NCReport:
+        convention = Convention.preset(self.convention)
+        head = self._linear_head(statistics)
+        rows = _rows_of(head, statistics)
+        whole = merge_all(found)
+        parts = self._stream.parts()
+        errors = errors_of_report(parts, head, convention, self.metrics)
+        errors |= errors_of_score(found, rows, convention, self.metrics)
+        return build_report(
+            whole.held_out,
+            head=rows,
+            decisions=whole.decisions,
+            measures=whole.measures,
+            convention=convention,
+            metrics=self.metrics,
+            n_unobserved=statistics.n_classes - whole.held_out.n_classes,
+            standard_error=errors,
+        )
 
     def _linear_head(self, statistics: ClassStatistics) -> LinearHead | None:
         if self.head is None:
             return None
         return check_head(self.head, statistics.classes, statistics.moments.anchors)
+
+    # Out of distribution ----------------------------------------------------------
+
+    def score_ood(self, X: Any) -> dict[str, float]:
+        """
+        Measure how samples from elsewhere lie to the fitted classes (NC5).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features of out-of-distribution samples, in the array library and on the
+            device of the fitted ones.
+
+        Returns
+        -------
+        dict of str to float
+            ``nc5_orthogonality``, ``nc5_orthogonality_centered`` and, with
+            ``covariance=True``, ``nc5_neco``.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+
+        References
+        ----------
+        .. [1] M. B. Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
+           neural collapse based out-of-distribution detection." ICLR 2024.
+           https://arxiv.org/abs/2310.06823
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sknc import NeuralCollapseAnalyzer
+        >>> X = np.array([[2.0, 0.0], [4.0, 0.0], [-2.0, 0.0], [-4.0, 0.0]])
+        >>> analyzer = NeuralCollapseAnalyzer().fit(X, np.array([0, 0, 1, 1]))
+        >>> found = analyzer.score_ood(np.array([[0.0, 3.0], [0.0, 5.0]]))
+        >>> found["nc5_orthogonality"], found["nc5_neco"]
+        (0.0, 0.0)
+        """
+        with _array.plain_arithmetic(X):
+            features = self._check_new(X, "score_ood")
+            xp = namespace(features)
+            return metric_values(
+                self.statistics_.observed_only(),
+                ood_mean=xp.mean(xp.astype(features, xp.float64), axis=0),
+                ood_features=features,
+                convention=Convention.preset(self.convention),
+                metrics=[key for key, metric in TABLE.items() if metric.group == "NC5"],
+            )
+
+    def neco_score(self, X: Any) -> Array:
+        """
+        Return how much of each sample lies in the principal subspace of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            In [0, 1]; near one for samples of the fitted classes, lower elsewhere.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed, or the scatter was not kept.
+
+        See Also
+        --------
+        sknc.metrics.neco_scores : The formula and its source.
+        """
+        statistics = self.statistics_.observed_only()
+        if statistics.moments.scatter is None:
+            msg = (
+                "neco_score needs the scatter, which covariance=False does not keep: "
+                "use covariance=True."
+            )
+            raise ValueError(msg)
+        with _array.plain_arithmetic(X):
+            return neco_scores(statistics, self._check_new(X, "neco_score"))
 
     # Coordinates ----------------------------------------------------------------
 

@@ -162,7 +162,7 @@ class NearestClassCenter(
         array([0, 0])
         """
         self = cls(metric)
-        self._adopt(statistics)
+        self._adopt([statistics])
         return self
 
     # Decisions --------------------------------------------------------------------

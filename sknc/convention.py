@@ -1,7 +1,7 @@
 """The choices on which papers differ, as one frozen value."""
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sknc._array import Array, namespace
 
@@ -34,6 +34,17 @@ class Convention:
         singular value is above rounding, or always the first min(K - 1, D).
     squared_duality : bool, default=False
         Whether ``nc3_self_duality`` is the squared norm.
+    bias_correction : bool, default=False
+        Whether traces, distances and the metrics made of them alone
+        (``nc1_trace_ratio``, ``nc1_within_fraction``, ``nc1_cdnv`` and its kin) are
+        corrected for the finite number of samples a class. Variances are then divided
+        by count - 1, and what the noise of the class means adds to their distances is
+        away. Where nothing remains the value is NaN.
+    minority : float or tuple of labels, default=0.5
+        Which classes the metrics of imbalance take for the minority: those up to that
+        quantile of the counts, or those named.
+    weight_decay : float, default=0.0
+        The lambda of the decomposition of the squared loss (``mse_*``).
 
     Raises
     ------
@@ -56,12 +67,16 @@ class Convention:
     divide_by_classes: bool = True
     rank: Literal["numerical", "full"] = "numerical"
     squared_duality: bool = False
+    bias_correction: bool = False
+    minority: float | tuple[Any, ...] = 0.5
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         """Reject choices that do not exist."""
         hints = get_type_hints(type(self))
         for item in fields(self):
-            allowed, value = get_args(hints[item.name]), getattr(self, item.name)
+            hint, value = hints[item.name], getattr(self, item.name)
+            allowed = get_args(hint) if get_origin(hint) is Literal else ()
             if allowed and value not in allowed:
                 msg = (
                     f"Convention's {item.name!r} must be one of {list(allowed)}, "

@@ -1,19 +1,61 @@
 """The second pass: samples about fitted centers, and decisions on them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sknc import _array
 from sknc._accumulator import Accumulator
 from sknc._array import Array, namespace
 from sknc._labels import ClassIndex
+from sknc._moments import Moments
 from sknc._stream import add_batch, check_same_place
 from sknc._validation import Batch
 from sknc.convention import Convention
 from sknc.decisions import Decisions, decide_all, head_rule, nearest_center_rule
 from sknc.head import LinearHead
 from sknc.held_out import HeldOutStatistics, Projection
+from sknc.metrics import TABLE
 from sknc.metrics._geometry import spectrum, spectrum_key
+from sknc.sample_measures import SampleMeasures, SampleMeter
 from sknc.statistics import ClassStatistics
+
+_OF_DECISIONS = {"nc4_mismatch", "nc4_ncc_accuracy", "nc4_head_accuracy"}
+_OF_HEAD_DECISIONS = {"nc1_correct", "nc1_wrong"}
+_OF_SCATTER = {key for key, metric in TABLE.items() if "scatter" in metric.needs}
+_OF_SAMPLES = _OF_HEAD_DECISIONS | {
+    "nc4_ncc_margin",
+    "nc4_cosine_margin",
+    "nc1_cdnv_directional",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """
+    What one pass found of some samples; a commutative monoid for the same centers.
+
+    Parameters
+    ----------
+    held_out : HeldOutStatistics
+        Their statistics about the centers.
+    decisions : Decisions or None
+        Counts of decisions.
+    measures : SampleMeasures or None
+        Numbers of single samples.
+    """
+
+    held_out: HeldOutStatistics
+    decisions: Decisions | None
+    measures: SampleMeasures | None
+
+    def merge(self, other: "Evaluated") -> "Evaluated":
+        """Return what was found of both; neither input changes."""
+        decisions, measures = self.decisions, self.measures
+        if decisions is not None and other.decisions is not None:
+            decisions = decisions.merge(other.decisions)
+        if measures is not None and other.measures is not None:
+            measures = SampleMeasures.joined([measures, other.measures])
+        return Evaluated(self.held_out.merge(other.held_out), decisions, measures)
 
 
 class Evaluation:
@@ -46,23 +88,30 @@ class Evaluation:
         xp = namespace(moments.sums)
         self._all_rows = _array.move_like(statistics.observed, moments.sums, xp.int64)
         self._directions, projector, self._scale = None, None, 1.0
-        if "nc1_pinv" in keys:
+        if keys & {"nc1_pinv", "nc1_fuzziness", "nc1_correct", "nc1_wrong"}:
             self._directions, self._scale = self._projector()
             projector = xp.astype(self._directions, moments.anchors.dtype)
         self._accumulator = Accumulator(
             moments.anchors,
             self._centers.n_classes,
-            moments=_emptied(moments),
+            moments=_emptied(moments, scatter=bool(keys & _OF_SCATTER)),
             fixed_anchors=True,
             projector=projector,
         )
         self._dtype = ""
         self._decisions: Decisions | None = None
         self._nearest = self._head = None
-        if keys & {"nc4_mismatch", "nc4_ncc_accuracy", "nc4_head_accuracy"}:
+        if keys & (_OF_DECISIONS | _OF_HEAD_DECISIONS):
             self._nearest = nearest_center_rule(self._centers)
             if head is not None:
                 self._head = head_rule(head, self._nearest.origin)
+        self._measures: list[SampleMeasures] = []
+        self._meter = None
+        if keys & _OF_SAMPLES:
+            rows = None if head is None else head.rows(self._all_rows)
+            self._meter = SampleMeter(
+                self._centers, rows, self._directions, self._scale, frozenset(keys)
+            )
 
     def _projector(self) -> tuple[Array, float]:
         """Return directions over singular values, scaled to at most unit length."""
@@ -80,12 +129,20 @@ class Evaluation:
         check_same_place(features, self._accumulator.like, "This batch")
         index = add_batch(self._accumulator, self._index, batch)
         self._dtype = _array.dtype_name(features)
+        correct = None
         if self._nearest is not None:
-            found = self._decide(features, index, batch.weights)
+            found, correct = self._decide(features, index, batch.weights)
             held = self._decisions
             self._decisions = found if held is None else held.merge(found)
+        if self._meter is not None:
+            self._measures.append(
+                self._meter.measure(features, index, batch.weights, correct)
+            )
 
-    def _decide(self, features: Array, index: Array, weights: Any) -> Decisions:
+    def _decide(
+        self, features: Array, index: Array, weights: Any
+    ) -> tuple[Decisions, Array | None]:
+        """Count decisions, and tell of each sample whether the head is right."""
         assert self._nearest is not None
         rules = [self._nearest] if self._head is None else [self._nearest, self._head]
         found = decide_all(rules, features)
@@ -93,17 +150,17 @@ class Evaluation:
         chosen = None if self._head is None else found[1]
         xp = namespace(features)
         zeros = xp.zeros_like(self._centers.counts)
-        return Decisions.count(
-            zeros, index, self._all_rows[index], nearest, chosen, weights
-        )
+        truth = self._all_rows[index]
+        counts = Decisions.count(zeros, index, truth, nearest, chosen, weights)
+        return counts, None if chosen is None else chosen == truth
 
-    def result(self) -> tuple[HeldOutStatistics, Decisions | None]:
+    @property
+    def empty(self) -> bool:
+        """Whether there was no batch."""
+        return not self._dtype
+
+    def result(self) -> "Evaluated":
         """Return what was accumulated."""
-        if not self._dtype:
-            msg = (
-                "score_batches got an iterable without batches: expected at least one."
-            )
-            raise ValueError(msg)
         moments = self._accumulator.moments()
         samples = ClassStatistics(
             self._centers.classes, moments, self._accumulator.n_samples, self._dtype
@@ -116,16 +173,19 @@ class Evaluation:
                 self._scale,
                 spectrum_key(self._convention),
             )
-        return HeldOutStatistics(self._centers, samples, projection), self._decisions
+        held_out = HeldOutStatistics(self._centers, samples, projection)
+        measures = SampleMeasures.joined(self._measures) if self._measures else None
+        return Evaluated(held_out, self._decisions, measures)
 
 
-def _emptied(moments: Any) -> Any:
+def _emptied(moments: Moments, *, scatter: bool) -> Moments:
     """Return moments about the same anchors, of no samples."""
     xp = namespace(moments.sums)
-    return type(moments)(
+    held = moments.scatter
+    return Moments(
         counts=xp.zeros_like(moments.counts),
         anchors=moments.anchors,
         sums=xp.zeros_like(moments.sums),
         squares=xp.zeros_like(moments.squares),
-        scatter=None,
+        scatter=xp.zeros_like(held) if scatter and held is not None else None,
     )

@@ -1,6 +1,6 @@
 """Statistics of samples about the centers of other samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -54,6 +54,15 @@ class HeldOutStatistics(Memo):
     centers: ClassStatistics
     samples: ClassStatistics
     projection: Projection | None = None
+
+    def merge(self, other: "HeldOutStatistics") -> "HeldOutStatistics":
+        """Return the statistics of both samples about the same centers."""
+        projection = self.projection
+        if projection is not None and other.projection is not None:
+            energies = projection.energies + other.projection.energies
+            projection = replace(projection, energies=energies)
+        samples = self.samples.merge(other.samples)
+        return HeldOutStatistics(self.centers, samples, projection)
 
     @property
     def n_classes(self) -> int:

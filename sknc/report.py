@@ -18,7 +18,9 @@ from sknc.metrics import TABLE, nc1_within_fraction, select
 from sknc.metrics._caveats import caveat
 from sknc.metrics._geometry import centered_means, spectrum, spectrum_key
 from sknc.metrics.duality import head_cosines
+from sknc.metrics.sample_margins import margin_quantiles
 from sknc.metrics.variability import per_class_pinv
+from sknc.sample_measures import SampleMeasures
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class _Content:
     device: str
     rank: int | None = None
     condition: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    quantiles: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    standard_error: Mapping[str, float] = field(default_factory=dict)
 
 
 class NCReport(float):
@@ -71,6 +74,11 @@ class NCReport(float):
         Directions of the class means that ``nc1_pinv`` compares.
     condition : float or None
         Largest over smallest singular value of those directions.
+    quantiles : mapping of str to mapping of float to float
+        Quantiles of the margins, for those of ``nc4_ncc_margin`` and
+        ``nc4_cosine_margin`` that were asked for.
+    standard_error : mapping of str to float
+        Delete-a-group jackknife error of each metric, if groups were kept.
 
     Examples
     --------
@@ -191,6 +199,9 @@ class NCReport(float):
                 for key, array in content.per_class.items()
             },
             "notes": dict(content.notes),
+            "standard_error": {
+                key: _plain(value) for key, value in content.standard_error.items()
+            },
             "convention": asdict(content.convention),
         }
         for name in ("n_samples", "n_classes", "n_features", "dtype", "device"):
@@ -263,7 +274,10 @@ class NCReport(float):
         lines = [self._title()]
         for key, value, _, direction, note in self._rows():
             arrow = {"lower": "↓", "higher": "↑", "none": " "}[direction]
-            lines.append(f"  {key:<{width}} {arrow} {value:<12.6g}{note}".rstrip())
+            error = self._content.standard_error.get(key)
+            spread = "" if error is None else f"± {error:<10.2g}"
+            text = f"  {key:<{width}} {arrow} {value:<12.6g}{spread}{note}"
+            lines.append(text.rstrip())
         lines.append(f"  {'score (1 - nc1_within_fraction)'} {float(self):.6g}")
         lines += [
             f"  {key}: {text}"
@@ -306,9 +320,11 @@ def build_report(
     *,
     head: LinearHead | None = None,
     decisions: Decisions | None = None,
+    measures: SampleMeasures | None = None,
     convention: Convention,
     metrics: str | Iterable[str] = "default",
     n_unobserved: int = 0,
+    standard_error: Mapping[str, float] | None = None,
 ) -> NCReport:
     """
     Compute the selected metrics of checked values.
@@ -321,37 +337,35 @@ def build_report(
         Rows of the same classes.
     decisions : Decisions or None
         Counts of decisions of the samples, for the same classes.
+    measures : SampleMeasures or None
+        Numbers of single samples.
     convention : Convention
         Choices.
     metrics : "default", "all", or iterable of str
         What to compute.
     n_unobserved : int, default=0
         Classes that were left out for want of samples.
+    standard_error : mapping of str to float, optional
+        Jackknife errors.
 
     Returns
     -------
     NCReport
         The report. Metrics whose input is missing are left out.
     """
-    inputs: dict[str, Any] = {
-        "statistics": statistics,
-        "head": head,
-        "bias": None if head is None else head.bias,
-        "decisions": decisions,
-        "head_decisions": None if decisions is None else decisions.mismatched,
-        "scatter": _scatter_input(statistics, convention),
-    }
-    values, notes = {}, {}
-    for metric in select(metrics):
-        if any(inputs[name] is None for name in metric.needs):
-            continue
-        names = [n for n in metric.needs if n in ("statistics", "head", "decisions")]
-        options = {"convention": convention} if metric.has_convention else {}
-        value = metric.function(*(inputs[name] for name in names), **options)
-        values[metric.key] = value
-        note = caveat(metric.key, value, statistics, head, convention)
+    values = metric_values(
+        statistics,
+        head=head,
+        decisions=decisions,
+        measures=measures,
+        convention=convention,
+        metrics=metrics,
+    )
+    notes = {}
+    for key, value in values.items():
+        note = caveat(key, value, statistics, head, convention)
         if note:
-            notes[metric.key] = note
+            notes[key] = note
     if n_unobserved:
         notes["classes"] = f"{n_unobserved} classes have no samples and take no part."
     rank = condition = None
@@ -371,6 +385,8 @@ def build_report(
         device=str(_array.device_of(counts)),
         rank=rank,
         condition=condition,
+        quantiles=_quantiles(measures),
+        standard_error=standard_error or {},
     )
     fraction = values.get("nc1_within_fraction")
     if fraction is None:
@@ -378,7 +394,84 @@ def build_report(
     return NCReport(1 - fraction, content)
 
 
-def _scatter_input(statistics: AnyStatistics, convention: Convention) -> Any:
+def metric_values(
+    statistics: AnyStatistics,
+    *,
+    head: LinearHead | None = None,
+    decisions: Decisions | None = None,
+    measures: SampleMeasures | None = None,
+    ood_mean: Any = None,
+    ood_features: Any = None,
+    convention: Convention,
+    metrics: str | Iterable[str] = "default",
+) -> dict[str, float]:
+    """
+    Compute the selected metrics of checked values, and nothing around them.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Of classes that all have centers.
+    head : LinearHead or None
+        Rows of the same classes.
+    decisions : Decisions or None
+        Counts of decisions of the samples, for the same classes.
+    measures : SampleMeasures or None
+        Numbers of single samples.
+    ood_mean : array of shape (D,), optional
+        Mean of samples from elsewhere.
+    ood_features : array of shape (B, D), optional
+        Those samples.
+    convention : Convention
+        Choices.
+    metrics : "default", "all", or iterable of str
+        What to compute.
+
+    Returns
+    -------
+    dict of str to float
+        Metrics whose input is there, in the order of the table.
+    """
+    inputs: dict[str, Any] = {
+        "statistics": statistics,
+        "head": head,
+        "any_head": head,
+        "bias": None if head is None else head.bias,
+        "decisions": decisions,
+        "head_decisions": None if decisions is None else decisions.mismatched,
+        "measures": measures,
+        "ood_mean": ood_mean,
+        "ood_features": ood_features,
+        "scatter": statistics.within_scatter,
+        "energies": statistics.class_energies(spectrum_key(convention)),
+        "within": _within_input(statistics, convention),
+    }
+    values = {}
+    for metric in select(metrics):
+        costly = metrics == "all" and statistics.n_classes > (
+            metric.most_classes or math.inf
+        )
+        if costly or any(inputs[name] is None for name in metric.needs):
+            continue
+        values[metric.key] = metric.compute(inputs, convention)
+    return values
+
+
+def _quantiles(measures: SampleMeasures | None) -> dict[str, dict[float, float]]:
+    if measures is None:
+        return {}
+    margins = {
+        "nc4_ncc_margin": measures.ncc_margins,
+        "nc4_cosine_margin": measures.cosine_margins,
+    }
+    return {
+        key: margin_quantiles(values, measures.weights)
+        for key, values in margins.items()
+        if values is not None
+    }
+
+
+def _within_input(statistics: AnyStatistics, convention: Convention) -> Any:
     """Return whatever ``nc1_pinv`` can be computed from, or None."""
     energies = statistics.class_energies(spectrum_key(convention))
     if energies is not None or convention.within == "class":

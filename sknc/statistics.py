@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,15 @@ from sknc._memo import Memo
 from sknc._moments import Moments, scatter_of_means
 
 _TILE_ELEMENTS = 1 << 21
+
+Part = TypeVar("Part", bound="Mergeable")
+
+
+class Mergeable(Protocol):
+    """What `merge_all` merges."""
+
+    def merge(self, other: Any) -> Any:
+        """Return both together; neither changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,8 +351,20 @@ class ClassStatistics(Memo):
         return self.merge(other)
 
 
-def merge_all(parts: Sequence[ClassStatistics]) -> ClassStatistics:
-    """Merge statistics pairwise, as a tree."""
+def merge_all(parts: Sequence[Part]) -> Part:
+    """
+    Merge values pairwise, as a tree.
+
+    Parameters
+    ----------
+    parts : sequence
+        At least one value with a ``merge`` method.
+
+    Returns
+    -------
+    object
+        All of them together.
+    """
     parts = list(parts)
     while len(parts) > 1:
         paired = [a.merge(b) for a, b in zip(parts[::2], parts[1::2], strict=False)]

@@ -174,17 +174,17 @@ def test_metric_of_the_page_works(monkeypatch):
     function, row, test = blocks("python", DOCS / "add_a_metric.md")
     namespace = {"__name__": "sknc.example"}
     exec(function, namespace)
-    metric = namespace["nc3_norm_ratio"]
-    monkeypatch.setattr(sknc.metrics, "nc3_norm_ratio", metric, raising=False)
+    metric = namespace["nc3_row_distance"]
+    monkeypatch.setattr(sknc.metrics, "nc3_row_distance", metric, raising=False)
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     runner = doctest.DocTestRunner(_RoundedChecker(), optionflags=options)
     for case in doctest.DocTestFinder(recurse=False).find(metric, globs={}):
         runner.run(case)
     assert (runner.tries, runner.failures) == (6, 0)
     rows = {"Metric": sknc.metrics.Metric, "duality": SimpleNamespace(**namespace)}
-    assert eval(row, rows).key == "nc3_norm_ratio"
+    assert eval(row, rows).key == "nc3_row_distance"
     exec(test, namespace)
-    namespace["test_norm_ratio_of_unequal_rows"]()
+    namespace["test_row_distance_of_a_reversed_row"]()
 
 
 class _RoundedChecker(doctest.OutputChecker):

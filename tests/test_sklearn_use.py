@@ -508,6 +508,7 @@ def test_parameters():
         "convention": "zhu2021",
         "metrics": "default",
         "covariance": False,
+        "n_jackknife": 0,
     }
     with pytest.raises(TypeError, match="positional argument"):
         NeuralCollapseAnalyzer(None, "default")

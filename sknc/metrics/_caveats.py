@@ -8,7 +8,38 @@ from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import between_trace, spectrum
 
-_SIMPLEX_KEYS = ("nc2_equiangular", "nc2_etf", "nc2_cos_std", "nc3_structure")
+_SIMPLEX_KEYS = (
+    "nc2_equiangular",
+    "nc2_equiangular_max",
+    "nc2_equiangular_rms",
+    "nc2_cosgram",
+    "nc2_etf",
+    "nc2_cos_std",
+    "nc3_structure",
+)
+_CORRECTED = (
+    "nc1_trace_ratio",
+    "nc1_within_fraction",
+    "nc1_cdnv",
+    "nc1_cdnv_max",
+    "nc1_cdnv_median",
+)
+# By the start of the key, without "_head".
+_REASONS = {
+    "nc2_welch": "there are no more classes than features, so no bound.",
+    "imb_minority": "counts are equal, or a side of the split has a single class.",
+    "imb_norm_count_corr": "counts or norms are all equal, or there are two classes.",
+    "imb_block": "no two classes have the same count.",
+    "imb_seli": "the class means coincide or all weights are zero.",
+    "gnc2_dispersion_log": "two class means have the same direction.",
+    "gnc2_margin": "the program for the nearest point of a hull did not converge.",
+    "nc1_vci": "it takes more samples than features, and a rank of at least one.",
+    "nc1_correct": "the head assigns no sample to its own class.",
+    "nc1_wrong": "the head assigns every sample to its own class.",
+    "nc1_cdnv_directional": "a class has no sample here.",
+    "spec_within_pr": "nothing varies within the classes.",
+    "mse_": "the samples have no scatter.",
+}
 
 
 def caveat(
@@ -22,7 +53,12 @@ def caveat(
     if math.isnan(value):
         return _why_undefined(key, statistics, head, convention)
     if math.isinf(value):
-        return "Infinite: the means of two classes coincide."
+        if key == "nc1_fuzziness":
+            return "Minus infinity: nothing varies within the classes."
+        what = (
+            "directions of two class means" if key[0] == "g" else "means of two classes"
+        )
+        return f"Infinite: the {what} coincide."
     return _regime(key, statistics, convention)
 
 
@@ -31,6 +67,14 @@ def _why_undefined(
 ) -> str:
     if key.removesuffix("_head") == "nc2_cos_std" and statistics.n_classes == 2:
         return "Undefined: two classes have one pair, whose spread has no meaning."
+    for start, reason in _REASONS.items():
+        if key.startswith(start):
+            return f"Undefined: {reason}"
+    if convention.bias_correction and key in _CORRECTED:
+        return (
+            "Undefined: nothing is left of a distance of class means after the "
+            "correction for noise, or a class has one sample."
+        )
     if key.endswith("_head") or key.startswith("nc0"):
         return "Undefined: a row of the head's weights is zero."
     if between_trace(statistics, convention) == 0:

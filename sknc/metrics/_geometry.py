@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
+from sknc._array import (
+    Array,
+    device_of,
+    namespace,
+    row_squared_norms,
+    tiles,
+    upper_factor,
+)
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.statistics import ClassStatistics
@@ -99,7 +106,7 @@ def _triangular_factor(means: Array, root: Array) -> Array:
     factor = xp.zeros((0, n_features), dtype=means.dtype, device=device_of(means))
     for tile in tiles(n_classes, 4 * n_features):
         rows = means[tile, :] * root[tile, None]
-        factor = xp.linalg.qr(xp.concat([factor, rows]))[1]
+        factor = upper_factor(xp.concat([factor, rows]))
     return factor
 
 
@@ -107,14 +114,41 @@ def between_trace(statistics: AnyStatistics, convention: Convention) -> float:
     """Return the trace of the between-class covariance."""
     xp = namespace(statistics.counts)
     means = centered_means(statistics, convention)
-    weights = convention.between_weights(statistics.centers.counts)
-    return float(xp.sum(weights * row_squared_norms(means)))
+    centers = statistics.centers
+    weights = convention.between_weights(centers.counts)
+    trace = float(xp.sum(weights * row_squared_norms(means)))
+    if not convention.bias_correction:
+        return trace
+    # What independent errors of the class means, of variance `noise`, add to it.
+    shares, noise = convention.center_weights(centers.counts), mean_noise(centers)
+    excess = xp.sum(weights) * xp.sum(shares**2 * noise)
+    excess += xp.sum(weights * (1 - 2 * shares) * noise)
+    return trace - float(excess)
+
+
+def unbiased_variances(statistics: AnyStatistics, convention: Convention) -> Array:
+    """Return the class variances, with divisor count - 1 if corrected, (K,)."""
+    variances = statistics.class_variances
+    if not convention.bias_correction or statistics.centers is not statistics:
+        return variances  # samples that the centers are not made of have no bias
+    xp = namespace(variances)
+    counts = statistics.counts
+    several = counts > 1
+    factors = counts / xp.where(several, counts - 1, xp.nan * counts)
+    return variances * factors
+
+
+def mean_noise(centers: ClassStatistics) -> Array:
+    """Return the expected squared error of each class mean, (K,)."""
+    xp, counts = namespace(centers.counts), centers.counts
+    several = counts > 1
+    return centers.class_variances / xp.where(several, counts - 1, xp.nan * counts)
 
 
 def within_trace(statistics: AnyStatistics, convention: Convention) -> float:
     """Return the trace of the within-class covariance."""
     xp = namespace(statistics.counts)
     weights = convention.within_weights(statistics.counts)
-    parts = weights * statistics.class_variances
+    parts = weights * unbiased_variances(statistics, convention)
     held = statistics.counts > 0
     return float(xp.sum(xp.where(held, parts, xp.zeros_like(parts))))

@@ -104,14 +104,62 @@ def squared_distances(
     if float(xp.min(distances)) >= _CLOSE * float(xp.max(n_i) + xp.max(n_j)):
         return distances
     distances = _with_exact_close(block, vectors, distances, n_i + n_j)
+    return _without_noise(block, distances, noise)
+
+
+def squared_chords(
+    block: PairBlock, vectors: Array, inverse_norms: Array, noise: Array
+) -> Array:
+    """
+    Return the squared distances between directions, close ones to full precision.
+
+    The directions are not stored: the inner products are scaled, and the rows of
+    close pairs. The block's `gram` is overwritten.
+
+    Parameters
+    ----------
+    block : PairBlock
+        Pairs of rows of `vectors`.
+    vectors : array of shape (K, D)
+        The rows, of any length.
+    inverse_norms : array of shape (K,)
+        One over their norms; NaN for a row without direction.
+    noise : array of shape (K,)
+        Squared rounding errors of the directions: those that are no farther apart
+        than theirs are at distance zero.
+
+    Returns
+    -------
+    array
+        As the block's `gram`; in [0, 4], up to rounding.
+    """
+    xp = namespace(vectors)
+    chords = block.gram
+    chords *= block.of_rows(inverse_norms)
+    chords *= block.of_cols(inverse_norms)
+    chords *= -2
+    chords += 2
+    if float(xp.min(chords)) >= 2 * _CLOSE:
+        return chords
+    chords = _with_exact_close(block, vectors, chords, 2.0, inverse_norms)
+    return _without_noise(block, chords, noise)
+
+
+def _without_noise(block: PairBlock, distances: Array, noise: Array) -> Array:
+    """Set squared distances that are rounding to zero."""
+    xp = namespace(distances)
     coincide = distances <= block.of_rows(noise) + block.of_cols(noise)
     return xp.where(coincide, xp.zeros_like(distances), distances)
 
 
 def _with_exact_close(
-    block: PairBlock, vectors: Array, distances: Array, lengths: Array
+    block: PairBlock,
+    vectors: Array,
+    distances: Array,
+    lengths: Array | float,
+    factors: Array | None = None,
 ) -> Array:
-    """Take the distances of close pairs anew, from differences."""
+    """Take the distances of close pairs anew, from differences of (scaled) rows."""
     xp, shape = namespace(vectors), distances.shape
     positions = xp.nonzero(xp.reshape(distances < _CLOSE * lengths, (-1,)))[0]
     i, j = (
@@ -120,9 +168,17 @@ def _with_exact_close(
     )
     flat = xp.reshape(distances, (-1,))
     for part in tiles(positions.shape[0], max(1, _GATHERED // vectors.shape[1])):
-        gap = xp.take(vectors, i[part], axis=0) - xp.take(vectors, j[part], axis=0)
+        gap = _rows_at(vectors, i[part], factors) - _rows_at(vectors, j[part], factors)
         flat = set_at(flat, positions[part], row_squared_norms(gap))
     return xp.reshape(flat, shape)
+
+
+def _rows_at(vectors: Array, index: Array, factors: Array | None) -> Array:
+    xp = namespace(vectors)
+    rows = xp.take(vectors, index, axis=0)
+    if factors is None:
+        return rows
+    return rows * xp.take(factors, index, axis=0)[:, None]
 
 
 @dataclass(frozen=True)
@@ -158,7 +214,7 @@ class Summary:
         deviations = math.nan
         if math.isfinite(mean):
             gaps = xp.reshape(values - mean, (-1,))
-            deviations = float(xp.vecdot(gaps, gaps))
+            deviations = float(gaps @ gaps)  # vecdot is far slower in NumPy
         return cls(
             math.prod(values.shape),
             mean,
@@ -175,6 +231,8 @@ class Summary:
         if not (math.isfinite(self.mean) and math.isfinite(other.mean)):
             total = self.mean + other.mean
             extremes = min(self.least, other.least), max(self.greatest, other.greatest)
+            if math.isnan(total):  # min and max of Python drop NaN by position
+                extremes = math.nan, math.nan
             return Summary(count, total, math.nan, *extremes)
         delta = other.mean - self.mean
         between = delta * delta * self.count * other.count / count
@@ -198,6 +256,16 @@ class Summary:
         """Variance with divisor ``count - 1``; zero for one value."""
         return self.std**2
 
+    @property
+    def population_variance(self) -> float:
+        """Variance with divisor ``count``; NaN without values."""
+        return self.deviations / self.count if self.count else math.nan
+
+    @property
+    def root_mean_square(self) -> float:
+        """Root of the mean square; NaN without values."""
+        return math.sqrt(self.mean**2 + self.population_variance)
+
 
 @dataclass(frozen=True)
 class PairSummaries:
@@ -220,7 +288,10 @@ class PairSummaries:
 
 
 def summarize_pairs(
-    vectors: Array, variances: Array | None = None, rounding: Array | None = None
+    vectors: Array,
+    variances: Array | None = None,
+    rounding: Array | None = None,
+    bias: Array | None = None,
 ) -> PairSummaries:
     """
     Sweep over the pairs of rows of `vectors`.
@@ -234,6 +305,10 @@ def summarize_pairs(
     rounding : array of shape (K,), optional
         Rounding error of each row, a length: closer rows count as coinciding.
 
+    bias : array of shape (K,), optional
+        What the noise of each row adds to its squared distances, to be taken away;
+        a distance of which nothing remains makes the CDNV NaN.
+
     Returns
     -------
     PairSummaries
@@ -241,16 +316,14 @@ def summarize_pairs(
     """
     xp = namespace(vectors)
     squared_norms = row_squared_norms(vectors)
-    norms = xp.sqrt(squared_norms)
-    inverse = 1 / xp.where(norms > 0, norms, xp.nan * norms)
-    noise = (8 * float(xp.finfo(vectors.dtype).eps)) ** 2 * squared_norms
-    if rounding is not None:
-        noise = noise + rounding**2
+    inverse = _inverse_norms(squared_norms)
+    noise = _squared_rounding(squared_norms, rounding)
     simplex = 1 / (vectors.shape[0] - 1)
     excess = absolute = cdnv = Summary()
     for block in pair_blocks(vectors):
         if variances is not None:
             distances = squared_distances(block, vectors, squared_norms, noise)
+            distances = _without_bias(block, distances, bias)
             cdnv = cdnv.merge(Summary.of(_cdnv(block, distances, variances)))
         cosines = block.gram
         cosines *= block.of_rows(inverse)
@@ -259,6 +332,45 @@ def summarize_pairs(
         excess = excess.merge(Summary.of(cosines))
         absolute = absolute.merge(Summary.of(xp.abs(cosines)))
     return PairSummaries(excess, absolute, cdnv)
+
+
+def normalized_variances(
+    vectors: Array,
+    variances: Array,
+    rounding: Array | None,
+    bias: Array | None = None,
+) -> Iterator[tuple[PairBlock, Array, Array]]:
+    """Yield blocks of pairs, their summed variances / 2, and squared distances."""
+    squared_norms = row_squared_norms(vectors)
+    noise = _squared_rounding(squared_norms, rounding)
+    half = variances / 2
+    for block in pair_blocks(vectors):
+        distances = squared_distances(block, vectors, squared_norms, noise)
+        distances = _without_bias(block, distances, bias)
+        yield block, block.of_rows(half) + block.of_cols(half), distances
+
+
+def _without_bias(block: PairBlock, distances: Array, bias: Array | None) -> Array:
+    """Take the bias from squared distances; NaN where nothing remains."""
+    if bias is None:
+        return distances
+    xp = namespace(distances)
+    rest = distances - block.of_rows(bias) - block.of_cols(bias)
+    return xp.where(rest > 0, rest, xp.nan * rest)
+
+
+def _inverse_norms(squared_norms: Array) -> Array:
+    """Return one over the norms, NaN for zero."""
+    xp = namespace(squared_norms)
+    norms = xp.sqrt(squared_norms)
+    return 1 / xp.where(norms > 0, norms, xp.nan * norms)
+
+
+def _squared_rounding(squared_norms: Array, rounding: Array | None) -> Array:
+    """Return the squared rounding errors of rows, those of their mean included."""
+    eps = float(namespace(squared_norms).finfo(squared_norms.dtype).eps)
+    noise = (8 * eps) ** 2 * squared_norms
+    return noise if rounding is None else noise + rounding**2
 
 
 def _cdnv(block: PairBlock, distances: Array, variances: Array) -> Array:
@@ -272,3 +384,63 @@ def _cdnv(block: PairBlock, distances: Array, variances: Array) -> Array:
     if not bool(xp.any(missing)):
         return values
     return values[~(block.of_rows(missing) | block.of_cols(missing))]
+
+
+@dataclass(frozen=True)
+class DirectionSummaries:
+    """
+    What the metrics over pairs of directions need, from one sweep.
+
+    Parameters
+    ----------
+    distance : Summary
+        Of the distances between points of the unit sphere.
+    log_energy : Summary
+        Of ``log(1 / distance)``.
+    riesz_energy : Summary
+        Of ``distance ** -power``.
+    """
+
+    distance: Summary
+    log_energy: Summary
+    riesz_energy: Summary
+
+
+def summarize_directions(
+    vectors: Array, rounding: Array | None = None, power: float = 1.0
+) -> DirectionSummaries:
+    """
+    Sweep over the pairs of directions of the rows of `vectors`.
+
+    Parameters
+    ----------
+    vectors : array of shape (K, D)
+        Centered class means, or rows of a head.
+    rounding : array of shape (K,), optional
+        Rounding error of each row, a length: directions that are no farther apart
+        count as coinciding.
+    power : float, default=1.0
+        Of the Riesz energy.
+
+    Returns
+    -------
+    DirectionSummaries
+        Over all pairs i < j; NaN if a row is zero.
+    """
+    xp = namespace(vectors)
+    squared_norms = row_squared_norms(vectors)
+    inverse = _inverse_norms(squared_norms)
+    noise = _squared_rounding(squared_norms, rounding) * inverse**2
+    distance = log_energy = riesz_energy = Summary()
+    for block in pair_blocks(vectors):
+        squared = squared_chords(block, vectors, inverse, noise)
+        distances = xp.sqrt(squared)
+        distance = distance.merge(Summary.of(distances))
+        # Coinciding directions have infinite energy, and powers may overflow.
+        with np.errstate(divide="ignore", over="ignore"):
+            logs = xp.log(squared)
+            logs *= -0.5
+            powers = 1 / distances if power == 1 else distances**-power
+        log_energy = log_energy.merge(Summary.of(logs))
+        riesz_energy = riesz_energy.merge(Summary.of(powers))
+    return DirectionSummaries(distance, log_energy, riesz_energy)

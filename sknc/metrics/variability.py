@@ -1,20 +1,29 @@
 """NC1: the features of each class shrink to their class mean."""
 
 import math
+from collections.abc import Iterator
+from typing import Literal
 
 from sknc import _array
-from sknc._array import namespace
+from sknc._array import Array, namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import (
     between_trace,
     centered_means,
     check_two_classes,
+    mean_noise,
     spectrum,
     spectrum_key,
+    unbiased_variances,
     within_trace,
 )
-from sknc.metrics._pairs import PairSummaries, summarize_pairs
+from sknc.metrics._pairs import (
+    PairBlock,
+    PairSummaries,
+    normalized_variances,
+    summarize_pairs,
+)
 
 
 def nc1_pinv(
@@ -142,6 +151,8 @@ def nc1_trace_ratio(
     convention = Convention.preset(convention)
     between = between_trace(statistics, convention)
     within = within_trace(statistics, convention)
+    if convention.bias_correction and between <= 0:
+        return math.nan
     if between == 0:
         return math.inf if within else math.nan
     return within / between
@@ -194,13 +205,17 @@ def nc1_within_fraction(
     convention = Convention.preset(convention)
     between = between_trace(statistics, convention)
     within = within_trace(statistics, convention)
-    if between == 0 and within == 0:
+    if between < 0 or (between == 0 and within == 0):
         return math.nan
     return within / (within + between)
 
 
 def nc1_cdnv(
-    statistics: AnyStatistics, *, convention: str | Convention = "default"
+    statistics: AnyStatistics,
+    *,
+    convention: str | Convention = "default",
+    power: float = 1.0,
+    weights: Literal["uniform", "frequency"] = "uniform",
 ) -> float:
     r"""
     Class-distance normalized variance, averaged over pairs of classes.
@@ -214,7 +229,11 @@ def nc1_cdnv(
     statistics : ClassStatistics or HeldOutStatistics
         Statistics of K classes; no scatter is needed.
     convention : str or Convention, default="default"
-        Makes no difference to this metric.
+        Whether variances and distances are corrected for their bias.
+    power : float, default=1.0
+        Exponent of the squared distance. Other than 1 the value depends on the scale.
+    weights : {"uniform", "frequency"}, default="uniform"
+        Weights of the pairs: equal, or the product of the shares of both classes.
 
     Returns
     -------
@@ -242,8 +261,41 @@ def nc1_cdnv(
     >>> nc1_cdnv(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))  # 2/(2*16)
     0.0625
     """
-    summary = class_mean_pairs(statistics, Convention.preset(convention)).cdnv
+    convention = Convention.preset(convention)
+    if power != 1 or weights != "uniform":
+        return _weighted_cdnv(statistics, convention, power, weights)
+    summary = class_mean_pairs(statistics, convention).cdnv
     return summary.mean if summary.count else math.nan
+
+
+def _weighted_cdnv(
+    statistics: AnyStatistics, convention: Convention, power: float, weights: str
+) -> float:
+    xp = namespace(statistics.counts)
+    by_count = statistics.centers.counts if weights == "frequency" else None
+    shares = xp.ones_like(statistics.counts) if by_count is None else by_count
+    total = weight = 0.0
+    for block, spread, distances in cdnv_blocks(statistics, convention):
+        pair = block.of_rows(shares) * block.of_cols(shares)
+        held = ~xp.isnan(spread)
+        values = xp.where(held, pair * spread / distances**power, 0.0)
+        total += float(xp.sum(values))
+        weight += float(xp.sum(xp.where(held, pair + 0 * spread, 0.0)))
+    return total / weight if weight else math.nan
+
+
+def cdnv_blocks(
+    statistics: AnyStatistics, convention: Convention
+) -> Iterator[tuple[PairBlock, Array, Array]]:
+    """Yield blocks of pairs with mean variances and squared distances."""
+    check_two_classes(statistics)
+    centers = statistics.centers
+    return normalized_variances(
+        centered_means(statistics, convention),
+        unbiased_variances(statistics, convention),
+        centers.mean_rounding(),
+        mean_noise(centers) if convention.bias_correction else None,
+    )
 
 
 def class_mean_pairs(
@@ -256,11 +308,13 @@ def class_mean_pairs(
         centers = statistics.centers
         return summarize_pairs(
             centered_means(statistics, convention),
-            statistics.class_variances,
+            unbiased_variances(statistics, convention),
             centers.mean_rounding(),
+            mean_noise(centers) if convention.bias_correction else None,
         )
 
-    return statistics.once(("pairs", convention.center), sweep)
+    key = ("pairs", convention.center, convention.bias_correction)
+    return statistics.once(key, sweep)
 
 
 def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:

@@ -1,0 +1,204 @@
+"""A stream whose rows are dealt to groups, for the jackknife."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from sknc import _array
+from sknc._labels import ClassIndex
+from sknc._stream import Stream, check_same_place
+from sknc._validation import Batch, not_finite
+from sknc.statistics import ClassStatistics, merge_all
+
+
+def deal(batch: Batch, first: int, n_groups: int) -> Iterator[tuple[int, Batch]]:
+    """
+    Yield the rows of a batch by group, as batches.
+
+    A row's group is a hash of its place in the stream, so that it depends neither on
+    batches nor on any order within the data.
+
+    Parameters
+    ----------
+    batch : Batch
+        Checked and finite.
+    first : int
+        Place of its first row in the stream.
+    n_groups : int
+        Number of groups.
+
+    Yields
+    ------
+    tuple of int and Batch
+        Group and its rows, for groups with rows.
+    """
+    groups = _hash(np.arange(first, first + batch.features.shape[0])) % n_groups
+    for group in range(n_groups):
+        rows = np.flatnonzero(groups == group)
+        if len(rows):
+            yield group, _rows_of(batch, rows)
+
+
+def _hash(places: np.ndarray) -> np.ndarray:
+    """Mix the bits of 64-bit numbers (the finalizer of SplitMix64)."""
+    x = places.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _rows_of(batch: Batch, rows: np.ndarray) -> Batch:
+    def taken(values: Any) -> Any:
+        if values is None:
+            return None
+        xp = _array.namespace(values)
+        return xp.take(values, _array.move_like(rows, values, xp.int64), axis=0)
+
+    return Batch(
+        taken(batch.features), taken(batch.labels), taken(batch.weights), False
+    )
+
+
+def check_finite(batch: Batch) -> None:
+    """Raise unless the features are finite."""
+    invalid = batch.invalid
+    if not _array.all_finite(batch.features) if invalid is None else bool(invalid):
+        raise not_finite(batch.features)
+
+
+class GroupedStream:
+    """
+    Streams of groups of rows, in the place of one `Stream`.
+
+    Parameters
+    ----------
+    covariance : bool
+        Whether to keep the (D, D) scatter.
+    n_groups : int
+        Number of groups, at least 2.
+    """
+
+    def __init__(self, *, covariance: bool, n_groups: int) -> None:
+        self._streams = [Stream(covariance=covariance) for _ in range(n_groups)]
+        self._index: ClassIndex | None = None
+        self._n_rows = 0
+        self._statistics: ClassStatistics | None = None
+
+    @classmethod
+    def resumed(
+        cls, parts: Sequence[ClassStatistics | None], *, covariance: bool, fixed: bool
+    ) -> "GroupedStream":
+        """Return a stream that goes on from the statistics of its groups."""
+        self = cls(covariance=covariance, n_groups=len(parts))
+        held = [part for part in parts if part is not None]
+        self._streams = [
+            Stream(covariance=covariance)
+            if part is None
+            else Stream.resumed(part, covariance=covariance, fixed=fixed)
+            for part in parts
+        ]
+        labels = np.unique(np.concatenate([part.classes for part in held]))
+        self._index = ClassIndex.of(labels, fixed=fixed)
+        self._n_rows = sum(part.n_samples for part in held)
+        return self
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the classes were named."""
+        return self._index is not None and self._index.fixed
+
+    def update(self, batch: Batch, classes: Any = None) -> None:
+        """Add a batch, or raise and change nothing."""
+        whole = Stream(covariance=False)
+        whole.index = self._index
+        index = whole.known_classes(classes).including(batch.labels)
+        for stream in self._streams:
+            if stream.like is not None:
+                check_same_place(batch.features, stream.like, "This batch")
+        _, unknown = index.encode(batch.labels, batch.features)
+        if unknown:
+            raise index.unknown_label(batch.labels)
+        check_finite(batch)
+        for group, rows in deal(batch, self._n_rows, len(self._streams)):
+            self._streams[group].update(rows, classes)
+        self._index = index
+        self._n_rows += int(batch.features.shape[0])
+        self._statistics = None
+
+    def parts(self) -> list[ClassStatistics | None]:
+        """Return the statistics of each group, None for one without rows."""
+        return [
+            None if stream.like is None else stream.statistics()
+            for stream in self._streams
+        ]
+
+    def statistics(self) -> ClassStatistics:
+        """Return the statistics of all batches so far."""
+        if self._statistics is None:
+            self._statistics = merge_all([p for p in self.parts() if p is not None])
+        return self._statistics
+
+
+AnyStream = Stream | GroupedStream
+
+
+def new_stream(*, covariance: bool, n_groups: int) -> AnyStream:
+    """Return an empty stream, grouped if there are groups."""
+    if n_groups:
+        return GroupedStream(covariance=covariance, n_groups=n_groups)
+    return Stream(covariance=covariance)
+
+
+def resumed_stream(
+    parts: Sequence[ClassStatistics | None], *, covariance: bool, fixed: bool
+) -> AnyStream:
+    """Return a stream that goes on from what `parts` of another returned."""
+    if len(parts) == 1 and parts[0] is not None:
+        return Stream.resumed(parts[0], covariance=covariance, fixed=fixed)
+    return GroupedStream.resumed(parts, covariance=covariance, fixed=fixed)
+
+
+def merged_parts(streams: Sequence[AnyStream]) -> list[ClassStatistics | None]:
+    """Merge several streams, group by group."""
+    parts = [stream.parts() for stream in streams]
+    sizes = {len(part) for part in parts}
+    if len(sizes) > 1:
+        found = sorted(0 if size == 1 else size for size in sizes)
+        msg = (
+            f"Cannot merge estimators with different n_jackknife, got {found}: give "
+            "all of them the same."
+        )
+        raise ValueError(msg)
+    merged: list[ClassStatistics | None] = []
+    for group in zip(*parts, strict=True):
+        held = [part for part in group if part is not None]
+        merged.append(merge_all(held) if held else None)
+    return merged
+
+
+def leave_one_out(parts: Sequence[Any]) -> list[Any]:
+    """
+    Merge all parts but one, for each of them.
+
+    Takes some 3 G merges for G parts, by running merges from both ends.
+
+    Parameters
+    ----------
+    parts : sequence
+        Values with a ``merge`` method.
+
+    Returns
+    -------
+    list
+        Merged values, in the order of what was left out.
+    """
+    before, after = [None], [None]
+    for part in parts[:-1]:
+        before.append(part if before[-1] is None else before[-1].merge(part))
+    for part in parts[:0:-1]:
+        after.append(part if after[-1] is None else part.merge(after[-1]))
+    return [
+        left if right is None else right if left is None else left.merge(right)
+        for left, right in zip(before, reversed(after), strict=True)
+    ]

@@ -1,0 +1,142 @@
+"""Delete-a-group jackknife: errors of metrics from the states of groups of samples."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sknc import _array
+from sknc._groups import leave_one_out
+from sknc.convention import Convention
+from sknc.evaluation import Evaluated
+from sknc.head import LinearHead
+from sknc.report import metric_values
+from sknc.statistics import ClassStatistics
+
+
+def jackknife_errors(replicates: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """
+    Return the standard error of each metric from its values without each group.
+
+    Parameters
+    ----------
+    replicates : sequence of mapping of str to float
+        Values without group 1, without group 2, and so on: G of them.
+
+    Returns
+    -------
+    dict of str to float
+        ``sqrt((G - 1) / G * sum of squared deviations from the mean)``; NaN where a
+        value is not finite.
+
+    References
+    ----------
+    .. [1] B. Efron, C. Stein. "The jackknife estimate of variance." Annals of
+       Statistics 9 (3), 1981. https://doi.org/10.1214/aos/1176345462
+
+    Examples
+    --------
+    >>> from sknc.jackknife import jackknife_errors
+    >>> jackknife_errors([{"a": 1.0}, {"a": 3.0}])  # sqrt(1/2 * 2)
+    {'a': 1.0}
+    """
+    shared = [key for key in replicates[0] if all(key in r for r in replicates)]
+    factor = (len(replicates) - 1) / len(replicates)
+    errors = {}
+    for key in shared:
+        values = np.array([replicate[key] for replicate in replicates])
+        finite = bool(np.isfinite(values).all())
+        center = values[0] if np.all(values == values[0]) else values.mean()
+        deviations = values - center if finite else math.nan
+        errors[key] = math.sqrt(factor * float(np.sum(deviations**2)))
+    return errors
+
+
+def errors_of_report(
+    parts: Sequence[ClassStatistics | None],
+    head: LinearHead | None,
+    convention: Convention,
+    metrics: str | Iterable[str],
+) -> dict[str, float]:
+    """
+    Return errors of metrics of fitted samples.
+
+    Parameters
+    ----------
+    parts : sequence of ClassStatistics or None
+        Statistics of each group.
+    head : LinearHead or None
+        Rows of all classes of all groups.
+    convention : Convention
+        Choices.
+    metrics : "default", "all", or iterable of str
+        What to compute.
+
+    Returns
+    -------
+    dict of str to float
+        Standard errors.
+    """
+    held = [part for part in parts if part is not None]
+    if len(held) < 2:
+        return {}
+    labels = np.unique(np.concatenate([part.classes for part in held]))
+
+    def values(statistics: ClassStatistics) -> dict[str, float]:
+        seen = statistics.observed_only()
+        rows = None
+        if head is not None:
+            index = np.searchsorted(labels, seen.classes)
+            rows = head.rows(_array.move_like(index, head.weights))
+        return metric_values(seen, head=rows, convention=convention, metrics=metrics)
+
+    return _errors(held, values)
+
+
+def errors_of_score(
+    parts: Sequence[Evaluated],
+    head: LinearHead | None,
+    convention: Convention,
+    metrics: str | Iterable[str],
+) -> dict[str, float]:
+    """
+    Return errors of metrics of scored samples, their centers taken as given.
+
+    Parameters
+    ----------
+    parts : sequence of Evaluated
+        What was found of each group.
+    head : LinearHead or None
+        Rows of the classes of the centers.
+    convention : Convention
+        Choices.
+    metrics : "default", "all", or iterable of str
+        What to compute.
+
+    Returns
+    -------
+    dict of str to float
+        Standard errors of the metrics that depend on the samples.
+    """
+    if len(parts) < 2:
+        return {}
+
+    def values(found: Evaluated) -> dict[str, float]:
+        return metric_values(
+            found.held_out,
+            head=head,
+            decisions=found.decisions,
+            measures=found.measures,
+            convention=convention,
+            metrics=metrics,
+        )
+
+    # Metrics of the centers alone do not change with the samples.
+    return {key: error for key, error in _errors(parts, values).items() if error != 0}
+
+
+def _errors(
+    parts: Sequence[Any], values: Callable[[Any], dict[str, float]]
+) -> dict[str, float]:
+    return jackknife_errors([values(rest) for rest in leave_one_out(parts)])

@@ -1,0 +1,409 @@
+"""NC3, finer: what of the head and the class means agrees, and what does not."""
+
+import math
+from typing import Literal
+
+from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import centered_means, spectrum
+
+_TILE_ROWS = 512  # square tiles of 2 MiB stay in cache
+
+
+def nc3_uniform_duality(
+    statistics: AnyStatistics,
+    head: LinearHead,
+    *,
+    convention: str | Convention = "default",
+    product: Literal["cosine", "dot"] = "cosine",
+) -> float:
+    r"""
+    Variance over classes of the alignment of head and class mean.
+
+    .. math::
+        \operatorname{var}_k \cos(w_k, \bar\mu_k)
+        \quad\text{or}\quad \operatorname{var}_k \langle w_k, \bar\mu_k \rangle
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    head : LinearHead
+        Weights of shape (K, D), in the order of the classes.
+    convention : str or Convention, default="default"
+        Its center.
+    product : {"cosine", "dot"}, default="cosine"
+        Whether rows and means are scaled to unit length first.
+
+    Returns
+    -------
+    float
+        Lower is more collapsed, 0 at collapse. For cosines dimensionless, in [0, 1],
+        unchanged by shifts, by rotations of both sides, and by scaling of either;
+        NaN if a row is zero or a class mean is the global mean. For dot products in
+        [0, inf), in units of the squared logits, unchanged by shifts and rotations.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples, or `product` is not one of the two.
+
+    Notes
+    -----
+    The variance has divisor K. It is also zero where all classes are equally badly
+    aligned, which `nc3_cosine` tells apart. Called UNC3 in [1]_, of whose code the
+    divisor is that of the sample variance, K - 1.
+
+    References
+    ----------
+    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
+       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+
+    Examples
+    --------
+    One row is aligned, the other orthogonal: cosines 1 and 0.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.head import LinearHead
+    >>> from sknc.metrics.alignment import nc3_uniform_duality
+    >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
+    >>> head = LinearHead(np.array([[4.0, 0.0], [0.0, 2.0]]), None)
+    >>> nc3_uniform_duality(statistics, head)
+    0.25
+    >>> nc3_uniform_duality(statistics, head, product="dot")  # of 4 and 0
+    4.0
+    """
+    if product not in {"cosine", "dot"}:
+        msg = f'product must be "cosine" or "dot", got {product!r}.'
+        raise ValueError(msg)
+    means = centered_means(statistics, Convention.preset(convention))
+    xp = namespace(means)
+    if product == "dot":
+        return float(xp.var(xp.sum(head.weights * means, axis=1)))
+    # cos = 1 - |u - v|^2 / 2, whose spread keeps its digits where cosines near 1.
+    gaps = row_squared_norms(unit_rows(head.weights) - unit_rows(means))
+    return float(xp.var(gaps)) / 4
+
+
+def nc3_gram(
+    statistics: AnyStatistics,
+    head: LinearHead,
+    *,
+    convention: str | Convention = "default",
+) -> float:
+    r"""
+    Difference between the cosines of the class means and those of the head.
+
+    .. math::
+        \tfrac{1}{K} \lVert U_M U_M^\top - U_W U_W^\top \rVert_F
+
+    with :math:`U_M` and :math:`U_W` the rows of the centered class means and of the
+    head, each of unit length.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    head : LinearHead
+        Weights of shape (K, D), in the order of the classes.
+    convention : str or Convention, default="default"
+        Its center.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, sqrt(2)]; lower is more collapsed, 0 at collapse. NaN
+        if a row is zero or a class mean is the global mean. Unchanged by shifts, and
+        by rotations of either side and positive scaling of any row, each on its own.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    See Also
+    --------
+    nc3_procrustes : Also free of rotations, but not of the norms of rows.
+
+    Notes
+    -----
+    The difference is formed in tiles of classes, in O(K^2 D) time and O(K D) memory:
+    expanded into D x D products it would lose half its digits near zero.
+
+    References
+    ----------
+    .. [1] No paper: the distance of two matrices of cosines, scaled by K.
+
+    Examples
+    --------
+    The means have a cosine of -1, the rows one of 0: sqrt(2) / 2.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.head import LinearHead
+    >>> from sknc.metrics.alignment import nc3_gram
+    >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
+    >>> nc3_gram(statistics, LinearHead(np.array([[4.0, 0.0], [0.0, 2.0]]), None))
+    0.7071068
+    """
+    means = centered_means(statistics, Convention.preset(convention))
+    squared = _squared_gram_distance(unit_rows(means), unit_rows(head.weights))
+    return math.sqrt(squared) / statistics.n_classes
+
+
+def nc3_procrustes(
+    statistics: AnyStatistics,
+    head: LinearHead,
+    *,
+    convention: str | Convention = "default",
+) -> float:
+    r"""
+    Distance of the head from the class means that no rotation removes.
+
+    .. math::
+        1 - \frac{\lVert W^\top \bar M \rVert_*}
+        {\lVert W \rVert_F \lVert \bar M \rVert_F}
+        = \tfrac{1}{2} \min_{R^\top R = I} \left\lVert
+        \frac{W R}{\lVert W \rVert_F} - \frac{\bar M}{\lVert \bar M \rVert_F}
+        \right\rVert_F^2
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    head : LinearHead
+        Weights of shape (K, D), in the order of the classes.
+    convention : str or Convention, default="default"
+        Its center.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN if all
+        weights are zero or all class means coincide. Unchanged by shifts, and by
+        rotations and scaling of either side, each on its own.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    See Also
+    --------
+    nc3_self_duality : The same distance without a rotation.
+
+    Notes
+    -----
+    Zero here and not in `nc3_self_duality` means: the same shape, rotated. The least
+    distance is computed, not one minus the nuclear norm, which cannot tell values
+    below the precision of one. A singular value decomposition of size min(K, D).
+
+    References
+    ----------
+    .. [1] P. H. Schönemann. "A generalized solution of the orthogonal Procrustes
+       problem." Psychometrika 31, 1966. https://doi.org/10.1007/BF02289451
+
+    Examples
+    --------
+    A head that is turned by 90 degrees, and one that is of another shape:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.head import LinearHead
+    >>> from sknc.metrics.alignment import nc3_procrustes
+    >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
+    >>> head = LinearHead(np.array([[0.0, 1.0], [0.0, -1.0]]), None)
+    >>> round(nc3_procrustes(statistics, head), 12)
+    0.0
+    >>> nc3_procrustes(statistics, LinearHead(np.eye(2), None))  # 1 - sqrt(2) / 2
+    0.2928932
+    """
+    means = centered_means(statistics, Convention.preset(convention))
+    xp = namespace(means)
+    norms = [float(xp.linalg.matrix_norm(rows)) for rows in (head.weights, means)]
+    if not all(norms):
+        return math.nan
+    rows = _short_rows(head.weights / norms[0])
+    targets = _short_rows(means / norms[1])
+    left, _, right = xp.linalg.svd(rows.T @ targets)
+    return float(xp.linalg.matrix_norm(rows @ (left @ right) - targets)) ** 2 / 2
+
+
+def nc3_norm_ratio(
+    statistics: AnyStatistics,
+    head: LinearHead,
+    *,
+    convention: str | Convention = "default",
+) -> float:
+    r"""
+    Coefficient of variation of the ratio of the norms of head and means.
+
+    .. math::
+        \operatorname{std}_k \rho_k / \operatorname{mean}_k \rho_k, \qquad
+        \rho_k = \lVert w_k \rVert / \lVert \bar\mu_k \rVert
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    head : LinearHead
+        Weights of shape (K, D), in the order of the classes.
+    convention : str or Convention, default="default"
+        Its center.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, sqrt(K)]; lower is more collapsed, 0 at collapse. NaN
+        if all weights are zero or a class mean is the global mean. Unchanged by
+        shifts, and by rotations and scaling of either side, each on its own.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    Notes
+    -----
+    The standard deviation has divisor K - 1. Self-duality asks for aligned
+    directions, see `nc3_cosine`, and for norms in one proportion, which is this.
+
+    References
+    ----------
+    .. [1] No paper: what of `nc3_self_duality` is due to norms.
+
+    Examples
+    --------
+    Ratios 3 and 1: standard deviation sqrt(2), mean 2.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.head import LinearHead
+    >>> from sknc.metrics.alignment import nc3_norm_ratio
+    >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
+    >>> nc3_norm_ratio(statistics, LinearHead(np.array([[0, 3.0], [1, 0]]), None))
+    0.7071068
+    """
+    means = centered_means(statistics, Convention.preset(convention))
+    xp = namespace(means)
+    norms = xp.sqrt(row_squared_norms(means))
+    defined = xp.where(norms > 0, norms, xp.nan * norms)
+    return relative_spread(xp.sqrt(row_squared_norms(head.weights)) / defined)
+
+
+def nc3_principal_angles(
+    statistics: AnyStatistics,
+    head: LinearHead,
+    *,
+    convention: str | Convention = "default",
+) -> float:
+    r"""
+    Mean cosine of the principal angles between the spans of head and means.
+
+    .. math::
+        \tfrac{1}{r} \lVert V_W^\top V_M \rVert_*
+
+    with :math:`V_M` an orthonormal basis of the span of the centered class means, of
+    dimension r, and :math:`V_W` the first r right singular vectors of W.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    head : LinearHead
+        Weights of shape (K, D), in the order of the classes.
+    convention : str or Convention, default="default"
+        Its center and its rank.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, 1]; higher is more collapsed, 1 at collapse. NaN if all
+        weights are zero or all class means coincide. Unchanged by shifts, by
+        rotations of both sides, and by scaling of either.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    Notes
+    -----
+    It is one whenever the means span all D dimensions and the head has full rank. A
+    head of rank q < r has no direction for r - q of the angles: they count as right
+    angles. Where the r-th and the next singular value of W are equal, the span of
+    the first r, and so the value, is not unique.
+
+    References
+    ----------
+    .. [1] A. Rangamani, M. Lindegaard, T. Galanti, T. Poggio. "Feature learning in
+       deep classifiers through intermediate neural collapse." ICML 2023, PMLR 202.
+       https://proceedings.mlr.press/v202/rangamani23a.html
+
+    Examples
+    --------
+    The means span the first axis, the head a line at 60 degrees to it:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.head import LinearHead
+    >>> from sknc.metrics.alignment import nc3_principal_angles
+    >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
+    >>> row = np.array([1.0, 3.0**0.5])
+    >>> nc3_principal_angles(statistics, LinearHead(np.stack([row, -row]), None))
+    0.5
+    """
+    found = spectrum(statistics, Convention.preset(convention))
+    xp = namespace(head.weights)
+    _, values, directions = xp.linalg.svd(head.weights, full_matrices=False)
+    largest = float(values[0])
+    if not found.rank or not largest:
+        return math.nan
+    cutoff = max(head.weights.shape) * float(xp.finfo(values.dtype).eps) * largest
+    rank = int(xp.sum(xp.astype(values > cutoff, xp.int64)))
+    between = directions[: min(rank, found.rank), :] @ found.directions.T
+    cosines = xp.linalg.svdvals(between)
+    return min(float(xp.sum(cosines)) / found.rank, 1.0)
+
+
+def unit_rows(rows: Array) -> Array:
+    """Return the rows at unit length; NaN for a row of zeros."""
+    xp = namespace(rows)
+    norms = xp.sqrt(row_squared_norms(rows))
+    return rows / xp.where(norms > 0, norms, xp.nan * norms)[:, None]
+
+
+def relative_spread(lengths: Array) -> float:
+    """Return the standard deviation, of divisor K - 1, over the mean of lengths."""
+    xp = namespace(lengths)
+    mean = float(xp.mean(lengths))
+    if not mean > 0:  # or is NaN
+        return math.nan
+    return float(xp.std(lengths, correction=1)) / mean
+
+
+def _squared_gram_distance(left: Array, right: Array) -> float:
+    """Return ``|left left^T - right right^T|^2``, from tiles on and above it."""
+    xp = namespace(left)
+    total = xp.zeros((), dtype=left.dtype, device=device_of(left))
+    edges = list(tiles(left.shape[0], _TILE_ROWS))
+    for place, rows in enumerate(edges):
+        for cols in edges[place:]:
+            gap = left[rows, :] @ left[cols, :].T - right[rows, :] @ right[cols, :].T
+            total = total + (1 if cols == rows else 2) * xp.sum(gap * gap)
+    return float(total)
+
+
+def _short_rows(rows: Array) -> Array:
+    """Return the rows in coordinates of their own span if it is of less than D."""
+    if rows.shape[0] >= rows.shape[1]:
+        return rows
+    return namespace(rows).linalg.qr(rows.T)[1].T

@@ -1,0 +1,267 @@
+"""GNC2: the directions of the class means spread evenly over the unit sphere."""
+
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import centered_means
+from sknc.metrics._pairs import DirectionSummaries, summarize_directions
+
+
+def gnc2_energy_log(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Logarithmic energy of the directions of the class means.
+
+    .. math::
+        \operatorname{mean}_{i<j} \log \frac{1}{\lVert u_i - u_j \rVert},
+        \qquad u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    convention : str or Convention, default="default"
+        Its center.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [-log(2), inf]; lower is more collapsed, ``-log(2K/(K-1)) /
+        2`` at collapse. Infinite if two directions coincide. NaN if a class mean is the
+        global mean. Unchanged by shifts, rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    See Also
+    --------
+    gnc2_dispersion_log : The variance of the same values.
+
+    Notes
+    -----
+    Differs from the energy over all ordered pairs by the number of pairs only.
+
+    References
+    ----------
+    .. [1] J. Lu, S. Steinerberger. "Neural collapse under cross-entropy loss."
+       Applied and Computational Harmonic Analysis 59, 2022.
+       https://doi.org/10.1016/j.acha.2021.12.011
+    .. [2] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
+       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+
+    Examples
+    --------
+    A square has distances sqrt(2) four times and 2 twice: ``-2/3 log(2)``.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.dispersion import gnc2_energy_log
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> gnc2_energy_log(ClassStatistics.from_samples(X, np.arange(4)))
+    -0.4620981
+    """
+    convention = Convention.preset(convention)
+    return class_mean_directions(statistics, convention).log_energy.mean
+
+
+def gnc2_dispersion_log(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Variance over pairs of the logarithmic energies of the directions.
+
+    .. math::
+        \operatorname{var}_{i<j} \log \frac{1}{\lVert u_i - u_j \rVert},
+        \qquad u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    convention : str or Convention, default="default"
+        Its center.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse and for two
+        classes, which have one pair. NaN if two directions coincide or a class mean is
+        the global mean. Unchanged by shifts, rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    See Also
+    --------
+    gnc2_energy_log : The mean of the same values.
+
+    Notes
+    -----
+    The variance has divisor "number of pairs".
+
+    References
+    ----------
+    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
+       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+
+    Examples
+    --------
+    A square: values ``-log(2)/2`` four times and ``-log(2)`` twice, ``log(2)^2 / 18``.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.dispersion import gnc2_dispersion_log
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> gnc2_dispersion_log(ClassStatistics.from_samples(X, np.arange(4)))
+    0.0266918
+    """
+    convention = Convention.preset(convention)
+    summary = class_mean_directions(statistics, convention).log_energy
+    return summary.population_variance
+
+
+def gnc2_energy_riesz(
+    statistics: AnyStatistics,
+    *,
+    convention: str | Convention = "default",
+    power: float = 1.0,
+) -> float:
+    r"""
+    Riesz energy of the directions of the class means.
+
+    .. math::
+        \operatorname{mean}_{i<j} \lVert u_i - u_j \rVert^{-s},
+        \qquad u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    convention : str or Convention, default="default"
+        Its center.
+    power : float, default=1.0
+        The positive exponent s.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [2^-s, inf]; lower is more collapsed, ``(2K/(K-1))^(-s/2)`` at
+        collapse. Infinite if two directions coincide. NaN if a class mean is the global
+        mean. Unchanged by shifts, rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples,
+        or if `power` is not positive.
+
+    See Also
+    --------
+    gnc2_energy_log : The limit of ``(energy - 1) / s`` for s to 0.
+
+    Notes
+    -----
+    Some published code takes s = D - 2, for which the energy of a few hundred features
+    underflows or is that of the closest pair alone.
+
+    References
+    ----------
+    .. [1] W. Liu, L. Yu, A. Weller, B. Schölkopf. "Generalizing and decoupling
+       neural collapse via hyperspherical uniformity gap." ICLR 2023.
+       https://arxiv.org/abs/2303.06484
+
+    Examples
+    --------
+    A square has distances sqrt(2) four times and 2 twice.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.dispersion import gnc2_energy_riesz
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> gnc2_energy_riesz(ClassStatistics.from_samples(X, np.arange(4)))
+    0.6380712
+    """
+    if not power > 0:
+        msg = f"power must be positive, got {power!r}."
+        raise ValueError(msg)
+    convention = Convention.preset(convention)
+    return class_mean_directions(statistics, convention, power).riesz_energy.mean
+
+
+def gnc2_dispersion_distance(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Variance over pairs of the distances between directions of class means.
+
+    .. math::
+        \operatorname{var}_{i<j} \lVert u_i - u_j \rVert,
+        \qquad u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    convention : str or Convention, default="default"
+        Its center.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse and for two
+        classes, which have one pair. NaN if a class mean is the global mean. Unchanged
+        by shifts, rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    See Also
+    --------
+    gnc2_dispersion_log : The same for the logarithms of the distances.
+
+    Notes
+    -----
+    The variance has divisor "number of pairs".
+
+    References
+    ----------
+    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
+       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+
+    Examples
+    --------
+    A square has distances sqrt(2) four times and 2 twice: ``2/9 (2 - sqrt(2))^2``.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.dispersion import gnc2_dispersion_distance
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> gnc2_dispersion_distance(ClassStatistics.from_samples(X, np.arange(4)))
+    0.0762546
+    """
+    convention = Convention.preset(convention)
+    return class_mean_directions(statistics, convention).distance.population_variance
+
+
+def class_mean_directions(
+    statistics: AnyStatistics, convention: Convention, power: float = 1.0
+) -> DirectionSummaries:
+    """Return the sums over pairs of directions of class means, from one sweep."""
+    means = centered_means(statistics, convention)
+    centers = statistics.centers
+    return centers.once(
+        ("directions", convention.center, float(power)),
+        lambda: summarize_directions(means, centers.mean_rounding(), power),
+    )
+
+
+def head_directions(head: LinearHead) -> DirectionSummaries:
+    """Return the sums over pairs of directions of the head's rows, from one sweep."""
+    return head.once("directions", lambda: summarize_directions(head.weights))

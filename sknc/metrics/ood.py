@@ -1,0 +1,333 @@
+"""NC5: samples of no class are orthogonal to all classes."""
+
+import math
+
+from sknc._array import (
+    Array,
+    device_of,
+    gram,
+    move_like,
+    namespace,
+    plain_arithmetic,
+    row_squared_norms,
+    tiles,
+)
+from sknc.convention import Convention
+from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import centered_means, check_two_classes
+from sknc.metrics.alignment import unit_rows
+from sknc.statistics import ClassStatistics
+
+_TILE_ELEMENTS = 1 << 21
+
+
+def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
+    r"""
+    Mean absolute cosine between class means and the out-of-distribution mean.
+
+    .. math::
+        \operatorname{mean}_k \left| \cos(\mu_k, \mu_{OOD}) \right|
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    ood_mean : array of shape (D,)
+        Mean of the features of samples that belong to no class.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN if
+        `ood_mean` or a class mean is zero. Unchanged by rotations and uniform
+        scaling, but not by shifts: nothing is centered.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples, or `ood_mean` is not of D features.
+
+    See Also
+    --------
+    nc5_orthogonality_centered : Tells whether it is an effect of the origin.
+
+    Notes
+    -----
+    Non-negative features, as behind a ReLU, have non-negative cosines: there it
+    takes disjoint units to be zero.
+
+    References
+    ----------
+    .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
+       neural collapse based out-of-distribution detection." ICLR 2024.
+       https://arxiv.org/abs/2310.06823
+
+    Examples
+    --------
+    Cosines 3/5 and 4/5:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.ood import nc5_orthogonality
+    >>> statistics = ClassStatistics.from_samples(np.eye(2), np.array([0, 1]))
+    >>> nc5_orthogonality(statistics, np.array([3.0, -4.0]))
+    0.7
+    """
+    check_two_classes(statistics)
+    means = statistics.centers.observed_only().class_means
+    return _mean_absolute_cosine(means, _vector_like(ood_mean, means))
+
+
+def nc5_orthogonality_centered(
+    statistics: AnyStatistics,
+    ood_mean: Array,
+    *,
+    convention: str | Convention = "default",
+) -> float:
+    r"""
+    Mean absolute cosine between class means and the OOD mean, all centered.
+
+    .. math::
+        \operatorname{mean}_k \left| \cos(\mu_k - \mu_G, \mu_{OOD} - \mu_G) \right|
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    ood_mean : array of shape (D,)
+        Mean of the features of samples that belong to no class.
+    convention : str or Convention, default="default"
+        Its center.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [0, 1]; lower is more collapsed. NaN if `ood_mean` or a
+        class mean is the global mean. Unchanged by shifts of all samples, rotations
+        and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples, or `ood_mean` is not of D features.
+
+    See Also
+    --------
+    nc5_orthogonality : As published, without a center.
+
+    Notes
+    -----
+    At collapse the published one is zero for an OOD mean that is orthogonal to the
+    span of the uncentered class means; this one for an OOD mean whose offset from
+    the global mean is orthogonal to the simplex, wherever the origin is.
+
+    References
+    ----------
+    .. [1] No paper: the quantity of M. Ben Ammar et al., ICLR 2024,
+       https://arxiv.org/abs/2310.06823, centered.
+
+    Examples
+    --------
+    Seen from (1/2, 1/2) the OOD mean is on the line through both class means:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.ood import nc5_orthogonality_centered
+    >>> statistics = ClassStatistics.from_samples(np.eye(2), np.array([0, 1]))
+    >>> nc5_orthogonality_centered(statistics, np.array([3.0, -2.0]))
+    1.0
+    """
+    convention = Convention.preset(convention)
+    check_two_classes(statistics)
+    centers = statistics.centers.observed_only()
+    means = centered_means(centers, convention)
+    weights = convention.center_weights(centers.counts)
+    offset = _vector_like(ood_mean, means) - weights @ centers.class_means
+    return _mean_absolute_cosine(means, offset)
+
+
+def neco_scores(
+    statistics: AnyStatistics, X: Array, *, n_directions: int | None = None
+) -> Array:
+    r"""
+    Share of each sample's length that lies in the principal subspace.
+
+    .. math::
+        \lVert P_d z \rVert / \lVert z \rVert, \qquad z = x - \mu_S
+
+    with :math:`\mu_S` the mean of the fitted samples and :math:`P_d` the projection
+    on the first d principal directions of their total covariance.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features, with their scatter. Of held-out ones
+        the fitted samples, from which the centers come.
+    X : array of shape (B, D)
+        Features to score, in any array library.
+    n_directions : int, optional
+        Number d of directions, by default K - 1, at most D.
+
+    Returns
+    -------
+    array of shape (B,)
+        In [0, 1], float64, in the library and on the device of the statistics; high
+        for samples like the fitted ones, 1 at collapse, low for others. NaN for a
+        sample at the mean. Unchanged by shifts, rotations and uniform scaling of
+        all samples.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples, the scatter was not kept, `X` is not
+        of D features, or `n_directions` is not in 1, ..., D.
+
+    See Also
+    --------
+    nc5_neco : The mean score.
+
+    Notes
+    -----
+    The NECO score of [1]_ without its factor, the largest logit, and without
+    standardizing the features, which its code does first. Where the d-th and the
+    next variance are equal the directions are not unique.
+
+    References
+    ----------
+    .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
+       neural collapse based out-of-distribution detection." ICLR 2024.
+       https://arxiv.org/abs/2310.06823
+
+    Examples
+    --------
+    The fitted samples vary most along the first axis:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.ood import neco_scores
+    >>> X = np.array([[9.0, 1], [9, -1], [-9, 1], [-9, -1]])
+    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
+    >>> neco_scores(statistics, np.array([[5.0, 0], [3, 4], [0, 2]]))
+    array([1. , 0.6, 0. ])
+    """
+    check_two_classes(statistics)
+    centers = statistics.centers.observed_only()
+    n_features = centers.n_features
+    if n_directions is None:
+        n_directions = min(centers.n_classes - 1, n_features)
+    if not 1 <= n_directions <= n_features:
+        msg = f"n_directions must be in 1, ..., {n_features}, got {n_directions!r}."
+        raise ValueError(msg)
+    if X.ndim != 2 or X.shape[1] != n_features:
+        msg = f"X must be of shape (B, {n_features}), got {tuple(X.shape)}."
+        raise ValueError(msg)
+    directions = _principal_directions(centers)[:, -n_directions:]
+    return _shares_of_length(X, _sample_mean(centers), directions)
+
+
+def nc5_neco(
+    statistics: AnyStatistics, X: Array, *, n_directions: int | None = None
+) -> float:
+    r"""
+    Mean share of the samples' length that lies in the principal subspace.
+
+    .. math::
+        \operatorname{mean}_i \lVert P_d z_i \rVert / \lVert z_i \rVert, \qquad
+        z_i = x_i - \mu_S
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features, with their scatter. Of held-out ones
+        the fitted samples, from which the centers come.
+    X : array of shape (B, D)
+        Features to score, in any array library.
+    n_directions : int, optional
+        Number d of directions, by default K - 1, at most D.
+
+    Returns
+    -------
+    float
+        In [0, 1]; higher is more collapsed for samples like the fitted ones, 1 at
+        collapse, and lower for others. NaN without samples, or if one is at the
+        mean. Unchanged by shifts, rotations and uniform scaling of all samples.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples, the scatter was not kept, `X` is not
+        of D features, or `n_directions` is not in 1, ..., D.
+
+    See Also
+    --------
+    neco_scores : The score of each sample, and how it differs from the paper's.
+
+    References
+    ----------
+    .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
+       neural collapse based out-of-distribution detection." ICLR 2024.
+       https://arxiv.org/abs/2310.06823
+
+    Examples
+    --------
+    Scores 1, 3/5 and 0:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.ood import nc5_neco
+    >>> X = np.array([[9.0, 1], [9, -1], [-9, 1], [-9, -1]])
+    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
+    >>> nc5_neco(statistics, np.array([[5.0, 0], [3, 4], [0, 2]]))
+    0.5333333
+    """
+    scores = neco_scores(statistics, X, n_directions=n_directions)
+    return float(namespace(scores).mean(scores)) if scores.shape[0] else math.nan
+
+
+def _vector_like(vector: Array, like: Array) -> Array:
+    moved = move_like(vector, like, namespace(like).float64)
+    if moved.shape != like.shape[1:]:
+        msg = f"ood_mean must be of shape {tuple(like.shape[1:])}, got {moved.shape}."
+        raise ValueError(msg)
+    return moved
+
+
+def _mean_absolute_cosine(rows: Array, vector: Array) -> float:
+    xp = namespace(rows)
+    cosines = unit_rows(rows) @ unit_rows(vector[None, :])[0, :]
+    return min(float(xp.mean(xp.abs(cosines))), 1.0)  # in this order NaN passes
+
+
+def _sample_mean(samples: ClassStatistics) -> Array:
+    counts = samples.counts
+    return (counts / namespace(counts).sum(counts)) @ samples.class_means
+
+
+def _principal_directions(samples: ClassStatistics) -> Array:
+    """Return the eigenvectors of the total covariance, by ascending variance."""
+    scatter = samples.within_scatter
+    if scatter is None:
+        msg = "NECO needs the scatter, which covariance=False does not keep."
+        raise ValueError(msg)
+
+    def eigenvectors() -> Array:
+        xp, counts = namespace(samples.counts), samples.counts
+        means = samples.centered_means(counts / xp.sum(counts))
+        total = scatter + gram(means * xp.sqrt(counts)[:, None])
+        return xp.linalg.eigh(total)[1]
+
+    return samples.once(("principal_directions",), eigenvectors)
+
+
+def _shares_of_length(X: Array, mean: Array, directions: Array) -> Array:
+    """Return ``|(x - mean) directions| / |x - mean|`` of each row, in blocks."""
+    xp = namespace(mean)
+    parts = [xp.zeros((0,), dtype=mean.dtype, device=device_of(mean))]
+    with plain_arithmetic(mean):
+        for block in tiles(X.shape[0], max(1, _TILE_ELEMENTS // X.shape[1])):
+            rows = move_like(X[block, :], mean, xp.float64) - mean
+            lengths = row_squared_norms(rows)
+            lengths = xp.where(lengths > 0, lengths, xp.nan * lengths)
+            shares = xp.sqrt(row_squared_norms(rows @ directions) / lengths)
+            parts.append(xp.where(shares > 1, xp.ones_like(shares), shares))
+    return xp.concat(parts)

@@ -1,0 +1,252 @@
+"""How many directions the class means, and the samples about them, take up."""
+
+import math
+
+from sknc._array import Array, namespace
+from sknc.convention import Convention
+from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import check_two_classes, spectrum
+
+
+def spec_between_pr(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Participation ratio of the between-class covariance.
+
+    .. math::
+        \frac{(\sum_r \lambda_r)^2}{\sum_r \lambda_r^2}, \qquad
+        \lambda = \operatorname{eig} \Sigma_B
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    convention : str or Convention, default="default"
+        Its center and the weights of its between-class covariance.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [1, min(K-1, D)]; higher is more collapsed, K - 1 at collapse,
+        which asks for K <= D + 1. NaN if all class means coincide. Unchanged by shifts,
+        rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    See Also
+    --------
+    nc2_etf : ``sqrt(2 - 2 sqrt(PR / (K-1)))`` with the default convention.
+    spec_effective_rank : The same question, asked with an entropy.
+
+    References
+    ----------
+    .. [1] P. Gao, E. Trautmann, B. Yu, G. Santhanam, S. Ryu, K. Shenoy, S. Ganguli.
+       "A theory of multineuronal dimensionality, dynamics and measurement."
+       bioRxiv, 2017. https://doi.org/10.1101/214262
+
+    Examples
+    --------
+    Eigenvalues in the ratio 4 to 1: 25/17.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.spectral import spec_between_pr
+    >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
+    >>> spec_between_pr(ClassStatistics.from_samples(X, np.arange(4)))
+    1.4705882
+    """
+    values = _singular_values(statistics, convention)
+    return _participation(values**2) if values.shape[0] else math.nan
+
+
+def spec_effective_rank(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Effective rank of the weighted centered class means.
+
+    .. math::
+        \exp \Bigl( -\sum_r p_r \log p_r \Bigr), \qquad
+        p_r = \sigma_r / \textstyle\sum_s \sigma_s
+
+    with :math:`\sigma` the singular values of :math:`B = \operatorname{diag}(\sqrt{w})
+    \bar M`, so that :math:`\Sigma_B = B^\top B`.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    convention : str or Convention, default="default"
+        Its center and the weights of its between-class covariance.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [1, min(K-1, D)]; higher is more collapsed, K - 1 at collapse,
+        which asks for K <= D + 1. NaN if all class means coincide. Unchanged by shifts,
+        rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    Notes
+    -----
+    Of the singular values, as in the paper, not of the eigenvalues, which are their
+    squares and would give a smaller number. Those below rounding are left out.
+
+    References
+    ----------
+    .. [1] O. Roy, M. Vetterli. "The effective rank: a measure of effective
+       dimensionality." EUSIPCO 2007. https://ieeexplore.ieee.org/document/7098875
+
+    Examples
+    --------
+    Singular values in the ratio 2 to 1: ``exp(log(3) - 2/3 log(2))``.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.spectral import spec_effective_rank
+    >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
+    >>> spec_effective_rank(ClassStatistics.from_samples(X, np.arange(4)))
+    1.8898816
+    """
+    values = _singular_values(statistics, convention)
+    if not values.shape[0]:
+        return math.nan
+    xp = namespace(values)
+    shares = values / xp.sum(values)
+    return math.exp(-float(xp.sum(shares * xp.log(shares))))
+
+
+def spec_stable_rank(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Stable rank of the weighted centered class means.
+
+    .. math::
+        \frac{\lVert B \rVert_F^2}{\lVert B \rVert_2^2}
+        = \frac{\operatorname{tr} \Sigma_B}{\lambda_{\max}(\Sigma_B)}
+
+    with :math:`B = \operatorname{diag}(\sqrt{w}) \bar M` the weighted centered class
+    means.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    convention : str or Convention, default="default"
+        Its center and the weights of its between-class covariance.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [1, min(K-1, D)]; higher is more collapsed, K - 1 at collapse,
+        which asks for K <= D + 1. NaN if all class means coincide. Unchanged by shifts,
+        rotations and uniform scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    References
+    ----------
+    .. [1] M. Rudelson, R. Vershynin. "Sampling from large matrices: an approach
+       through geometric functional analysis." Journal of the ACM 54 (4), 2007.
+       https://doi.org/10.1145/1255443.1255449
+
+    Examples
+    --------
+    Eigenvalues in the ratio 4 to 1: 5/4.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.spectral import spec_stable_rank
+    >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
+    >>> spec_stable_rank(ClassStatistics.from_samples(X, np.arange(4)))
+    1.25
+    """
+    values = _singular_values(statistics, convention)
+    if not values.shape[0]:
+        return math.nan
+    shares = values / values[0]
+    return float(namespace(values).sum(shares**2))
+
+
+def spec_within_pr(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Participation ratio of the within-class covariance.
+
+    .. math::
+        \frac{(\operatorname{tr} \Sigma_W)^2}{\lVert \Sigma_W \rVert_F^2}
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features, with their scatter.
+    convention : str or Convention, default="default"
+        Its within-class covariance.
+
+    Returns
+    -------
+    float
+        Dimensionless, in [1, D]; collapse does not fix it: it is the number of
+        directions in which the samples still vary. NaN if nothing varies within the
+        classes, if the scatter was not kept, or if the convention averages the class
+        covariances, which are not kept. Unchanged by shifts, rotations and uniform
+        scaling.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples.
+
+    References
+    ----------
+    .. [1] P. Gao, E. Trautmann, B. Yu, G. Santhanam, S. Ryu, K. Shenoy, S. Ganguli.
+       "A theory of multineuronal dimensionality, dynamics and measurement."
+       bioRxiv, 2017. https://doi.org/10.1101/214262
+
+    Examples
+    --------
+    Variance 4 and 1 times one number along the axes: 25/17.
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics.spectral import spec_within_pr
+    >>> offsets = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    >>> X = np.concatenate([offsets + 9, offsets - 9])
+    >>> spec_within_pr(ClassStatistics.from_samples(X, np.repeat([0, 1], 4)))
+    1.4705882
+    """
+    convention = Convention.preset(convention)
+    check_two_classes(statistics)
+    scatter = statistics.within_scatter
+    if scatter is None or convention.within != "sample":
+        return math.nan
+    xp = namespace(scatter)
+    trace = float(xp.linalg.trace(scatter))
+    if not trace > 0:
+        return math.nan
+    return 1 / float(xp.linalg.matrix_norm(scatter / trace)) ** 2
+
+
+def _singular_values(statistics: AnyStatistics, convention: str | Convention) -> Array:
+    """Return those of the weighted centered class means that are above rounding."""
+    values = spectrum(statistics, Convention.preset(convention)).values
+    return values[values > 0]
+
+
+def _participation(values: Array) -> float:
+    xp = namespace(values)
+    shares = values / xp.sum(values)
+    return 1 / float(xp.sum(shares**2))

@@ -1,0 +1,188 @@
+"""What some metrics need of every sample, gathered in the pass of `score`."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from sknc import _array
+from sknc._array import Array, namespace
+from sknc.head import LinearHead
+from sknc.statistics import ClassStatistics
+
+_ELEMENTS = 1 << 20  # 8 MiB of float64 a temporary
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMeasures:
+    """
+    Numbers of each sample, on the host: some 40 bytes a sample.
+
+    Parameters
+    ----------
+    weights : float64 ndarray of shape (N,)
+        Sample weights.
+    energies : float64 ndarray of shape (N,), or None
+        Squared length of the residual in the inverse between-class covariance.
+    correct : bool ndarray of shape (N,), or None
+        Whether the head decides for the true class.
+    ncc_margins : float64 ndarray of shape (N,), or None
+        Signed distance to the nearest boundary of the nearest-center cell.
+    cosine_margins : float64 ndarray of shape (N,), or None
+        Lead of the true class in the cosines with the centered rows of the head.
+    directional : float64 array of shape (K, K), or None
+        Sum over the samples of class i of the squared residual along the line from
+        center i to center j, times the squared distance of both.
+    """
+
+    weights: np.ndarray
+    energies: np.ndarray | None = None
+    correct: np.ndarray | None = None
+    ncc_margins: np.ndarray | None = None
+    cosine_margins: np.ndarray | None = None
+    directional: Array | None = None
+
+    @classmethod
+    def joined(cls, parts: "list[SampleMeasures]") -> "SampleMeasures":
+        """Join the measures of several batches."""
+        values = {}
+        for item in fields(cls):
+            found = [getattr(part, item.name) for part in parts]
+            if found[0] is None:
+                continue
+            joined = sum(found) if item.name == "directional" else np.concatenate(found)
+            values[item.name] = joined
+        return cls(**values)
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMeter:
+    """
+    Measures samples about fitted centers.
+
+    Parameters
+    ----------
+    centers : ClassStatistics
+        Fitted statistics of K classes, each with samples.
+    head : LinearHead or None
+        Rows of the same classes.
+    directions : float64 array of shape (D, R), or None
+        Directions over singular values, for energies.
+    scale : float
+        What a squared length along them is multiplied with.
+    keys : frozenset of str
+        Metrics asked for.
+    """
+
+    centers: ClassStatistics
+    head: LinearHead | None
+    directions: Array | None
+    scale: float
+    keys: frozenset[str]
+
+    def measure(
+        self,
+        features: Array,
+        index: Array,
+        weights: Array | None,
+        correct: Array | None,
+    ) -> SampleMeasures:
+        """
+        Measure a batch.
+
+        Parameters
+        ----------
+        features : array of shape (B, D)
+            Finite features.
+        index : int array of shape (B,)
+            Class of each.
+        weights : array of shape (B,), or None
+            Sample weights.
+        correct : bool array of shape (B,), or None
+            Whether the head decides for the true class.
+
+        Returns
+        -------
+        SampleMeasures
+            Of the batch.
+        """
+        widest = max(self.centers.n_classes, self.centers.n_features)
+        parts = [
+            self._measure_block(features[tile, :], index[tile])
+            for tile in _array.tiles(
+                int(features.shape[0]), max(1, _ELEMENTS // widest)
+            )
+        ]
+        whole = SampleMeasures.joined(parts)
+        known = {
+            item.name: getattr(whole, item.name)
+            for item in fields(whole)
+            if getattr(whole, item.name) is not None
+        }
+        if weights is not None:
+            known["weights"] = _array.to_numpy(weights)
+        if correct is not None:
+            known["correct"] = _array.to_numpy(correct)
+        return SampleMeasures(**known)
+
+    def _measure_block(self, features: Array, index: Array) -> SampleMeasures:
+        xp = namespace(features)
+        centers = self.centers
+        means = centers.once("centered_alike", self._centered_means)
+        origin = centers.once("origin", lambda: self._origin(means))
+        rows = xp.astype(features, xp.float64) - origin
+        own = xp.take(means, index, axis=0)
+        energies = ncc = cosine = directional = None
+        if self.directions is not None and self.keys & {"nc1_correct", "nc1_wrong"}:
+            lengths = _array.row_squared_norms((rows - own) @ self.directions)
+            energies = _array.to_numpy(self.scale * lengths)
+        if "nc4_ncc_margin" in self.keys:
+            ncc = _array.to_numpy(_ncc_margins(rows, own, means, index))
+        if "nc4_cosine_margin" in self.keys and self.head is not None:
+            cosine = _array.to_numpy(_cosine_margins(rows, self.head, index))
+        if "nc1_cdnv_directional" in self.keys:
+            along = (rows - own) @ means.T
+            along = along - xp.sum((rows - own) * own, axis=1)[:, None]
+            zeros = xp.zeros((len(centers.classes),) * 2, dtype=xp.float64)
+            zeros = _array.move_like(zeros, means)
+            directional = _array.add_rows_at(zeros, index, along**2)
+        ones = np.ones(int(features.shape[0]))
+        return SampleMeasures(ones, energies, None, ncc, cosine, directional)
+
+    def _centered_means(self) -> Array:
+        counts = self.centers.counts
+        return self.centers.centered_means(0 * counts + 1 / len(self.centers.classes))
+
+    def _origin(self, means: Array) -> Array:
+        """Return what the centered means are less than the class means."""
+        return self.centers.class_means[0, :] - means[0, :]
+
+
+def _ncc_margins(rows: Array, own: Array, means: Array, index: Array) -> Array:
+    """Return the signed distance of each row to the boundary of its class's cell."""
+    xp = namespace(rows)
+    half = _array.row_squared_norms(means) / 2
+    # (|x - m_j|^2 - |x - m_y|^2) / 2 about x = m_y + r, without |x|^2.
+    lead = xp.sum(rows * own, axis=1) - xp.take(half, index, axis=0)
+    scores = lead[:, None] - rows @ means.T + half
+    squared = 2 * (half + xp.take(half, index, axis=0)[:, None] - own @ means.T)
+    distances = xp.sqrt(xp.where(squared > 0, squared, xp.nan * squared))
+    margins = xp.where(xp.isnan(distances), xp.inf, scores / distances)
+    return xp.min(_without_own(margins, index, xp.inf), axis=1)
+
+
+def _cosine_margins(rows: Array, head: LinearHead, index: Array) -> Array:
+    """Return how far the cosine with the own row of the head leads the others."""
+    xp = namespace(rows)
+    centered = head.weights - xp.mean(head.weights, axis=0)
+    norms = xp.sqrt(_array.row_squared_norms(centered))
+    lengths = xp.sqrt(_array.row_squared_norms(rows))
+    cosines = rows @ (centered / norms[:, None]).T / lengths[:, None]
+    classes = xp.arange(cosines.shape[1], device=_array.device_of(cosines))
+    own = xp.sum(xp.where(classes == index[:, None], cosines, 0.0), axis=1)
+    return own - xp.max(_without_own(cosines, index, -xp.inf), axis=1)
+
+
+def _without_own(values: Array, index: Array, blank: float) -> Array:
+    xp = namespace(values)
+    classes = xp.arange(values.shape[1], device=_array.device_of(values))
+    return xp.where(classes == index[:, None], blank, values)
