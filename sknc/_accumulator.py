@@ -329,7 +329,7 @@ class Accumulator:
     def _set_new_anchors(
         self, features: Array, index: Array, weights: Array | None
     ) -> None:
-        """Anchor each class that has no sample yet at one of its samples."""
+        """Anchor each class that has no sample yet."""
         xp, m = self._xp, self._moments
         new = xp.take(m.counts, index, axis=0) == 0
         if _array.on_gpu(features):
@@ -338,38 +338,37 @@ class Accumulator:
             m.anchors[index] = xp.where(new[:, None], features.to(held.dtype), held)
         else:
             positions = np.flatnonzero(_array.to_numpy(new))
-            classes, first = np.unique(
-                _array.to_numpy(index)[positions], return_index=True
-            )
-            at_new = xp.asarray(positions, device=self._device)
-            at = xp.asarray(positions[first], device=self._device)
-            rows = xp.astype(xp.take(features, at, axis=0), m.anchors.dtype)
-            ids = xp.asarray(classes, device=self._device)
-            anchors = _array.put_rows(m.anchors, ids, rows)
-            self._moments = replace(m, anchors=anchors)
-            if weights is not None:
-                weights = xp.take(weights, at_new, axis=0)
-            self._center_anchors(
-                xp.take(features, at_new, axis=0),
-                xp.take(index, at_new, axis=0),
-                weights,
-                ids,
-            )
+            if len(positions):
+                self._anchor_at_means(features, index, weights, positions)
 
-    def _center_anchors(
-        self, features: Array, index: Array, weights: Array | None, ids: Array
+    def _anchor_at_means(
+        self,
+        features: Array,
+        index: Array,
+        weights: Array | None,
+        positions: np.ndarray,
     ) -> None:
-        """Move new anchors from a sample to the mean of their class's new samples."""
+        """Anchor new classes at the means of their samples in this block."""
         xp, m = self._xp, self._moments
-        rows = xp.astype(features, xp.float64)
-        held = xp.astype(xp.take(m.anchors, index, axis=0), xp.float64)
-        blank = xp.zeros_like(m.sums[:, 0])
-        sums = _array.add_rows_at(xp.zeros_like(m.sums), index, rows - held, weights)
-        counts = _array.add_at(blank, index, weights)
-        means = xp.take(sums, ids, axis=0) / xp.take(counts, ids, axis=0)[:, None]
-        anchors = xp.astype(xp.take(m.anchors, ids, axis=0), xp.float64) + means
-        anchors = xp.astype(anchors, m.anchors.dtype)
-        self._moments = replace(m, anchors=_array.put_rows(m.anchors, ids, anchors))
+        found = _array.to_numpy(index)[positions]
+        classes, first, place = np.unique(found, return_index=True, return_inverse=True)
+        at, ids, place = (
+            xp.asarray(a, device=self._device) for a in (positions, classes, place)
+        )
+        dtype = m.anchors.dtype
+        rows = xp.astype(xp.take(features, at, axis=0), dtype)
+        # A sample first: nothing is lost in sums of differences from it.
+        near = xp.take(rows, xp.asarray(first, device=self._device), axis=0)
+        rows = rows - xp.take(near, place, axis=0)
+        shares = xp.ones_like(rows[:, 0])
+        if weights is not None:
+            shares = xp.astype(xp.take(weights, at, axis=0), dtype)
+            shares = shares / xp.max(shares)
+        totals = _array.add_at(xp.zeros_like(near[:, 0]), place, shares)
+        sums = _array.add_rows_at(xp.zeros_like(near), place, rows, shares)
+        held = xp.where(totals > 0, totals, xp.ones_like(totals))
+        anchors = _array.put_rows(m.anchors, ids, near + sums / held[:, None])
+        self._moments = replace(m, anchors=anchors)
 
     def _far(self, counts: Array, sums: Array, squares: Array) -> Array:
         limit = _DRIFT * squares * self._xp.astype(counts, self._xp.float64)

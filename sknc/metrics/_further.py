@@ -1,8 +1,8 @@
 """Rows of the table beyond the headline set."""
 
-from sknc.metrics import _sources as by
 from collections.abc import Callable
 
+from sknc.metrics import _sources as by
 from sknc.metrics import (
     alignment,
     decomposition,
