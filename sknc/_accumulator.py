@@ -20,6 +20,7 @@ _BLOCK_ELEMENTS = 1 << 23  # 32 MiB of float32 residuals for one symmetric updat
 _CACHE_ELEMENTS = 1 << 19  # 2 MiB of float32 residuals, to stay in a core's cache
 # Up to this width the product costs so little that float32 would save nothing.
 _NARROW = 256
+_ANCHOR_ELEMENTS = 1 << 17  # of the samples that new anchors are the means of
 # An anchor is moved once more than this share of a class's second moment about it
 # is the anchor's own distance from the class mean: one decimal digit is lost.
 _DRIFT = 0.9
@@ -63,6 +64,7 @@ class Accumulator:
         self._fixed_anchors = fixed_anchors
         self._projector = projector
         self._buffer: _Buffer | None = None
+        self._rows_a_block: int | None = None
         self._workspace: Array | None = None
         self.n_samples = 0
         if moments is None:
@@ -145,7 +147,7 @@ class Accumulator:
         looked whether the features are finite. Returns whether the batch was added.
         """
         if invalid is None:
-            if self._is_one_block(features):
+            if self._goes_straight(features):
                 return self._absorb_if_finite(features, index, weights)
             invalid = not _array.all_finite(features)
         invalid, *flags = _array.read_flags(invalid, *self._pending_flags)
@@ -159,23 +161,42 @@ class Accumulator:
             start += self._take_block(features, index, weights, start)
         return True
 
-    def _is_one_block(self, features: Array) -> bool:
-        """Whether a batch goes straight into the sums, all at once."""
+    def _goes_straight(self, features: Array) -> bool:
+        """Whether a batch goes into the sums without the buffer, in whole blocks."""
         empty = self._buffer is None or not self._buffer.filled
-        return empty and features.shape[0] == self._block_rows(features)
+        n_blocks, rest = divmod(int(features.shape[0]), self._block_rows(features))
+        return empty and not rest and (n_blocks == 1 or self._is_light(features))
+
+    def _is_light(self, features: Array) -> bool:
+        """Whether a copy of the moments costs little beside a pass over a batch."""
+        moments = self._moments
+        return moments.scatter is None and (
+            16 * moments.counts.shape[0] <= features.shape[0]
+        )
 
     def _absorb_if_finite(
         self, features: Array, index: Array, weights: Array | None
     ) -> bool:
-        """Add one block, unless the norms of its residuals are not finite."""
-        moves_anchors = any(_array.read_flags(*self._pending_flags))
-        widens = self._wider_dtypes(features, weights) != (None, None)
-        # Then something changes before any norm is known.
-        if (moves_anchors or widens) and not _array.all_finite(features):
-            return False
+        """Add whole blocks, unless the norms of residuals are not finite."""
+        before = self._moments, self._pending_flags, self._workspace
+        if self._is_light(features):
+            self._shared = True  # keeps `before` as it is
+        else:
+            moves_anchors = any(_array.read_flags(*self._pending_flags))
+            widens = self._wider_dtypes(features, weights) != (None, None)
+            # Then something changes before any norm is known.
+            if (moves_anchors or widens) and not _array.all_finite(features):
+                return False
         self._prepare(features, weights)
-        if not self._absorb(features, index, weights, check=True):
-            return False
+        for part in _array.tiles(int(features.shape[0]), self._block_rows(features)):
+            part_weights = None if weights is None else weights[part]
+            with np.errstate(over="ignore", invalid="ignore"):
+                absorbed = self._absorb(
+                    features[part], index[part], part_weights, check=True
+                )
+            if not absorbed:
+                self._moments, self._pending_flags, self._workspace = before
+                return False
         self.n_samples += int(features.shape[0])
         return True
 
@@ -212,9 +233,17 @@ class Accumulator:
         return count
 
     def _block_rows(self, features: Array) -> int:
-        rows = max(1024, min(4096, _BLOCK_ELEMENTS // self.n_features))
-        # A GPU needs more rows at once to be busy.
-        return 4 * rows if _array.on_gpu(features) else rows
+        """Return the rows of a block; fixed with the first batch."""
+        if self._rows_a_block is None:
+            rows = max(1024, min(4096, _BLOCK_ELEMENTS // self.n_features))
+            if _array.on_gpu(features):
+                rows *= 4  # a GPU needs more rows at once to be busy
+            elif self._moments.scatter is None:  # no product that wants many rows
+                n_classes = int(self._moments.counts.shape[0])
+                in_cache = _CACHE_ELEMENTS // self.n_features
+                rows = max(256, min(4096, max(in_cache, 4 * n_classes)))
+            self._rows_a_block = rows
+        return self._rows_a_block
 
     def _prepare(self, features: Array, weights: Array | None) -> None:
         """Make moments of this object's own, wide enough for a batch."""
@@ -348,9 +377,12 @@ class Accumulator:
         weights: Array | None,
         positions: np.ndarray,
     ) -> None:
-        """Anchor new classes at the means of their samples in this block."""
+        """Anchor new classes at the means of (some of) their samples in this block."""
         xp, m = self._xp, self._moments
         found = _array.to_numpy(index)[positions]
+        if weights is None:  # else the first ones may hardly count
+            few = _first_of_each(found, _ANCHOR_ELEMENTS // self.n_features)
+            positions, found = positions[few], found[few]
         classes, first, place = np.unique(found, return_index=True, return_inverse=True)
         at, ids, place = (
             xp.asarray(a, device=self._device) for a in (positions, classes, place)
@@ -445,3 +477,13 @@ def _copy(moments: Moments) -> Moments:
         squares=xp.asarray(moments.squares, copy=True),
         scatter=None if scatter is None else xp.asarray(scatter, copy=True),
     )
+
+
+def _first_of_each(values: np.ndarray, total: int) -> np.ndarray:
+    """Return places of the first few of each distinct value, some `total` in all."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    sizes = np.diff(np.r_[starts, len(values)])
+    ranks = np.arange(len(values)) - np.repeat(starts, sizes)
+    return np.sort(order[ranks < max(8, total // len(starts))])
