@@ -1,6 +1,7 @@
 """The README and docs: examples run, links lead somewhere, tables are whole."""
 
 import contextlib
+import dataclasses
 import doctest
 import io
 import re
@@ -161,13 +162,16 @@ def test_page_of_conventions_has_every_preset():
             preset.rank,
             "squared" if preset.squared_duality else "norm",
         ]
+        shared = (preset.bias_correction, preset.minority, preset.weight_decay)
+        assert shared == (False, 0.5, 0.0)
 
 
-def test_convention_of_your_own():
-    (code,) = blocks("python", DOCS / "conventions.md")
-    namespace = {}
-    exec(code, namespace)
-    assert namespace["analyzer"].convention.between == "frequency"
+def test_page_of_conventions_has_every_choice():
+    page = (DOCS / "conventions.md").read_text(encoding="utf-8")
+    names = [item.name for item in dataclasses.fields(sknc.Convention)]
+    assert re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE) == [
+        name for name in names if name != "name"
+    ]
 
 
 def test_metric_of_the_page_works(monkeypatch):

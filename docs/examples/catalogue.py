@@ -1,0 +1,146 @@
+"""
+Print the page of all metrics, as markdown.
+
+    python docs/examples/catalogue.py > docs/metrics.md
+
+A table a group, made of `sknc.metrics.catalogue()`.
+"""
+
+import inspect
+
+from sknc.metrics import TABLE, catalogue
+
+# Name of the group, and what it measures.
+GROUPS = {
+    "NC0": "rows of the head sum to zero",
+    "NC1": "features shrink to their class means",
+    "NC2": "class means, and rows of the head, form a simplex",
+    "GNC2": "class means spread over the sphere, for more classes than dimensions",
+    "NC3": "the head lines up with the class means",
+    "NC4": "the head decides as the nearest class center does",
+    "NC5": "samples of no class are orthogonal to all classes",
+    "imbalance": "what rare classes do",
+    "MSE": "the squared loss in parts",
+    "spectrum": "how many directions are in use",
+}
+NEEDS = {
+    "statistics": "class counts, means and variances; always there",
+    "head": "a head",
+    "any_head": "a head when samples are scored",
+    "bias": "a head with a bias",
+    "decisions": "samples: `score`",
+    "head_decisions": "samples and a head: `score`",
+    "measures": "samples: `score`",
+    "scatter": "`covariance=True`",
+    "energies": "samples: `score`",
+    "within": "`covariance=True`, or samples: `score`",
+    "ood_mean": "samples of no class: `score_ood`",
+    "ood_features": "samples of no class: `score_ood`",
+}
+# Taken from the convention by a report.
+FROM_CONVENTION = {"minority", "weight_decay", "convention"}
+
+INTRODUCTION = """# Metrics
+
+All {n} metrics, as `sknc.metrics.catalogue()` describes them. The {n_headline} in bold
+are the default; the README has their formulas. The docstring of each function has the
+formula, range, invariances, source and an example: `help(sknc.metrics.nc1_cdnv)`.
+
+```python
+from sklearn.datasets import load_digits
+from sknc import NeuralCollapseAnalyzer
+from sknc.metrics import catalogue
+
+X, y = load_digits(return_X_y=True)
+everything = NeuralCollapseAnalyzer(metrics="all").fit(X, y).score(X, y)
+some = NeuralCollapseAnalyzer(metrics=["nc1_cdnv", "gnc2_margin"]).fit(X, y).report()
+keys = [row["key"] for row in catalogue() if row["group"] == "NC1"]
+```
+
+*Better* is the direction of the more collapsed value. *At collapse* is the value there,
+a dash where collapse does not fix it; K is the number of classes. *Needs* lists the
+inputs without which a report leaves the key out:
+
+| need | is there with |
+|---|---|
+"""
+
+MANY = """
+With more than {most} classes `metrics="all"` leaves out, for their K × K work, {keys}.
+They can still be asked for by name.
+"""
+
+OPTIONS = """
+Some functions have options that a report leaves at their default. Call the function
+itself with `analyzer.statistics_`, as in `nc1_cdnv(analyzer.statistics_, power=2.0)`:
+
+| function | options |
+|---|---|
+"""
+
+CHOICES = """
+The options `minority` of the metrics of imbalance and `weight_decay` of those of the
+squared loss are fields of the [convention](conventions.md), so reports take them too.
+"""
+
+
+def cell(value: object) -> str:
+    """Return the text of a value at collapse."""
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Return the table of a group."""
+    lines = [
+        "| key | what | better | at collapse | needs | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        key = f"`{row['key']}`"
+        if TABLE[row["key"]].headline:
+            key = f"**{key}**"
+        better = "–" if row["direction"] == "none" else row["direction"]
+        needs = ", ".join(row["needs"])
+        ideal, source = cell(row["ideal"]), row["source"]
+        summary = row["summary"].removesuffix(".").replace("``", "`")
+        lines.append(f"| {key} | {summary} | {better} | {ideal} | {needs} | {source} |")
+    return "\n".join(lines)
+
+
+def options(key: str) -> str:
+    """Return the options of a function that a report leaves alone."""
+    taken = inspect.signature(TABLE[key].function).parameters.values()
+    return ", ".join(
+        f"`{parameter.name}={parameter.default!r}`"
+        for parameter in taken
+        if parameter.kind is parameter.KEYWORD_ONLY
+        and parameter.name not in FROM_CONVENTION
+    )
+
+
+def main() -> None:
+    """Print the page."""
+    rows = catalogue()
+    n_headline = sum(metric.headline for metric in TABLE.values())
+    print(INTRODUCTION.format(n=len(rows), n_headline=n_headline), end="")
+    for need, text in NEEDS.items():
+        print(f"| {need} | {text} |")
+    for group, title in GROUPS.items():
+        members = [row for row in rows if row["group"] == group]
+        print(f"\n## {group}: {title}\n\n{table(members)}")
+    print("\n## Many classes")
+    limits = {metric.most_classes for metric in TABLE.values()} - {None}
+    for most in sorted(limits):
+        keys = [f"`{k}`" for k, m in TABLE.items() if m.most_classes == most]
+        print(MANY.format(most=most, keys=", ".join(keys)), end="")
+    print(f"\n## Options\n{OPTIONS}", end="")
+    for row in rows:
+        if found := options(row["key"]):
+            print(f"| `{row['key']}` | {found} |")
+    print(CHOICES, end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,428 @@
+"""What holds of every row of the table of metrics."""
+
+import math
+import re
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from strategies import rotations
+from toys import Toy, around, simplex, toy
+
+from sknc import NeuralCollapseAnalyzer
+from sknc.convention import Convention
+from sknc.metrics import TABLE
+from sknc.report import metric_values
+
+OOD = tuple(key for key, metric in TABLE.items() if metric.group == "NC5")
+KEYS = tuple(TABLE)
+BALANCED, UNBALANCED = (9,) * 5, (16, 16, 8, 8, 4)
+# Defined only where counts differ, or only for classes of the same count among them.
+OF_COUNTS = tuple(
+    key for key in KEYS if key.startswith(("imb_minority", "imb_norm", "imb_block"))
+)
+OF_FRAMES = ("nc2_welch", "nc2_welch_head")  # only with fewer features than classes
+ALPHA = 2.5
+
+
+def values_of(item, Z=None, **options):
+    """Return every metric of a toy's samples, and those of strangers `Z`."""
+    options = {"metrics": "all", **options}
+    analyzer = NeuralCollapseAnalyzer(item.head, **options).fit(item.X, item.y)
+    values = analyzer.score(item.X, item.y).to_dict()
+    return values if Z is None else values | analyzer.score_ood(Z)
+
+
+def strangers(n_features, seed=4):
+    return 2 + np.random.default_rng(seed).standard_normal((30, n_features))
+
+
+def same(got, want, rel=1e-9, abs_=1e-12, keys=None):
+    for key in want if keys is None else keys:
+        bound = pytest.approx(want[key], rel=rel, abs=abs_, nan_ok=True)
+        assert got[key] == bound, key
+
+
+@cache
+def long_tailed():
+    """Return generic samples: long-tailed, overlapping, two classes of each count."""
+    means = 1.2 * np.random.default_rng(20).standard_normal((6, 8))
+    return around(means, [90, 90, 30, 30, 8, 8], 0.8, 21)
+
+
+@cache
+def long_tailed_values():
+    return values_of(long_tailed(), strangers(8))
+
+
+# At collapse -----------------------------------------------------------------------
+
+FORMULAS = {
+    "-inf": lambda K: -math.inf,
+    "1/(K-1)": lambda K: 1 / (K - 1),
+    "-1/(K-1)": lambda K: -1 / (K - 1),
+    "arccos(-1/(K-1))": lambda K: math.acos(-1 / (K - 1)),
+    "K/(K-1)": lambda K: K / (K - 1),
+    "K-1": lambda K: K - 1,
+    "-log(2K/(K-1))/2": lambda K: -math.log(2 * K / (K - 1)) / 2,
+    "(2K/(K-1))**(-1/2)": lambda K: (2 * K / (K - 1)) ** -0.5,
+    "0 without centering, sqrt(2-2sqrt((K-1)/K)) for a simplex about 0": (
+        lambda K: math.sqrt(2 - 2 * math.sqrt((K - 1) / K))
+    ),
+    # Of the simplex of norm 3 below; the distance of two corners is 3 sqrt(2K/(K-1)).
+    "half the distance to the nearest center": (
+        lambda K: 1.5 * math.sqrt(2 * K / (K - 1))
+    ),
+    "1 for the fitted classes, lower elsewhere": lambda K: 1.0,
+}
+
+
+def ideal(key, K):
+    value = TABLE[key].ideal
+    return FORMULAS[value](K) if isinstance(value, str) else value
+
+
+def corners(K, D):
+    """Return a simplex of norm 3, for D = K - 1 in coordinates of its span."""
+    if D >= K:
+        return 3 * simplex(K, D)
+    _, values, axes = np.linalg.svd(np.eye(K) - 1 / K)
+    assert values[D - 1] > 0.5
+    return 3 * math.sqrt(K / (K - 1)) * axes[:D].T
+
+
+def shape_for(key, K=5):
+    """Return number of features, and whether counts differ, so that a key exists."""
+    return K - 1 if key in OF_FRAMES else K + 4, key in OF_COUNTS
+
+
+def exact(K, D, counts, *, fits=False):
+    """Return a collapsed configuration, with the least-squares head if it `fits`."""
+    means = corners(K, D)
+    y = np.repeat(np.arange(K), counts)
+    X = means[y]
+    W = means * ((K - 1) / (9 * K) if fits else ALPHA)
+    return Toy(X, y, W, np.full(K, 1 / K) if fits else -W @ X.mean(0))
+
+
+@cache
+def at_collapse(K, D, unbalanced):
+    item = exact(K, D, UNBALANCED if unbalanced else 9)
+    # Strangers orthogonal to all classes.
+    values = values_of(item, np.linalg.svd(item.X)[2][K:] if D > K else None)
+    values["mse_lperp"] = values_of(exact(K, D, 9, fits=True))["mse_lperp"]
+    analyzer = NeuralCollapseAnalyzer().fit(item.X, item.y)
+    return values | {"nc5_neco": analyzer.score_ood(item.X)["nc5_neco"]}
+
+
+def test_every_formula_is_known():
+    found = {m.ideal for m in TABLE.values() if isinstance(m.ideal, str)}
+    assert found == set(FORMULAS)
+
+
+@pytest.mark.parametrize("key", [k for k in KEYS if TABLE[k].ideal is not None])
+def test_ideal_value(key):
+    value = at_collapse(5, *shape_for(key))[key]
+    assert value == pytest.approx(ideal(key, 5), rel=1e-11, abs=1e-11)
+
+
+@pytest.mark.parametrize(("K", "D"), [(3, 5), (8, 12)])
+def test_ideal_value_of_other_sizes(K, D):
+    values = at_collapse(K, D, unbalanced=False)
+    for key, metric in TABLE.items():
+        if metric.ideal is not None and key not in (*OF_COUNTS, *OF_FRAMES):
+            want = pytest.approx(ideal(key, K), rel=1e-11, abs=1e-11)
+            assert values[key] == want, key
+
+
+def test_loss_of_the_fitting_head():
+    values = values_of(exact(5, 9, 9, fits=True))
+    for key in ("mse_total", "mse_lnc1", "mse_lnc23", "mse_lperp"):
+        assert values[key] == pytest.approx(0, abs=1e-25)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_collapse_has_reasons_for_what_is_undefined(key):
+    item = exact(5, 9, 9)
+    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all").fit(item.X, item.y)
+    report = analyzer.score(item.X, item.y)
+    if key in report and not math.isfinite(report[key]):
+        assert report.notes[key].startswith(("Undefined", "Minus infinity"))
+
+
+# Generic ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_finite(key):
+    if key in OF_FRAMES:
+        assert math.isfinite(values_of(toy("more_classes_imbalanced"))[key])
+    else:
+        assert math.isfinite(long_tailed_values()[key])
+
+
+def test_every_key_is_there():
+    assert set(long_tailed_values()) == set(KEYS)
+    assert set(KEYS) - set(values_of(long_tailed())) == set(OOD)
+
+
+def test_order_of_the_table():
+    values = values_of(long_tailed())
+    assert list(values) == [key for key in KEYS if key not in OOD]
+
+
+# Invariances, where the docstring states them ----------------------------------------
+
+
+def stated(key, what):
+    """Whether the docstring says that the metric does not change."""
+    if key == "nc1_wrong":
+        key = "nc1_correct"  # "Invariant as"
+    text = re.sub(r"\s+", " ", TABLE[key].function.__doc__)
+    for sentence in re.findall(r"[Uu]nchanged by([^.;]*)[.;]", text):
+        plain = re.sub(r"but not by shifts|without decay also by.*", "", sentence)
+        if what in plain:
+            return True
+    return False
+
+
+def of(what):
+    return [key for key in KEYS if stated(key, what)]
+
+
+def test_statements_are_found():
+    assert len(of("shift")) > 40
+    assert len(of("rotation")) > 50
+    assert len(of("scaling")) > 50
+
+
+@cache
+def moved(how):
+    item, Z = long_tailed(), strangers(8)
+    if how == "shift":
+        offset = np.linspace(-3, 5, 8)
+        return values_of(
+            replace(item, X=item.X + offset, b=item.b - item.W @ offset), Z + offset
+        )
+    if how == "rotation":
+        turn = rotations(8, 3)
+        return values_of(replace(item, X=item.X @ turn, W=item.W @ turn), Z @ turn)
+    return values_of(replace(item, X=7 * item.X, W=item.W / 7), 7 * Z)
+
+
+@pytest.mark.parametrize("key", of("shift"))
+def test_shift(key):
+    same(moved("shift"), long_tailed_values(), keys=[key])
+
+
+@pytest.mark.parametrize("key", of("rotation"))
+def test_rotation(key):
+    same(moved("rotation"), long_tailed_values(), keys=[key])
+
+
+@pytest.mark.parametrize("key", of("scaling"))
+def test_scaling(key):
+    same(moved("scaling"), long_tailed_values(), keys=[key])
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_permuted_classes(key):
+    same(permuted(), long_tailed_values(), keys=[key])
+
+
+@cache
+def permuted():
+    item, order = long_tailed(), np.array([3, 5, 0, 1, 4, 2])
+    place = np.argsort(order)
+    other = replace(item, y=place[item.y], W=item.W[order], b=item.b[order])
+    return values_of(other, strangers(8))
+
+
+@cache
+def relabeled():
+    names = ["a", "bb", "c", "d", "dd", "e"]
+    return values_of(long_tailed().relabeled(names), strangers(8))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_relabeling(key):
+    same(relabeled(), long_tailed_values(), rel=1e-14, keys=[key])
+
+
+@cache
+def shuffled():
+    item = long_tailed()
+    order = np.random.default_rng(7).permutation(len(item.X))
+    return values_of(replace(item, X=item.X[order], y=item.y[order]), strangers(8))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_order_of_the_samples(key):
+    same(shuffled(), long_tailed_values(), keys=[key])
+
+
+# Paths -----------------------------------------------------------------------------
+
+PATHS = (
+    "long_tailed",
+    "random_balanced",
+    "more_classes_than_dimensions",
+    "two_classes",
+)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_torch(name, torch):
+    item = toy(name)
+    X, y, Z = torch.asarray(item.X), torch.asarray(item.y), strangers(item.X.shape[1])
+    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all").fit(X, y)
+    got = analyzer.score(X, y).to_dict() | analyzer.score_ood(torch.asarray(Z))
+    want = values_of(item, Z)
+    assert list(got) == list(want)
+    assert {type(value) for value in got.values()} == {float}
+    same(got, want)
+    got, want = analyzer.report(), NeuralCollapseAnalyzer(item.head, metrics="all")
+    want = want.fit(item.X, item.y).report()
+    assert list(got) == list(want)
+    same(got, want.to_dict())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", PATHS)
+def test_batches(name, weighted):
+    item = toy(name)
+    weights = 0.5 + np.arange(len(item.X)) % 3 if weighted else np.ones(len(item.X))
+    parts = [
+        (item.X[i : i + 17], item.y[i : i + 17], weights[i : i + 17])
+        for i in range(0, len(item.X), 17)
+    ]
+    whole = NeuralCollapseAnalyzer(item.head, metrics="all")
+    whole.fit(item.X, item.y, sample_weight=weights)
+    pieces = NeuralCollapseAnalyzer(item.head, metrics="all").fit_batches(parts)
+    same(pieces.report(), whole.report().to_dict())
+    want = whole.score(item.X, item.y, sample_weight=weights).to_dict()
+    same(pieces.score_batches(parts), want)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_weights_are_repetitions(name):
+    item = toy(name)
+    repeats = 1 + np.arange(len(item.X)) % 3
+    weights = repeats.astype(float)
+    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all")
+    got = analyzer.fit(item.X, item.y, weights).score(item.X, item.y, weights)
+    want = values_of(
+        replace(item, X=np.repeat(item.X, repeats, 0), y=np.repeat(item.y, repeats))
+    )
+    # The adjustment counts samples, not weights.
+    same(got, want, keys=[k for k in want if k != "nc1_vci_adjusted"])
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_score_of_the_fitted_samples_is_the_report(name):
+    item = toy(name)
+    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all").fit(item.X, item.y)
+    want, got = analyzer.report(), analyzer.score(item.X, item.y)
+    same(got, want.to_dict())
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in OOD])
+def test_one_at_a_time(key):
+    item = toy("long_tailed")
+    got = values_of(item, metrics=[key])
+    assert list(got) == [key]
+    same(got, everything(), rel=1e-12, keys=[key])
+
+
+@cache
+def everything():
+    return values_of(toy("long_tailed"))
+
+
+@pytest.mark.parametrize("key", OOD)
+def test_metrics_of_strangers_by_name(key):
+    item, Z = long_tailed(), strangers(8)
+    statistics = NeuralCollapseAnalyzer().fit(item.X, item.y).statistics_
+    got = metric_values(
+        statistics,
+        ood_mean=Z.mean(0),
+        ood_features=Z,
+        convention=Convention(),
+        metrics=[key],
+    )
+    same(got, long_tailed_values(), keys=[key])
+
+
+# Direction -------------------------------------------------------------------------
+
+
+@cache
+def at_noise(spread, n_features, unbalanced, fits):
+    K, D = 5, n_features
+    rng = np.random.default_rng(30)
+    item = exact(K, D, UNBALANCED if unbalanced else 9, fits=fits)
+    X = item.X + spread * rng.standard_normal(item.X.shape)
+    scale = abs(item.W).max() / 3
+    W = item.W + scale * spread * 0.3 * rng.standard_normal((K, D))
+    b = item.b + scale * spread * rng.standard_normal(K)
+    if D < K:
+        return values_of(Toy(X, item.y, W, b))
+    Z = rng.standard_normal((60, D))
+    outside = np.linalg.svd(item.X)[2][K:]
+    Z = 3 * Z[:, K:] @ outside + spread * Z
+    return values_of(Toy(X, item.y, W, b), Z)
+
+
+def noisy(key, spread):
+    return at_noise(spread, *shape_for(key), key == "mse_lperp")[key]
+
+
+DIRECTED = [
+    key
+    for key, metric in TABLE.items()
+    if metric.lower_is_collapsed is not None and metric.ideal is not None
+]
+# Lower than in minority collapse; noise may lie on either side of the ideal.
+TWO_SIDED = ("imb_minority_cosine", "imb_minority_cosine_head")
+
+
+@pytest.mark.parametrize("key", [key for key in DIRECTED if key not in TWO_SIDED])
+def test_direction(key):
+    sign = 1 if TABLE[key].lower_is_collapsed else -1
+    most, less, least = (sign * noisy(key, spread) for spread in (1.5, 0.3, 0.03))
+    if key == "nc4_mismatch":
+        assert most > less >= least  # no sample is left to be decided otherwise
+    else:
+        assert most > less > least
+
+
+@pytest.mark.parametrize("key", ["nc1_wrong", "mse_total", "mse_lnc1", "mse_lnc23"])
+def test_direction_without_an_ideal(key):
+    spreads = (1.5, 1.2) if key == "nc1_wrong" else (1.5, 0.3, 0.03)
+    values = [at_noise(s, 9, False, key != "nc1_wrong")[key] for s in spreads]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > values[-1]
+
+
+@pytest.mark.parametrize("key", TWO_SIDED)
+def test_minority_collapse(key):
+    # The two rarest classes drawn together, step by step.
+    item = exact(5, 9, UNBALANCED)
+    values = []
+    for share in (0.0, 0.5, 0.9):
+        means = corners(5, 9)
+        middle = means[3:].mean(0)
+        means[3:] += share * (middle - means[3:])
+        other = replace(item, X=means[item.y], W=ALPHA * means)
+        values.append(values_of(other)[key])
+    assert values[0] < values[1] < values[2]
+
+
+@pytest.mark.parametrize("key", DIRECTED)
+def test_limit_is_the_ideal(key):
+    value = noisy(key, 1e-7)
+    if TABLE[key].ideal == "-inf":
+        assert value < -25
+    else:
+        assert value == pytest.approx(ideal(key, 5), abs=1e-5)

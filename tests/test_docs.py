@@ -1,0 +1,127 @@
+"""Pages of documentation: their code runs, and what is generated is up to date."""
+
+import contextlib
+import io
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+import sknc.metrics
+from sknc.metrics import TABLE, catalogue
+
+DOCS = Path(__file__).parents[1] / "docs"
+# Its blocks are parts of modules, and tested in test_readme.py.
+NOT_SCRIPTS = {"add_a_metric.md"}
+NOT_METRICS = {"catalogue", "select", "neco_scores"}
+
+pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="needs the repository")
+
+
+def text(name):
+    """Return a page."""
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def blocks(name):
+    """Return a page's Python blocks."""
+    return re.findall(r"^```python\n(.*?)^```$", text(name), re.MULTILINE | re.DOTALL)
+
+
+def printed_by(example):
+    """Return what an example prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(DOCS / "examples" / example), run_name="__main__")
+    return printed.getvalue()
+
+
+def numbers(lines):
+    """Return the decimal numbers in lines of text."""
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", "\n".join(lines))]
+
+
+SCRIPTS = [p.name for p in sorted(DOCS.glob("*.md")) if p.name not in NOT_SCRIPTS]
+
+
+@pytest.mark.parametrize("page", [name for name in SCRIPTS if blocks(name)])
+def test_blocks_run_one_after_the_other(page):
+    namespace = {}
+    for code in blocks(page):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, page, "exec"), namespace)
+        lines = printed.getvalue().splitlines()
+        assert not any("nan" in line or "False" in line for line in lines)
+        expected = re.findall(r"^# (.*)$", code, re.MULTILINE)
+        if expected:
+            assert numbers(lines) == pytest.approx(numbers(expected), abs=0.011)
+
+
+def test_pages_have_blocks():
+    assert {"coming_from.md", "conventions.md", "metrics.md", "uncertainty.md"} <= {
+        name for name in SCRIPTS if blocks(name)
+    }
+
+
+# Metrics --------------------------------------------------------------------------
+
+
+def test_page_of_metrics_is_what_its_script_prints():
+    assert printed_by("catalogue.py") == text("metrics.md"), (
+        "python docs/examples/catalogue.py > docs/metrics.md"
+    )
+
+
+def test_page_table_functions_and_catalogue_name_the_same_keys():
+    rows = re.findall(r"^\| \*{0,2}`(\w+)`\*{0,2} \|(.*)$", text("metrics.md"), re.M)
+    page = [key for key, cells in rows if cells.count("|") == 5]
+    assert len(page) == len(set(page))
+    assert set(page) == set(TABLE) == {row["key"] for row in catalogue()}
+    functions = {name for name in sknc.metrics.__all__ if name.islower()}
+    assert functions - NOT_METRICS == set(TABLE)
+
+
+def test_page_explains_every_need():
+    needed = {need for row in catalogue() for need in row["needs"]}
+    assert needed == set(
+        re.findall(r"^\| (\w+) \| .* \|$", text("metrics.md"), re.M)
+    ) - {
+        "need",
+        "key",
+        "function",
+    }
+
+
+def test_readme_counts_the_metrics():
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert f"[{len(TABLE)} metrics](docs/metrics.md)" in readme
+
+
+@pytest.mark.parametrize("page", SCRIPTS)
+def test_metrics_named_in_pages_exist(page):
+    known = {*sknc.metrics.__all__, *TABLE}
+    ours = text(page).split("## `nc_toolbox`")[0]  # which has names of its own
+    named = re.findall(r"\b(?:nc[0-5]|gnc2|imb|mse|spec)_[a-z_]+[a-z]\b", ours)
+    assert set(named) <= known
+
+
+# Examples -------------------------------------------------------------------------
+
+
+def test_page_of_nist_shows_the_digits():
+    pytest.importorskip("scipy.stats.tests")
+    rows = [line.split("|") for line in printed_by("nist.py").splitlines()]
+    shown = [line.split("|") for line in text("nist.md").splitlines() if "|" in line]
+    assert [row[:3] for row in rows] == [row[:3] for row in shown]
+    for row, documented in zip(rows[2:], shown[2:], strict=True):
+        ours, exact = [[float(row[i]) for i in at] for at in ((3, 6), (5, 8))]
+        assert ours == pytest.approx(exact, abs=0.1)
+        assert ours == pytest.approx([float(documented[i]) for i in (3, 6)], abs=0.7)
+
+
+def test_example_of_ood_separates():
+    printed = dict(line.split(": ") for line in printed_by("ood.py").splitlines())
+    assert float(printed["accuracy on test digits"]) > 0.9
+    assert float(printed["AUROC"]) > 0.85
