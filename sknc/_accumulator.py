@@ -486,4 +486,4 @@ def _first_of_each(values: np.ndarray, total: int) -> np.ndarray:
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     sizes = np.diff(np.r_[starts, len(values)])
     ranks = np.arange(len(values)) - np.repeat(starts, sizes)
-    return np.sort(order[ranks < max(8, total // len(starts))])
+    return np.sort(order[ranks < max(1, total // len(starts))])

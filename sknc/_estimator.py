@@ -224,6 +224,13 @@ class CenterEstimator(BaseEstimator):
                 raise TypeError(msg)
         everyone: tuple[CenterEstimator, ...] = (self, *others)
         fitted = [item for item in everyone if item.__sklearn_is_fitted__()]
+        numbers = {self._n_groups} | {item._n_groups for item in fitted}
+        if len(numbers) > 1:
+            msg = (
+                "Cannot merge estimators with different n_jackknife, got "
+                f"{sorted(numbers)}: give all of them the same."
+            )
+            raise ValueError(msg)
         if fitted:
             merged = merged_parts([item._stream for item in fitted])
             fixed = all(item._stream.fixed for item in fitted)

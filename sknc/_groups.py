@@ -121,7 +121,7 @@ class GroupedStream:
             raise index.unknown_label(batch.labels)
         check_finite(batch)
         for group, rows in deal(batch, self._n_rows, len(self._streams)):
-            self._streams[group].update(rows, classes)
+            self._streams[group].update(rows, index.labels if index.fixed else None)
         self._index = index
         self._n_rows += int(batch.features.shape[0])
         self._statistics = None
@@ -162,14 +162,6 @@ def resumed_stream(
 def merged_parts(streams: Sequence[AnyStream]) -> list[ClassStatistics | None]:
     """Merge several streams, group by group."""
     parts = [stream.parts() for stream in streams]
-    sizes = {len(part) for part in parts}
-    if len(sizes) > 1:
-        found = sorted(0 if size == 1 else size for size in sizes)
-        msg = (
-            f"Cannot merge estimators with different n_jackknife, got {found}: give "
-            "all of them the same."
-        )
-        raise ValueError(msg)
     merged: list[ClassStatistics | None] = []
     for group in zip(*parts, strict=True):
         held = [part for part in group if part is not None]

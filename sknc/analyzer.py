@@ -277,7 +277,12 @@ class NeuralCollapseAnalyzer(
         """Return one evaluation, or one a group."""
         convention = Convention.preset(self.convention)
         head = self._linear_head(statistics)
-        keys = {metric.key for metric in select(self.metrics)}
+        n_classes = len(statistics.observed)
+        keys = {
+            metric.key
+            for metric in select(self.metrics)
+            if not metric.left_out(self.metrics, n_classes)
+        }
         return [
             Evaluation(statistics, head, convention, keys)
             for _ in range(max(1, self._n_groups))

@@ -73,6 +73,20 @@ class Convention:
 
     def __post_init__(self) -> None:
         """Reject choices that do not exist."""
+        if not isinstance(self.minority, (int, float, str)):
+            object.__setattr__(self, "minority", tuple(self.minority))
+        elif isinstance(self.minority, str) or not 0 < self.minority < 1:
+            msg = (
+                "Convention's 'minority' must be a quantile between 0 and 1 or class "
+                f"labels, got {self.minority!r}."
+            )
+            raise ValueError(msg)
+        if not self.weight_decay >= 0:
+            msg = (
+                "Convention's 'weight_decay' must be a number of at least 0, got "
+                f"{self.weight_decay!r}."
+            )
+            raise ValueError(msg)
         hints = get_type_hints(type(self))
         for item in fields(self):
             hint, value = hints[item.name], getattr(self, item.name)

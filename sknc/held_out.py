@@ -104,6 +104,22 @@ class HeldOutStatistics(Memo):
         counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
         return self._about_centers.squares / counts
 
+    @cached_property
+    def are_fitted(self) -> bool:
+        """
+        Whether these are the samples that the centers are the means of.
+
+        Means of other samples are off the centers by more than a thousandth of what
+        the noise of the centers makes likely.
+        """
+        xp = namespace(self.counts)
+        if not bool(xp.all(self.counts == self.centers.counts)):
+            return False
+        gaps = row_squared_norms(self._about_centers.sums) / self.counts**2
+        noise = self.centers.class_variances / self.counts
+        rounding = self.centers.mean_rounding() ** 2
+        return bool(xp.all(gaps <= 1e-6 * noise + rounding))
+
     @property
     def within_scatter(self) -> Array | None:
         """Sum over samples of ``(x - center)(x - center)^T``, (D, D), or None."""

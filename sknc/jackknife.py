@@ -11,6 +11,7 @@ from sknc._groups import leave_one_out
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated
 from sknc.head import LinearHead
+from sknc.metrics import select
 from sknc.report import metric_values
 from sknc.statistics import ClassStatistics
 
@@ -85,6 +86,8 @@ def errors_of_report(
 
     def values(statistics: ClassStatistics) -> dict[str, float]:
         seen = statistics.observed_only()
+        if seen.n_classes < len(labels):  # another question without that class
+            return dict.fromkeys((metric.key for metric in select(metrics)), math.nan)
         rows = None
         if head is not None:
             index = np.searchsorted(labels, seen.classes)
@@ -133,7 +136,9 @@ def errors_of_score(
         )
 
     # Metrics of the centers alone do not change with the samples.
-    return {key: error for key, error in _errors(parts, values).items() if error != 0}
+    of_samples = {metric.key for metric in select(metrics) if metric.of_samples}
+    errors = _errors(parts, values)
+    return {key: error for key, error in errors.items() if key in of_samples}
 
 
 def _errors(

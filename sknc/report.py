@@ -206,6 +206,10 @@ class NCReport(float):
         }
         for name in ("n_samples", "n_classes", "n_features", "dtype", "device"):
             whole[name] = getattr(content, name)
+        whole["quantiles"] = {
+            key: {str(level): value for level, value in levels.items()}
+            for key, levels in content.quantiles.items()
+        }
         whole["rank"], whole["condition"] = content.rank, _plain(content.condition)
         return json.dumps(whole, allow_nan=False, **options)
 
@@ -448,10 +452,9 @@ def metric_values(
     }
     values = {}
     for metric in select(metrics):
-        costly = metrics == "all" and statistics.n_classes > (
-            metric.most_classes or math.inf
-        )
-        if costly or any(inputs[name] is None for name in metric.needs):
+        if metric.left_out(metrics, statistics.n_classes):
+            continue
+        if any(inputs[name] is None for name in metric.needs):
             continue
         values[metric.key] = metric.compute(inputs, convention)
     return values

@@ -30,8 +30,8 @@ class SampleMeasures:
     cosine_margins : float64 ndarray of shape (N,), or None
         Lead of the true class in the cosines with the centered rows of the head.
     directional : float64 array of shape (K, K), or None
-        Sum over the samples of class i of the squared residual along the line from
-        center i to center j, times the squared distance of both.
+        Weighted sum over the samples of class i of the squared residual along the line
+        from center i to center j, times the squared distance of both.
     """
 
     weights: np.ndarray
@@ -107,7 +107,11 @@ class SampleMeter:
         """
         widest = max(self.centers.n_classes, self.centers.n_features)
         parts = [
-            self._measure_block(features[tile, :], index[tile])
+            self._measure_block(
+                features[tile, :],
+                index[tile],
+                None if weights is None else weights[tile],
+            )
             for tile in _array.tiles(
                 int(features.shape[0]), max(1, _ELEMENTS // widest)
             )
@@ -124,7 +128,9 @@ class SampleMeter:
             known["correct"] = _array.to_numpy(correct)
         return SampleMeasures(**known)
 
-    def _measure_block(self, features: Array, index: Array) -> SampleMeasures:
+    def _measure_block(
+        self, features: Array, index: Array, weights: Array | None
+    ) -> SampleMeasures:
         xp = namespace(features)
         centers = self.centers
         means = centers.once("centered_alike", self._centered_means)
@@ -144,7 +150,7 @@ class SampleMeter:
             along = along - xp.sum((rows - own) * own, axis=1)[:, None]
             zeros = xp.zeros((len(centers.classes),) * 2, dtype=xp.float64)
             zeros = _array.move_like(zeros, means)
-            directional = _array.add_rows_at(zeros, index, along**2)
+            directional = _array.add_rows_at(zeros, index, along**2, weights)
         ones = np.ones(int(features.shape[0]))
         return SampleMeasures(ones, energies, None, ncc, cosine, directional)
 

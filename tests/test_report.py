@@ -14,7 +14,6 @@ from sklearn.linear_model import LogisticRegression
 from sknc import Convention, NCReport, NearestClassCenter, NeuralCollapseAnalyzer
 from sknc.metrics import TABLE
 
-
 HEADLINE = [key for key, metric in TABLE.items() if metric.headline]
 
 

@@ -11,7 +11,7 @@ from sknc._array import (
     upper_factor,
 )
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
+from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.statistics import ClassStatistics
 
 
@@ -127,15 +127,14 @@ def between_trace(statistics: AnyStatistics, convention: Convention) -> float:
 
 
 def unbiased_variances(statistics: AnyStatistics, convention: Convention) -> Array:
-    """Return the class variances, with divisor count - 1 if corrected, (K,)."""
+    """Return the class variances, corrected for bias if so agreed, (K,)."""
     variances = statistics.class_variances
-    if not convention.bias_correction or statistics.centers is not statistics:
-        return variances  # samples that the centers are not made of have no bias
-    xp = namespace(variances)
-    counts = statistics.counts
-    several = counts > 1
-    factors = counts / xp.where(several, counts - 1, xp.nan * counts)
-    return variances * factors
+    if not convention.bias_correction:
+        return variances
+    noise = mean_noise(statistics.centers)
+    if isinstance(statistics, HeldOutStatistics) and not statistics.are_fitted:
+        return variances - noise  # errors of the centers are in every distance to them
+    return variances + noise
 
 
 def mean_noise(centers: ClassStatistics) -> Array:

@@ -74,9 +74,37 @@ class Metric:
         return self.function.__name__
 
     @property
+    def of_samples(self) -> bool:
+        """Whether it depends on scored samples, not on centers and head alone."""
+        by_input = {"decisions", "measures", "scatter", "within", "energies"}
+        return self.group == "NC1" or bool(by_input & set(self.needs))
+
+    @property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].strip()
+
+    def left_out(self, metrics: object, n_classes: int) -> bool:
+        """
+        Tell whether ``metrics="all"`` does without it at a number of classes.
+
+        Parameters
+        ----------
+        metrics : object
+            What was asked for.
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        bool
+            Never true of a metric that was asked for by name.
+        """
+        return (
+            metrics == "all"
+            and self.most_classes is not None
+            and n_classes > self.most_classes
+        )
 
     def compute(self, inputs: dict[str, Any], convention: Convention) -> float:
         """

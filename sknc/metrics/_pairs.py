@@ -292,6 +292,7 @@ def summarize_pairs(
     variances: Array | None = None,
     rounding: Array | None = None,
     bias: Array | None = None,
+    missing: Array | None = None,
 ) -> PairSummaries:
     """
     Sweep over the pairs of rows of `vectors`.
@@ -301,13 +302,15 @@ def summarize_pairs(
     vectors : array of shape (K, D)
         Centered class means, or rows of a head.
     variances : array of shape (K,), optional
-        Class variances; NaN for a class that takes no part in the CDNV.
+        Class variances.
     rounding : array of shape (K,), optional
         Rounding error of each row, a length: closer rows count as coinciding.
 
     bias : array of shape (K,), optional
         What the noise of each row adds to its squared distances, to be taken away;
         a distance of which nothing remains makes the CDNV NaN.
+    missing : bool array of shape (K,), optional
+        Classes that take no part in the CDNV.
 
     Returns
     -------
@@ -324,7 +327,7 @@ def summarize_pairs(
         if variances is not None:
             distances = squared_distances(block, vectors, squared_norms, noise)
             distances = _without_bias(block, distances, bias)
-            cdnv = cdnv.merge(Summary.of(_cdnv(block, distances, variances)))
+            cdnv = cdnv.merge(Summary.of(_cdnv(block, distances, variances, missing)))
         cosines = block.gram
         cosines *= block.of_rows(inverse)
         cosines *= block.of_cols(inverse)
@@ -373,15 +376,16 @@ def _squared_rounding(squared_norms: Array, rounding: Array | None) -> Array:
     return noise if rounding is None else noise + rounding**2
 
 
-def _cdnv(block: PairBlock, distances: Array, variances: Array) -> Array:
+def _cdnv(
+    block: PairBlock, distances: Array, variances: Array, missing: Array | None
+) -> Array:
     """Return the normalized variances of pairs whose classes both have samples."""
     xp = namespace(distances)
     half = variances / 2
     spread = block.of_rows(half) + block.of_cols(half)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = spread / distances
-    missing = xp.isnan(variances)
-    if not bool(xp.any(missing)):
+    if missing is None or not bool(xp.any(missing)):
         return values
     return values[~(block.of_rows(missing) | block.of_cols(missing))]
 

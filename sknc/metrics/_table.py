@@ -115,7 +115,8 @@ def catalogue() -> list[dict[str, Any]]:
     -------
     list of dict
         One a metric, with "key", "group", "summary", "direction" ("lower", "higher"
-        or "none", of the more collapsed value), "ideal", "needs" and "source".
+        or "none", of the more collapsed value), "ideal", "needs", "source", "headline"
+        and "most_classes".
 
     Examples
     --------
@@ -133,6 +134,8 @@ def catalogue() -> list[dict[str, Any]]:
             "ideal": metric.ideal,
             "needs": metric.needs,
             "source": metric.source,
+            "headline": metric.headline,
+            "most_classes": metric.most_classes,
         }
         for metric in TABLE.values()
     ]

@@ -70,7 +70,8 @@ def nc1_vci(
     check_two_classes(statistics)
     scatter = statistics.within_scatter
     n_samples = statistics.n_samples
-    if scatter is None or n_samples - 1 <= statistics.n_features:
+    too_few = n_samples - 1 <= statistics.n_features
+    if scatter is None or too_few or statistics.centers.all_singletons:
         return math.nan
     xp = namespace(scatter)
     frequency = Convention.preset("frequency")
@@ -299,10 +300,12 @@ def nc1_cdnv_median(
 
 def _values(statistics: AnyStatistics, convention: Convention) -> Iterator[np.ndarray]:
     """Yield the values of all pairs whose classes both have samples, on the host."""
-    for _, spread, distances in cdnv_blocks(statistics, convention):
+    missing = statistics.counts == 0
+    for block, spread, distances in cdnv_blocks(statistics, convention):
         with np.errstate(invalid="ignore", divide="ignore"):
             values = _array.to_numpy(spread / distances).reshape(-1)
-        yield values[~np.isnan(_array.to_numpy(spread).reshape(-1))]
+        left_out = block.of_rows(missing) | block.of_cols(missing)
+        yield values[~_array.to_numpy(left_out).reshape(-1)]
 
 
 def _median_by_bits(statistics: AnyStatistics, convention: Convention) -> float:
@@ -312,6 +315,8 @@ def _median_by_bits(statistics: AnyStatistics, convention: Convention) -> float:
         return math.nan
     ranks = [(count - 1) // 2, count // 2]
     prefixes = [0, 0]
+    if any(np.isnan(values).any() for values in _values(statistics, convention)):
+        return math.nan
     for shift in (48, 32, 16, 0):
         bins = np.zeros((2, 1 << 16), dtype=np.int64)
         for values in _values(statistics, convention):

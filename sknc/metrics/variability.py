@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
+
 from sknc import _array
 from sknc._array import Array, namespace
 from sknc.convention import Convention
@@ -272,15 +274,19 @@ def _weighted_cdnv(
     statistics: AnyStatistics, convention: Convention, power: float, weights: str
 ) -> float:
     xp = namespace(statistics.counts)
-    by_count = statistics.centers.counts if weights == "frequency" else None
-    shares = xp.ones_like(statistics.counts) if by_count is None else by_count
+    if weights not in ("uniform", "frequency"):
+        msg = f'weights must be "uniform" or "frequency", got {weights!r}.'
+        raise ValueError(msg)
+    held = xp.astype(statistics.counts > 0, xp.float64)
+    shares = held if weights == "uniform" else held * statistics.centers.counts
     total = weight = 0.0
     for block, spread, distances in cdnv_blocks(statistics, convention):
         pair = block.of_rows(shares) * block.of_cols(shares)
-        held = ~xp.isnan(spread)
-        values = xp.where(held, pair * spread / distances**power, 0.0)
-        total += float(xp.sum(values))
-        weight += float(xp.sum(xp.where(held, pair + 0 * spread, 0.0)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = pair * spread / distances**power
+        # Shares of classes without samples are zero, and so are their pairs.
+        total += float(xp.sum(xp.where(pair > 0, values, 0.0)))
+        weight += float(xp.sum(pair + 0 * distances))
     return total / weight if weight else math.nan
 
 
@@ -311,6 +317,7 @@ def class_mean_pairs(
             unbiased_variances(statistics, convention),
             centers.mean_rounding(),
             mean_noise(centers) if convention.bias_correction else None,
+            statistics.counts == 0,
         )
 
     key = ("pairs", convention.center, convention.bias_correction)
