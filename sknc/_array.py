@@ -181,9 +181,14 @@ def all_finite(x: Array) -> bool:
 
 def row_squared_norms(rows: Array) -> Array:
     """Squared Euclidean norm of each row, (B,)."""
-    if isinstance(rows, np.ndarray) and not hasattr(np, "vecdot"):  # NumPy < 2
-        return np.einsum("ij,ij->i", rows, rows)
-    return namespace(rows).vecdot(rows, rows)
+    return row_products(rows, rows)
+
+
+def row_products(left: Array, right: Array) -> Array:
+    """Inner product of each row with the same row of the other, (B,)."""
+    if isinstance(left, np.ndarray) and not hasattr(np, "vecdot"):  # NumPy < 2
+        return np.einsum("ij,ij->i", left, right)
+    return namespace(left).vecdot(left, right)
 
 
 def gram(rows: Array) -> Array:

@@ -100,26 +100,51 @@ def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...
     tuple of int array of shape (B,)
         Index of the chosen class of each row, by rule.
     """
-    xp = namespace(features)
-    most = max(int(rule.weights.shape[0]) for rule in rules)
-    n_rows, n_features = (int(size) for size in features.shape)
-    step = max(16, min(_SCORE_ELEMENTS // most, _ROW_ELEMENTS // n_features))
-    dtype = _array.working_dtype(features)
-    work = _Workspace(rules, min(step, n_rows), dtype)
-    parts: list[list[Array]] = [[] for _ in rules]
-    for tile in _array.tiles(n_rows, step):
-        block = features[tile, :]
-        rows = work.centered(block)
-        for rule, found in zip(rules, parts, strict=True):
-            found.append(rule._decide_rows(rows, block, work.scores(rule, rows)))
-    return tuple(p[0] if len(p) == 1 else xp.concat(p) for p in parts)
+    return Decider(rules).decide(features)
+
+
+class Decider:
+    """
+    Decides on batch after batch, in the same memory.
+
+    Parameters
+    ----------
+    rules : sequence of AffineRule
+        With the same origin.
+    """
+
+    def __init__(self, rules: Sequence[AffineRule]) -> None:
+        self._rules = rules
+        self._work: _Workspace | None = None
+
+    def decide(self, features: Array) -> tuple[Array, ...]:
+        """Return the index of the chosen class of each row, (B,), by rule."""
+        xp = namespace(features)
+        most = max(int(rule.weights.shape[0]) for rule in self._rules)
+        n_rows, n_features = (int(size) for size in features.shape)
+        step = max(16, min(_SCORE_ELEMENTS // most, _ROW_ELEMENTS // n_features))
+        work = self._workspace(min(step, n_rows), _array.working_dtype(features))
+        parts: list[list[Array]] = [[] for _ in self._rules]
+        for tile in _array.tiles(n_rows, step):
+            block = features[tile, :]
+            rows = work.centered(block)
+            for rule, found in zip(self._rules, parts, strict=True):
+                found.append(rule._decide_rows(rows, block, work.scores(rule, rows)))
+        return tuple(p[0] if len(p) == 1 else xp.concat(p) for p in parts)
+
+    def _workspace(self, n_rows: int, dtype: Any) -> "_Workspace":
+        work = self._work
+        if work is None or work.dtype != dtype or work.n_rows < n_rows:
+            work = self._work = _Workspace(self._rules, n_rows, dtype)
+        return work
 
 
 class _Workspace:
-    """Memory that the blocks of one call share (NumPy only)."""
+    """Memory that blocks of rows share (NumPy only)."""
 
     def __init__(self, rules: Sequence[AffineRule], n_rows: int, dtype: Any) -> None:
         xp = namespace(rules[0].weights)
+        self.dtype, self.n_rows = dtype, n_rows
         self._origin = xp.astype(rules[0].origin, dtype)
         self._rows = self._scores = None
         if isinstance(self._origin, np.ndarray):

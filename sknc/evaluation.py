@@ -11,7 +11,7 @@ from sknc._moments import Moments
 from sknc._stream import add_batch, check_same_place
 from sknc._validation import Batch
 from sknc.convention import Convention
-from sknc.decisions import Decisions, decide_all, head_rule, nearest_center_rule
+from sknc.decisions import Decider, Decisions, head_rule, nearest_center_rule
 from sknc.head import LinearHead
 from sknc.held_out import HeldOutStatistics, Projection
 from sknc.metrics import TABLE
@@ -100,11 +100,12 @@ class Evaluation:
         )
         self._dtype = ""
         self._decisions: Decisions | None = None
-        self._nearest = self._head = None
+        self._decider = None
         if keys & (_OF_DECISIONS | _OF_HEAD_DECISIONS):
-            self._nearest = nearest_center_rule(self._centers)
+            rules = [nearest_center_rule(self._centers)]
             if head is not None:
-                self._head = head_rule(head, self._nearest.origin)
+                rules.append(head_rule(head, rules[0].origin))
+            self._decider = Decider(rules)
         self._measures: list[SampleMeasures] = []
         self._meter = None
         if keys & _OF_SAMPLES:
@@ -130,7 +131,7 @@ class Evaluation:
         index = add_batch(self._accumulator, self._index, batch)
         self._dtype = _array.dtype_name(features)
         correct = None
-        if self._nearest is not None:
+        if self._decider is not None:
             found, correct = self._decide(features, index, batch.weights)
             held = self._decisions
             self._decisions = found if held is None else held.merge(found)
@@ -143,11 +144,10 @@ class Evaluation:
         self, features: Array, index: Array, weights: Any
     ) -> tuple[Decisions, Array | None]:
         """Count decisions, and tell of each sample whether the head is right."""
-        assert self._nearest is not None
-        rules = [self._nearest] if self._head is None else [self._nearest, self._head]
-        found = decide_all(rules, features)
+        assert self._decider is not None
+        found = self._decider.decide(features)
         nearest = self._all_rows[found[0]]
-        chosen = None if self._head is None else found[1]
+        chosen = found[1] if len(found) > 1 else None
         xp = namespace(features)
         zeros = xp.zeros_like(self._centers.counts)
         truth = self._all_rows[index]

@@ -40,26 +40,28 @@ from sknc.metrics.duality import (
 )
 from sknc.metrics.frames import (
     nc2_coherence,
-    nc2_coherence_head,
     nc2_cosgram,
-    nc2_cosgram_head,
     nc2_equiangular_max,
-    nc2_equiangular_max_head,
     nc2_equiangular_rms,
-    nc2_equiangular_rms_head,
     nc2_etf_excess,
-    nc2_etf_excess_head,
     nc2_etf_floor,
-    nc2_etf_floor_head,
     nc2_log_equinorm,
-    nc2_log_equinorm_head,
     nc2_min_angle,
-    nc2_min_angle_head,
     nc2_orthoframe,
-    nc2_orthoframe_head,
     nc2_tightness,
-    nc2_tightness_head,
     nc2_welch,
+)
+from sknc.metrics.frames_head import (
+    nc2_coherence_head,
+    nc2_cosgram_head,
+    nc2_equiangular_max_head,
+    nc2_equiangular_rms_head,
+    nc2_etf_excess_head,
+    nc2_etf_floor_head,
+    nc2_log_equinorm_head,
+    nc2_min_angle_head,
+    nc2_orthoframe_head,
+    nc2_tightness_head,
     nc2_welch_head,
 )
 from sknc.metrics.imbalance import (

@@ -8,6 +8,7 @@ from sknc.metrics import (
     decomposition,
     dispersion,
     frames,
+    frames_head,
     imbalance,
     margin,
     ood,
@@ -64,37 +65,49 @@ _NC1: tuple[Metric, ...] = (
 _NC2 = (
     *_twins(
         frames.nc2_equiangular_max,
-        frames.nc2_equiangular_max_head,
+        frames_head.nc2_equiangular_max_head,
         True,
         0.0,
         by.AFTER_PAPYAN,
     ),
     *_twins(
         frames.nc2_equiangular_rms,
-        frames.nc2_equiangular_rms_head,
+        frames_head.nc2_equiangular_rms_head,
         True,
         0.0,
         by.AFTER_PAPYAN,
     ),
-    *_twins(frames.nc2_log_equinorm, frames.nc2_log_equinorm_head, True, 0.0, by.WU),
-    *_twins(frames.nc2_cosgram, frames.nc2_cosgram_head, True, 0.0, by.AFTER_PAPYAN),
-    *_twins(frames.nc2_etf_floor, frames.nc2_etf_floor_head, None, None, by.AFTER_ZHU),
-    *_twins(frames.nc2_etf_excess, frames.nc2_etf_excess_head, True, 0.0, by.AFTER_ZHU),
+    *_twins(
+        frames.nc2_log_equinorm, frames_head.nc2_log_equinorm_head, True, 0.0, by.WU
+    ),
+    *_twins(
+        frames.nc2_cosgram, frames_head.nc2_cosgram_head, True, 0.0, by.AFTER_PAPYAN
+    ),
+    *_twins(
+        frames.nc2_etf_floor, frames_head.nc2_etf_floor_head, None, None, by.AFTER_ZHU
+    ),
+    *_twins(
+        frames.nc2_etf_excess, frames_head.nc2_etf_excess_head, True, 0.0, by.AFTER_ZHU
+    ),
     *_twins(
         frames.nc2_orthoframe,
-        frames.nc2_orthoframe_head,
+        frames_head.nc2_orthoframe_head,
         None,
         "0 without centering, sqrt(2-2sqrt((K-1)/K)) for a simplex about 0",
         by.DANG,
     ),
-    *_twins(frames.nc2_tightness, frames.nc2_tightness_head, True, 0.0, by.FRAMES),
+    *_twins(frames.nc2_tightness, frames_head.nc2_tightness_head, True, 0.0, by.FRAMES),
     *_twins(
-        frames.nc2_coherence, frames.nc2_coherence_head, True, "1/(K-1)", by.STROHMER
+        frames.nc2_coherence,
+        frames_head.nc2_coherence_head,
+        True,
+        "1/(K-1)",
+        by.STROHMER,
     ),
-    *_twins(frames.nc2_welch, frames.nc2_welch_head, True, 0.0, by.WELCH),
+    *_twins(frames.nc2_welch, frames_head.nc2_welch_head, True, 0.0, by.WELCH),
     *_twins(
         frames.nc2_min_angle,
-        frames.nc2_min_angle_head,
+        frames_head.nc2_min_angle_head,
         False,
         "arccos(-1/(K-1))",
         by.LIU,

@@ -1,26 +1,28 @@
-"""NC2 beyond the headline: the class means, or the head's rows, as a frame."""
+"""NC2 beyond the headline: the class means as a frame."""
 
-import math
-from collections.abc import Callable
 from dataclasses import replace
 
-from sknc._array import Array, device_of, namespace, row_squared_norms
 from sknc.convention import Convention
-from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
+from sknc.metrics._frames import (
+    above,
+    coherence,
+    cosgram,
+    etf_floor,
+    log_equinorm,
+    min_angle,
+    orthoframe,
+    tightness,
+    welch,
+)
 from sknc.metrics._geometry import (
-    _triangular_factor,
     centered_means,
     check_two_classes,
     spectrum,
 )
-from sknc.metrics._pairs import DirectionSummaries, PairSummaries
-from sknc.metrics.dispersion import class_mean_directions, head_directions
-from sknc.metrics.simplex import head_pairs, nc2_etf, nc2_etf_head
+from sknc.metrics.dispersion import class_mean_directions
+from sknc.metrics.simplex import nc2_etf
 from sknc.metrics.variability import class_mean_pairs
-
-# Above this cosine the arc cosine has lost too many digits.
-_CLOSE_COSINE = 0.999
 
 
 def nc2_equiangular_max(
@@ -72,48 +74,13 @@ def nc2_equiangular_max(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_equiangular_max
+    >>> from sknc.metrics import nc2_equiangular_max
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_equiangular_max(ClassStatistics.from_samples(X, np.arange(4)))
     0.6666667
     """
     pairs = class_mean_pairs(statistics, Convention.preset(convention))
     return pairs.absolute_excess.greatest
-
-
-def nc2_equiangular_max_head(head: LinearHead) -> float:
-    """
-    Greatest distance of a cosine between rows of the head from those of a simplex.
-
-    The formula of `nc2_equiangular_max` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1 + 1/(K-1)]; lower is more collapsed, 0 at collapse. NaN
-        if a row is zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_equiangular_max_head
-    >>> weights = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_equiangular_max_head(LinearHead(weights, None))
-    0.6666667
-    """
-    return head_pairs(head).absolute_excess.greatest
 
 
 def nc2_equiangular_rms(
@@ -166,48 +133,13 @@ def nc2_equiangular_rms(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_equiangular_rms
+    >>> from sknc.metrics import nc2_equiangular_rms
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_equiangular_rms(ClassStatistics.from_samples(X, np.arange(4)))
     0.4714045
     """
     pairs = class_mean_pairs(statistics, Convention.preset(convention))
     return pairs.excess.root_mean_square
-
-
-def nc2_equiangular_rms_head(head: LinearHead) -> float:
-    """
-    Root mean square distance of the cosines between head rows from a simplex.
-
-    The formula of `nc2_equiangular_rms` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1 + 1/(K-1)]; lower is more collapsed, 0 at collapse. NaN
-        if a row is zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_equiangular_rms_head
-    >>> weights = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_equiangular_rms_head(LinearHead(weights, None))
-    0.4714045
-    """
-    return head_pairs(head).excess.root_mean_square
 
 
 def nc2_log_equinorm(
@@ -258,47 +190,13 @@ def nc2_log_equinorm(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_log_equinorm
+    >>> from sknc.metrics import nc2_log_equinorm
     >>> X = np.array([[2.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
     >>> nc2_log_equinorm(ClassStatistics.from_samples(X, np.arange(3)))
     0.4001887
     """
     means = centered_means(statistics, Convention.preset(convention))
-    return _log_equinorm(means)
-
-
-def nc2_log_equinorm_head(head: LinearHead) -> float:
-    """
-    Spread of the logarithms of the norms of the rows of the head.
-
-    The formula of `nc2_log_equinorm` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if a row
-        is zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_log_equinorm_head
-    >>> weights = np.array([[2.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
-    >>> nc2_log_equinorm_head(LinearHead(weights, None))
-    0.4001887
-    """
-    return _log_equinorm(head.weights)
+    return log_equinorm(means)
 
 
 def nc2_cosgram(
@@ -354,48 +252,13 @@ def nc2_cosgram(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_cosgram
+    >>> from sknc.metrics import nc2_cosgram
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_cosgram(ClassStatistics.from_samples(X, np.arange(4)))
     0.7071068
     """
     pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return _cosgram(pairs, statistics.n_classes)
-
-
-def nc2_cosgram_head(head: LinearHead) -> float:
-    """
-    Distance of the cosine matrix of the head's rows from that of a simplex.
-
-    The formula of `nc2_cosgram` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(K)]; lower is more collapsed, 0 at collapse. NaN if a
-        row is zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_cosgram_head
-    >>> weights = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_cosgram_head(LinearHead(weights, None))
-    0.7071068
-    """
-    return _cosgram(head_pairs(head), head.weights.shape[0])
+    return cosgram(pairs, statistics.n_classes)
 
 
 def nc2_etf_floor(
@@ -446,49 +309,14 @@ def nc2_etf_floor(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_etf_floor
+    >>> from sknc.metrics import nc2_etf_floor
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_etf_floor(ClassStatistics.from_samples(X, np.arange(4)))
     0.6058109
     """
     Convention.preset(convention)
     check_two_classes(statistics)
-    return _etf_floor(statistics.n_classes, statistics.n_features)
-
-
-def nc2_etf_floor_head(head: LinearHead) -> float:
-    """
-    Least value of ``nc2_etf_head`` that the numbers of classes and features allow.
-
-    The formula of `nc2_etf_floor` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)). Says nothing about collapse, only about K and D.
-        Never NaN.
-
-    References
-    ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_etf_floor_head
-    >>> weights = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_etf_floor_head(LinearHead(weights, None))
-    0.6058109
-    """
-    return _etf_floor(*head.weights.shape)
+    return etf_floor(statistics.n_classes, statistics.n_features)
 
 
 def nc2_etf_excess(
@@ -544,49 +372,13 @@ def nc2_etf_excess(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_etf_excess
+    >>> from sknc.metrics import nc2_etf_excess
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> nc2_etf_excess(ClassStatistics.from_samples(X, np.arange(4)))
     0.1686050
     """
     value = nc2_etf(statistics, convention=convention)
-    return _above(value, _etf_floor(statistics.n_classes, statistics.n_features))
-
-
-def nc2_etf_excess_head(head: LinearHead) -> float:
-    """
-    Excess of ``nc2_etf_head`` over the least value that K and D allow.
-
-    The formula of `nc2_etf_excess` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 2]; lower is more collapsed. 0 at collapse and, with K > D
-        + 1, where the head is a centered tight frame. NaN if all weights are zero.
-        Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_etf_excess_head
-    >>> weights = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
-    >>> nc2_etf_excess_head(LinearHead(weights, None))
-    0.1686050
-    """
-    return _above(nc2_etf_head(head), _etf_floor(*head.weights.shape))
+    return above(value, etf_floor(statistics.n_classes, statistics.n_features))
 
 
 def nc2_orthoframe(
@@ -638,7 +430,7 @@ def nc2_orthoframe(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_orthoframe
+    >>> from sknc.metrics import nc2_orthoframe
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0]])
     >>> nc2_orthoframe(ClassStatistics.from_samples(X, np.arange(2)))
     0.5338671
@@ -647,46 +439,7 @@ def nc2_orthoframe(
     check_two_classes(statistics)
     centers = statistics.centers
     # Not kept: these means are no other metric's, and as large as the centered ones.
-    return _orthoframe(centers.centered_means(0 * centers.counts))
-
-
-def nc2_orthoframe_head(head: LinearHead) -> float:
-    """
-    Distance of the Gram matrix of the head from the identity.
-
-    The formula of `nc2_orthoframe` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)); 0 if the rows are orthogonal and of one length.
-        At a simplex, ``sqrt(2 - 2 sqrt((K-1)/K))``; at least ``sqrt(2 - 2 sqrt(D/K))``
-        for K > D. NaN if all weights are zero. Unchanged by rotations and uniform
-        scaling.
-
-    References
-    ----------
-    .. [1] T. Tirer, J. Bruna. "Extended unconstrained features model for exploring
-       deep neural collapse." ICML 2022. https://arxiv.org/abs/2202.08087
-    .. [2] H. Dang, T. Tran, S. Osher, H. Tran-The, N. Ho, T. Nguyen. "Neural
-       collapse in deep linear networks: from balanced to imbalanced data." ICML
-       2023. https://arxiv.org/abs/2301.00437
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_orthoframe_head
-    >>> weights = np.array([[2.0, 0.0], [0.0, 1.0]])
-    >>> nc2_orthoframe_head(LinearHead(weights, None))
-    0.5338671
-    """
-    return _orthoframe(head.weights)
+    return orthoframe(centers.centered_means(0 * centers.counts))
 
 
 def nc2_tightness(
@@ -744,7 +497,7 @@ def nc2_tightness(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_tightness
+    >>> from sknc.metrics import nc2_tightness
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> nc2_tightness(ClassStatistics.from_samples(X, np.arange(4)))
     0.6
@@ -753,41 +506,7 @@ def nc2_tightness(
         Convention.preset(convention), between="uniform", rank="numerical"
     )
     values = spectrum(statistics, convention).values
-    return _tightness(values, statistics.n_classes, statistics.n_features)
-
-
-def nc2_tightness_head(head: LinearHead) -> float:
-    """
-    Distance of the rows of the head from a tight frame.
-
-    The formula of `nc2_tightness` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(r + 1)]; lower is more collapsed, 0 at collapse. NaN
-        if all weights are zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] J. J. Benedetto, M. Fickus. "Finite normalized tight frames." Advances in
-       Computational Mathematics 18, 2003. https://doi.org/10.1023/A:1021323312367
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_tightness_head
-    >>> weights = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
-    >>> nc2_tightness_head(LinearHead(weights, None))
-    0.6
-    """
-    return _tightness(_singular_values(head), *head.weights.shape)
+    return tightness(values, statistics.n_classes, statistics.n_features)
 
 
 def nc2_coherence(
@@ -834,49 +553,13 @@ def nc2_coherence(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_coherence
+    >>> from sknc.metrics import nc2_coherence
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_coherence(ClassStatistics.from_samples(X, np.arange(4)))
     1.0
     """
     pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return _coherence(pairs, statistics.n_classes)
-
-
-def nc2_coherence_head(head: LinearHead) -> float:
-    """
-    Greatest absolute cosine between rows of the head.
-
-    The formula of `nc2_coherence` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; 1/(K-1) at collapse. Rows that do not sum to zero may
-        lie below, down to 0 for orthogonal rows. NaN if a row is zero. Unchanged by
-        rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] T. Strohmer, R. W. Heath. "Grassmannian frames with applications to
-       coding and communication." Applied and Computational Harmonic Analysis 14,
-       2003. https://doi.org/10.1016/S1063-5203(03)00023-X
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_coherence_head
-    >>> weights = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_coherence_head(LinearHead(weights, None))
-    1.0
-    """
-    return _coherence(head_pairs(head), head.weights.shape[0])
+    return coherence(pairs, statistics.n_classes)
 
 
 def nc2_welch(
@@ -928,52 +611,13 @@ def nc2_welch(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_welch
+    >>> from sknc.metrics import nc2_welch
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_welch(ClassStatistics.from_samples(X, np.arange(4)))
     0.4226497
     """
     pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return _welch(pairs, statistics.n_classes, statistics.n_features)
-
-
-def nc2_welch_head(head: LinearHead) -> float:
-    """
-    Excess of the coherence of the head's rows over the Welch bound.
-
-    The formula of `nc2_welch` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1); lower is more collapsed, 0 for equiangular tight
-        frames. NaN for K <= D, where there is no bound, or if a row is zero. Unchanged
-        by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] L. R. Welch. "Lower bounds on the maximum cross correlation of signals."
-       IEEE Transactions on Information Theory 20 (3), 1974.
-       https://doi.org/10.1109/TIT.1974.1055219
-    .. [2] T. Strohmer, R. W. Heath. "Grassmannian frames with applications to
-       coding and communication." Applied and Computational Harmonic Analysis 14,
-       2003. https://doi.org/10.1016/S1063-5203(03)00023-X
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_welch_head
-    >>> weights = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_welch_head(LinearHead(weights, None))
-    0.4226497
-    """
-    return _welch(head_pairs(head), *head.weights.shape)
+    return welch(pairs, statistics.n_classes, statistics.n_features)
 
 
 def nc2_min_angle(
@@ -1021,158 +665,14 @@ def nc2_min_angle(
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.frames import nc2_min_angle
+    >>> from sknc.metrics import nc2_min_angle
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_min_angle(ClassStatistics.from_samples(X, np.arange(4)))
     1.5707963
     """
     convention = Convention.preset(convention)
-    return _min_angle(
+    return min_angle(
         centered_means(statistics, convention),
         class_mean_pairs(statistics, convention),
         lambda: class_mean_directions(statistics, convention),
     )
-
-
-def nc2_min_angle_head(head: LinearHead) -> float:
-    """
-    Least angle between two rows of the head, in radians.
-
-    The formula of `nc2_min_angle` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Radians, in [0, arccos(-1/(K-1))]; higher is more collapsed, arccos(-1/(K-1)) at
-        collapse. NaN if a row is zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] W. Liu, L. Yu, A. Weller, B. Schölkopf. "Generalizing and decoupling
-       neural collapse via hyperspherical uniformity gap." ICLR 2023.
-       https://arxiv.org/abs/2303.06484
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.frames import nc2_min_angle_head
-    >>> weights = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_min_angle_head(LinearHead(weights, None))
-    1.5707963
-    """
-    return _min_angle(head.weights, head_pairs(head), lambda: head_directions(head))
-
-
-def _log_equinorm(vectors: Array) -> float:
-    xp = namespace(vectors)
-    norms = xp.sqrt(row_squared_norms(vectors))
-    if not bool(xp.all(norms > 0)):
-        return math.nan
-    # Nearly equal norms have logarithms near zero, where these are most accurate.
-    return float(xp.std(xp.log(norms / xp.mean(norms)), correction=1))
-
-
-def _cosgram(pairs: PairSummaries, n_classes: int) -> float:
-    return pairs.excess.root_mean_square * (n_classes - 1) / math.sqrt(n_classes)
-
-
-def _etf_floor(n_classes: int, n_features: int) -> float:
-    missing = max(0, n_classes - 1 - n_features) / (n_classes - 1)
-    # sqrt(2 - 2 sqrt(1 - missing)), without the cancellation.
-    return math.sqrt(2 * missing / (1 + math.sqrt(1 - missing)))
-
-
-def _above(value: float, bound: float) -> float:
-    """Return how far a value is above a bound that only rounding can cross."""
-    return value if math.isnan(value) else max(0.0, value - bound)
-
-
-def _orthoframe(vectors: Array) -> float:
-    """
-    Return ``|A/|A| - I/sqrt(K)|`` for ``A = vectors vectors^T``.
-
-    As in `distance_from_simplex`: A is formed where the distance can be zero.
-    """
-    xp = namespace(vectors)
-    n_classes, n_features = vectors.shape
-    tall = n_classes > n_features
-    product = vectors.T @ vectors if tall else vectors @ vectors.T
-    norm = float(xp.linalg.matrix_norm(product))
-    if norm == 0:
-        return math.nan
-    if tall:
-        share = float(xp.linalg.trace(product)) / (norm * math.sqrt(n_classes))
-        return math.sqrt(max(0.0, 2 - 2 * share))
-    identity = xp.eye(n_classes, dtype=product.dtype, device=device_of(product))
-    difference = product / norm - identity / math.sqrt(n_classes)
-    return float(xp.linalg.matrix_norm(difference))
-
-
-def _singular_values(head: LinearHead) -> Array:
-    xp = namespace(head.weights)
-    ones = xp.ones_like(head.weights[:, 0])
-    return head.once(
-        "singular_values",
-        lambda: xp.linalg.svdvals(_triangular_factor(head.weights, ones)),
-    )
-
-
-def _tightness(values: Array, n_classes: int, n_features: int) -> float:
-    xp = namespace(values)
-    rank = min(n_classes - 1, n_features)
-    squares = values**2
-    total = float(xp.sum(squares))
-    if total == 0:
-        return math.nan
-    shares = squares * (rank / total)
-    inside, outside = shares[:rank] - 1, shares[rank:]
-    absent = rank - inside.shape[0]  # singular values that are zero
-    squared = float(xp.sum(inside**2)) + float(xp.sum(outside**2)) + absent
-    return math.sqrt(squared / rank)
-
-
-def _greatest_cosine(pairs: PairSummaries, n_classes: int) -> float:
-    return pairs.excess.greatest - 1 / (n_classes - 1)
-
-
-def _coherence(pairs: PairSummaries, n_classes: int) -> float:
-    least = pairs.excess.least - 1 / (n_classes - 1)
-    greatest = _greatest_cosine(pairs, n_classes)
-    if math.isnan(greatest):
-        return math.nan
-    return min(1.0, max(abs(least), abs(greatest)))
-
-
-def _welch(pairs: PairSummaries, n_classes: int, n_features: int) -> float:
-    if n_classes <= n_features:
-        return math.nan
-    share = (n_classes - n_features) / (n_features * (n_classes - 1))
-    return _above(_coherence(pairs, n_classes), math.sqrt(share))
-
-
-def _min_angle(
-    vectors: Array, pairs: PairSummaries, directions: Callable[[], DirectionSummaries]
-) -> float:
-    cosine = _greatest_cosine(pairs, vectors.shape[0])
-    if math.isnan(cosine):
-        return math.nan
-    if vectors.shape[0] == 2:
-        return _angle_of_two(vectors)
-    if cosine > _CLOSE_COSINE:
-        return 2 * math.asin(directions().distance.least / 2)
-    return math.acos(cosine)
-
-
-def _angle_of_two(vectors: Array) -> float:
-    """Return the angle of two rows, opposite ones to full precision too."""
-    xp = namespace(vectors)
-    unit = vectors / xp.linalg.vector_norm(vectors, axis=1)[:, None]
-    apart = float(xp.linalg.vector_norm(unit[0, :] - unit[1, :]))
-    along = float(xp.linalg.vector_norm(unit[0, :] + unit[1, :]))
-    return 2 * math.atan2(apart, along)

@@ -2,7 +2,13 @@
 
 import math
 
-from sknc._array import Array, device_of, namespace, row_squared_norms
+from sknc._array import (
+    Array,
+    device_of,
+    namespace,
+    row_products,
+    row_squared_norms,
+)
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
@@ -394,8 +400,8 @@ def distance_from_simplex(left: Array, right: Array) -> float:
     if squared == 0:
         return math.nan
     ones = xp.sum(left, axis=0) @ xp.sum(right, axis=0)
-    inner = float(xp.sum(left * right) - ones / n_classes) / root
-    return math.sqrt(max(0.0, 2 - 2 * inner / math.sqrt(squared)))
+    inner = float(xp.sum(row_products(left, right)) - ones / n_classes) / root
+    return math.sqrt(max(2 - 2 * inner / math.sqrt(squared), 0.0))
 
 
 def _equinorm(vectors: Array) -> float:

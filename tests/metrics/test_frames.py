@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
 from toys import SQUARE, plus_minus_pairs, simplex, toy
 
+import sknc.metrics as frames
 from sknc import ClassStatistics, Convention
 from sknc.head import LinearHead
-from sknc.metrics import frames, spectral
 from sknc.metrics import simplex as headline
+from sknc.metrics import spectral
 
 KEYS = (
     "nc2_equiangular_max",
