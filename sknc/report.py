@@ -370,6 +370,14 @@ def build_report(
         note = caveat(key, value, statistics, head, convention)
         if note:
             notes[key] = note
+    notes |= {
+        metric.key: (
+            f'Left out of metrics="all" above {metric.most_classes} classes, for its '
+            "cost: ask for it by name."
+        )
+        for metric in select(metrics)
+        if metric.left_out(metrics, statistics.n_classes)
+    }
     if n_unobserved:
         notes["classes"] = f"{n_unobserved} classes have no samples and take no part."
     rank = condition = None

@@ -459,3 +459,15 @@ def test_report_stays_when_the_stream_goes_on(data):
 
 def test_accuracies_are_those_of_the_classifier(report, data):
     assert report.nc4_ncc_accuracy == NearestClassCenter().fit(*data).score(*data)
+
+
+def test_costly_metrics_are_left_out_of_all_with_a_note():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((404, 3)), np.arange(404) % 202
+    model = NeuralCollapseAnalyzer(metrics="all").fit(X, y)
+    report = model.report()
+    assert "gnc2_margin" not in report
+    assert "above 200 classes" in report.notes["gnc2_margin"]
+    assert "imb_seli_h" in report
+    model.set_params(metrics=["gnc2_margin"])
+    assert model.report().keys() == ["gnc2_margin"]

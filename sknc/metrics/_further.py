@@ -26,6 +26,7 @@ _SCATTER: tuple[Input, ...] = ("statistics", "scatter")
 _SAMPLES: tuple[Input, ...] = ("statistics", "measures")
 _ENERGIES: tuple[Input, ...] = (*_SAMPLES, "energies", "head_decisions")
 _MSE: tuple[Input, ...] = ("statistics", "head", "scatter")
+_PROGRAMS = 200  # above which a program a class is left out of it
 _MANY = 5_000  # classes above which K x K work is left out of metrics="all"
 
 
@@ -128,7 +129,7 @@ _GNC2 = (
         False,
         "K/(K-1)",
         by.JIANG,
-        most_classes=_MANY,
+        most_classes=_PROGRAMS,
     ),
 )
 
