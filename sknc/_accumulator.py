@@ -18,7 +18,7 @@ from sknc._moments import Moments
 
 _BLOCK_ELEMENTS = 1 << 23  # 32 MiB of float32 residuals for one symmetric update
 _CACHE_ELEMENTS = 1 << 19  # 2 MiB of float32 residuals, to stay in a core's cache
-# Up to this width the product costs so little that float32 would save nothing.
+# Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
 _ANCHOR_ELEMENTS = 1 << 17  # of the samples that new anchors are the means of
 # An anchor is moved once more than this share of a class's second moment about it
@@ -68,7 +68,7 @@ class Accumulator:
         self._workspace: Array | None = None
         self.n_samples = 0
         if moments is None:
-            moments = self._zeros(n_classes, _array.working_dtype(like), covariance)
+            moments = self._zeros(n_classes, self._residual_dtype(like), covariance)
             self._shared = False
         else:
             self._shared = True
@@ -80,6 +80,12 @@ class Accumulator:
         # sample yet. Pending flags may still be on a device.
         self._pending_flags: Flags = (False, not fixed_anchors)
         self._flags: Flags = self._pending_flags
+
+    def _residual_dtype(self, features: Array) -> Any:
+        """Return the dtype in which residuals of a batch are taken."""
+        if self.n_features <= _NARROW:
+            return self._xp.float64
+        return _array.working_dtype(features)
 
     def _zeros(self, n_classes: int, dtype: Any, covariance: bool) -> Moments:
         xp, place = self._xp, {"device": self._device}
@@ -99,11 +105,6 @@ class Accumulator:
     def like(self) -> Array:
         """An array of the library and device of the stream."""
         return self._moments.anchors
-
-    @property
-    def working_dtype_name(self) -> str:
-        """Plain name of the widest dtype in which residuals were taken."""
-        return _array.dtype_name(self._moments.anchors)
 
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates leave them alone."""
@@ -266,7 +267,7 @@ class Accumulator:
     def _wider_dtypes(self, features: Array, weights: Array | None) -> tuple[Any, Any]:
         """Return the dtypes that anchors and counts have to be widened to, or None."""
         xp, m = self._xp, self._moments
-        wide = _array.working_dtype(features) == xp.float64
+        wide = self._residual_dtype(features) == xp.float64
         widen_anchors = wide and m.anchors.dtype != xp.float64
         widen_counts = weights is not None and m.counts.dtype != xp.float64
         return (
@@ -298,8 +299,6 @@ class Accumulator:
         self._add(rows, lengths, index, weights)
         scatter = self._moments.scatter
         if scatter is not None:
-            if self.n_features <= _NARROW:
-                rows = self._xp.astype(rows, self._xp.float64, copy=False)
             scatter += _array.gram(rows)
         if not self._fixed_anchors:
             drifted = self._any_drifted(index)

@@ -116,6 +116,14 @@ def dtype_name(x: Array) -> str:
     return str(x.dtype).rpartition(".")[2]
 
 
+def common_dtype_name(first: str, second: str) -> str:
+    """Return the name of a dtype that holds the numbers of both."""
+    if first == second:
+        return first
+    single = {"float16", "bfloat16", "float32"}
+    return "float32" if {first, second} <= single else "float64"
+
+
 def unit_roundoff(x: Array) -> float:
     """Return the largest relative error of one rounded product of `x`'s dtype."""
     torch = torch_module()

@@ -68,8 +68,8 @@ class Stream:
         accumulator.grow(len(index.labels))
         add_batch(accumulator, index, batch)
         dtype = _array.dtype_name(batch.features)
-        if self._dtype not in ("", dtype):
-            dtype = accumulator.working_dtype_name
+        if self._dtype:
+            dtype = _array.common_dtype_name(self._dtype, dtype)
         self.index, self._accumulator, self._dtype = index, accumulator, dtype
         self._statistics = None
 

@@ -338,9 +338,7 @@ class ClassStatistics(Memo):
             squares=mine.squares + theirs.squares,
             scatter=None if mine.scatter is None else mine.scatter + theirs.scatter,
         )
-        dtype = self.input_dtype
-        if other.input_dtype != dtype:
-            dtype = _array.dtype_name(anchors)
+        dtype = _array.common_dtype_name(self.input_dtype, other.input_dtype)
         n_samples = self.n_samples + other.n_samples
         return ClassStatistics(classes, moments, n_samples, dtype)
 

@@ -26,8 +26,9 @@ _SCATTER: tuple[Input, ...] = ("statistics", "scatter")
 _SAMPLES: tuple[Input, ...] = ("statistics", "measures")
 _ENERGIES: tuple[Input, ...] = (*_SAMPLES, "energies", "head_decisions")
 _MSE: tuple[Input, ...] = ("statistics", "head", "scatter")
-_PROGRAMS = 200  # above which a program a class is left out of it
-_MANY = 5_000  # classes above which K x K work is left out of metrics="all"
+# Classes above which metrics="all" leaves out a program a class, and K x K work.
+_PROGRAMS = 200
+_MANY = 5_000
 
 
 def _twins(
