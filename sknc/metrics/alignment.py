@@ -8,6 +8,7 @@ from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import centered_means, spectrum
+from sknc.metrics._rows import relative_spread, unit_rows
 
 _TILE_ROWS = 512  # square tiles of 2 MiB stay in cache
 
@@ -372,22 +373,6 @@ def nc3_principal_angles(
     between = directions[: min(rank, found.rank), :] @ found.directions.T
     cosines = xp.linalg.svdvals(between)
     return min(float(xp.sum(cosines)) / found.rank, 1.0)
-
-
-def unit_rows(rows: Array) -> Array:
-    """Return the rows at unit length; NaN for a row of zeros."""
-    xp = namespace(rows)
-    norms = xp.sqrt(row_squared_norms(rows))
-    return rows / xp.where(norms > 0, norms, xp.nan * norms)[:, None]
-
-
-def relative_spread(lengths: Array) -> float:
-    """Return the standard deviation, of divisor K - 1, over the mean of lengths."""
-    xp = namespace(lengths)
-    mean = float(xp.mean(lengths))
-    if not mean > 0:  # or is NaN
-        return math.nan
-    return float(xp.std(lengths, correction=1)) / mean
 
 
 def _squared_gram_distance(left: Array, right: Array) -> float:

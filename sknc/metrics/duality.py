@@ -7,6 +7,7 @@ from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import centered_means
+from sknc.metrics._rows import unit_rows
 from sknc.metrics.simplex import distance_from_simplex
 
 
@@ -230,7 +231,7 @@ def nc3_cosine(
     """
     means = centered_means(statistics, Convention.preset(convention))
     # 1 - cos = |u - v|^2 / 2 for unit vectors, without cancellation near zero.
-    gaps = row_squared_norms(_unit_rows(head.weights) - _unit_rows(means))
+    gaps = row_squared_norms(unit_rows(head.weights) - unit_rows(means))
     return float(namespace(gaps).mean(gaps)) / 2
 
 
@@ -240,7 +241,7 @@ def head_cosines(
     """Return ``cos(w_k, mean_k)`` of each class, (K,)."""
     xp = namespace(head.weights)
     means = centered_means(statistics, convention)
-    return xp.sum(_unit_rows(head.weights) * _unit_rows(means), axis=1)
+    return xp.sum(unit_rows(head.weights) * unit_rows(means), axis=1)
 
 
 def nc4_bias_collapse(statistics: AnyStatistics, head: LinearHead) -> float:
@@ -293,9 +294,3 @@ def nc4_bias_collapse(statistics: AnyStatistics, head: LinearHead) -> float:
 
 def _norm(matrix: Array) -> float:
     return float(namespace(matrix).linalg.matrix_norm(matrix))
-
-
-def _unit_rows(rows: Array) -> Array:
-    xp = namespace(rows)
-    norms = xp.sqrt(row_squared_norms(rows))
-    return rows / xp.where(norms > 0, norms, xp.nan * norms)[:, None]

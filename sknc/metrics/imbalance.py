@@ -18,7 +18,7 @@ from sknc.metrics._pairs import (
     squared_distances,
     summarize_pairs,
 )
-from sknc.metrics.alignment import relative_spread, unit_rows
+from sknc.metrics._rows import relative_spread, unit_rows
 from sknc.metrics.simplex import distance_from_simplex
 
 # Sums of weights, and norms, that differ by less than this are equal but for rounding.

@@ -15,7 +15,7 @@ from sknc._array import (
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import centered_means, check_two_classes
-from sknc.metrics.alignment import unit_rows
+from sknc.metrics._rows import unit_rows
 from sknc.statistics import ClassStatistics
 
 _TILE_ELEMENTS = 1 << 21

@@ -14,6 +14,7 @@ from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import centered_means
 from sknc.metrics._pairs import PairSummaries, summarize_pairs
+from sknc.metrics._rows import relative_spread
 from sknc.metrics.variability import class_mean_pairs
 
 
@@ -406,11 +407,7 @@ def distance_from_simplex(left: Array, right: Array) -> float:
 
 def _equinorm(vectors: Array) -> float:
     xp = namespace(vectors)
-    norms = xp.sqrt(row_squared_norms(vectors))
-    mean = float(xp.mean(norms))
-    if mean == 0:
-        return math.nan
-    return float(xp.std(norms, correction=1)) / mean
+    return relative_spread(xp.sqrt(row_squared_norms(vectors)))
 
 
 def _cos_std(pairs: PairSummaries) -> float:
