@@ -5,14 +5,17 @@ import math
 import numpy as np
 from scipy import optimize
 
-from sknc._array import tiles, to_numpy
+from sknc._array import tiles, to_numpy, upper_factor
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import centered_means
+from sknc.metrics._hull import Approach, approach, beaten, curvature
 
 _TILE_ROWS = 256
-# Rounding of the bound below which a class need not be looked at.
-_SLACK = 1e-12
+# So few points need no search before their programs.
+_FEW = 32
+# Points in the first program for one of them; most programs need fewer.
+_POINTS = 128
 
 
 def gnc2_margin(
@@ -53,9 +56,17 @@ def gnc2_margin(
 
     Notes
     -----
-    One quadratic program a class, on the host, for those classes whose distance may
-    be the least: ``1 - max_j c_kj`` bounds it from below. At an exact simplex one
-    program is enough; in general expect K programs, of K variables each.
+    On the host, and exact: what is skipped is shown to make no difference. Any vector
+    r gives a bound, ``dist(u_k, conv) >= min_j <r, u_k - u_j> / |r|``. Projected
+    gradient steps for all classes at once, two products of K x K and K x D arrays each,
+    come ever closer to the r that attains it, until it leaves few classes; these have
+    a quadratic program each, in the order of their distances so far. A class may be
+    skipped too if it ties with the least distance up to a relative 1e-12.
+
+    Some 10 to 20 steps are usual, so expect ``50 K**2 D`` operations: 0.4 s for 1000
+    classes of 512 features on two cores, 10 s for 5000. Tight clusters of classes
+    take more programs, and up to 10 times as long. Memory is of order ``K D``, and that
+    of some arrays of 256 x K.
 
     The paper measures the rows of a head; this is the same number of the class means.
 
@@ -98,29 +109,82 @@ def one_vs_rest_margin(vectors: np.ndarray) -> float:
     if not norms.all():
         return math.nan
     unit = vectors / norms[:, None]
-    if unit.shape[0] < unit.shape[1]:
-        unit = np.linalg.qr(unit.T)[1].T  # the same points, in K dimensions
-    bounds = 1 - _closest_cosines(unit)
-    least = math.inf
-    for k in np.argsort(bounds):
-        if bounds[k] >= least - _SLACK:
+    lower, least = _closest_others(unit)
+    if len(unit) < unit.shape[1]:
+        unit = np.ascontiguousarray(upper_factor(unit.T).T)  # as far from each other
+    greatest = curvature(unit)
+    order = np.argsort(lower)
+    for tile in tiles(len(unit), _TILE_ROWS):
+        rows = order[tile]
+        rows = rows[~beaten(lower[rows], least, unit.shape[1])]
+        if not len(rows):  # nor can any later tile
             break
-        distance = distance_from_hull(unit[k], np.delete(unit, k, axis=0))
+        if len(unit) <= _FEW:
+            found = Approach(rows, lower[rows], unit[rows], least)
+        else:
+            found = approach(unit, rows, greatest, least)
+        least = _solve(unit, found)
+        if math.isnan(least):
+            break
+    return least
+
+
+def _closest_others(unit: np.ndarray) -> tuple[np.ndarray, float]:
+    """Bound each distance by the closest other point, and the least of them."""
+    lower, least = np.empty(len(unit)), math.inf
+    for tile in tiles(len(unit), _TILE_ROWS):
+        cosines = unit[tile] @ unit.T
+        here = np.arange(len(cosines))
+        cosines[here, here + tile.start] = -np.inf
+        closest = cosines.argmax(axis=1)
+        lower[tile] = 1 - cosines[here, closest]
+        gaps = np.linalg.norm(unit[tile] - unit[closest], axis=1)
+        least = min(least, float(gaps.min()))
+    return lower, least
+
+
+def _solve(unit: np.ndarray, found: Approach) -> float:
+    """Return the least distance, by a program for each point that may have it."""
+    least = found.least
+    for i in np.argsort(np.linalg.norm(found.residuals, axis=1)):
+        if beaten(found.lower[i], least, unit.shape[1]):
+            continue
+        distance = _distance_below(least, unit, found.rows[i], found.residuals[i])
         if math.isnan(distance):
             return math.nan
         least = min(least, distance)
     return least
 
 
-def _closest_cosines(unit: np.ndarray) -> np.ndarray:
-    """Return each row's greatest inner product with another row."""
-    closest = np.empty(len(unit))
-    for tile in tiles(len(unit), _TILE_ROWS):
-        cosines = unit[tile] @ unit.T
-        rows = np.arange(len(cosines))
-        cosines[rows, rows + tile.start] = -np.inf
-        closest[tile] = cosines.max(axis=1)
-    return closest
+def _distance_below(
+    most: float, unit: np.ndarray, row: int, residual: np.ndarray
+) -> float:
+    """
+    Return the distance of a point from the hull of the others, if it is below `most`.
+
+    Few points carry the nearest one. A program for those that look most like it is
+    right if no other point would come nearer; else it is repeated with more of them.
+    """
+    gaps = unit - unit[row]
+    n_tried, carriers = min(_POINTS, len(unit) - 1), np.arange(0)
+    while True:
+        products = gaps @ residual
+        products[carriers] = np.inf
+        products[row] = -np.inf
+        tried = np.argsort(-products, kind="stable")[:n_tried]
+        weights = _weights(gaps[tried])
+        if weights is None:
+            return math.nan
+        residual = -(weights @ gaps[tried])
+        distance = float(np.linalg.norm(residual))
+        products = gaps @ residual
+        products[row] = -np.inf
+        if products.max() <= products[tried].max():
+            return distance
+        if beaten(-products.max() / distance, most, len(residual)):
+            return math.inf
+        n_tried = min(2 * n_tried, len(unit) - 1)
+        carriers = tried[weights > 0]
 
 
 def distance_from_hull(point: np.ndarray, others: np.ndarray) -> float:
@@ -138,23 +202,29 @@ def distance_from_hull(point: np.ndarray, others: np.ndarray) -> float:
     -------
     float
         The distance; NaN if the solver gives up.
-
-    Notes
-    -----
-    With G the others less the point, as columns, the nonnegative ``a`` of least
-    ``|G a|^2 + (sum(a) - 1)^2`` is in proportion to the convex weights of the point
-    of the hull nearest to zero: for weights b and a = t b the best t leaves
-    ``|G b|^2 / (1 + |G b|^2)``. No penalty has to be chosen.
     """
     gaps = others - point
+    weights = _weights(gaps)
+    return math.nan if weights is None else float(np.linalg.norm(weights @ gaps))
+
+
+def _weights(gaps: np.ndarray) -> np.ndarray | None:
+    """
+    Return the convex weights of the point of a hull nearest to zero.
+
+    With G the points, as columns, the nonnegative ``a`` of least
+    ``|G a|^2 + (sum(a) - 1)^2`` is in proportion to them: for weights b and a = t b the
+    best t leaves ``|G b|^2 / (1 + |G b|^2)``. No penalty has to be chosen.
+    """
     longest = np.linalg.norm(gaps, axis=1).max()
     if longest == 0:
-        return 0.0
-    system = np.concatenate([gaps.T / longest, np.ones((1, len(gaps)))])
+        return np.full(len(gaps), 1 / len(gaps))
+    system = np.ones((gaps.shape[1] + 1, len(gaps)))
+    system[:-1] = gaps.T / longest
     target = np.zeros(len(system))
     target[-1] = 1
     try:
         weights, _ = optimize.nnls(system, target, maxiter=max(100, 30 * len(gaps)))
     except RuntimeError:  # too many iterations
-        return math.nan
-    return float(np.linalg.norm(weights @ gaps) / weights.sum())
+        return None
+    return np.asarray(weights / weights.sum())

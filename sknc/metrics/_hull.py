@@ -1,0 +1,221 @@
+"""Bounds of the distances of many points from the convex hull of all others."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+# Distances that differ by less, relatively, are not told apart.
+_TIE = 1e-12
+# Steps of the search, and how many of them all points together may take on average.
+_STEPS = 60
+_STEPS_EACH = 20
+# Error of the sums of projected weights; they are divided by their sums.
+_SUM_ERROR = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Approach:
+    """
+    How near to the hull of all others some points are known to be.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (N,)
+        Points that may be the nearest to the hull of the others.
+    lower : ndarray of shape (N,)
+        Lower bounds of their distances.
+    residuals : ndarray of shape (N, D)
+        What leads to each from a point of its hull.
+    least : float
+        Upper bound of the least distance; attained, up to ties, if N is zero.
+    """
+
+    rows: np.ndarray
+    lower: np.ndarray
+    residuals: np.ndarray
+    least: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Where the search stands, with a row for each point that is still open."""
+
+    rows: np.ndarray  # (N,) which points
+    lower: np.ndarray  # (N,) greatest lower bounds of their distances
+    weights: np.ndarray  # (N, K) convex weights of the others
+    nearest: np.ndarray  # (N, D) these combinations
+    ahead: np.ndarray  # (N, K) weights at which the next gradient is taken
+    nearest_ahead: np.ndarray  # (N, D) these combinations
+    momentum: np.ndarray  # (N,)
+    level: np.ndarray  # (N,) what the last projection took from each weight
+
+    def only(self, kept: np.ndarray) -> "_Search":
+        """Return the search for some of the points."""
+        if kept.all():
+            return self
+        parts = {item.name: getattr(self, item.name)[kept] for item in fields(self)}
+        return replace(self, **parts)
+
+
+def beaten(lower: np.ndarray, least: float, n_features: int) -> np.ndarray:
+    """
+    Tell which points are not nearer than some distance, apart from ties.
+
+    Parameters
+    ----------
+    lower : ndarray of shape (N,)
+        Lower bounds of distances, each from inner products of unit vectors.
+    least : float
+        Distance to compare them with.
+    n_features : int
+        Length of these vectors, on which the rounding of a bound depends.
+
+    Returns
+    -------
+    ndarray of shape (N,)
+        Boolean.
+    """
+    rounding = 8 * np.sqrt(n_features) * np.finfo(np.float64).eps
+    return np.asarray(lower - rounding >= least * (1 - _TIE))
+
+
+def curvature(unit: np.ndarray) -> float:
+    """
+    Return the greatest curvature of the squared distances, halved.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (K, D)
+        The points.
+
+    Returns
+    -------
+    float
+        Greatest eigenvalue of their scatter: weights that sum to one only move along
+        differences of the points.
+    """
+    centered = unit - unit.mean(axis=0)
+    tall = len(unit) > unit.shape[1]
+    scatter = centered.T @ centered if tall else centered @ centered.T
+    return float(np.linalg.eigvalsh(scatter)[-1])
+
+
+def approach(
+    unit: np.ndarray, rows: np.ndarray, greatest: float, least: float
+) -> Approach:
+    """
+    Search the hull of all others for the nearest point, for many points at once.
+
+    Parameters
+    ----------
+    unit : ndarray of shape (K, D)
+        All points, of unit length.
+    rows : ndarray of shape (N,)
+        Which of them.
+    greatest : float
+        Their `curvature`.
+    least : float
+        Upper bound of the least distance.
+
+    Returns
+    -------
+    Approach
+        For those of the points that may still be the nearest.
+
+    Notes
+    -----
+    Accelerated projected gradients [1]_, restarted where they overshoot [2]_, on the
+    convex weights of all points: two matrix products a step. Any residual r, whatever
+    led to it, bounds the distance of u from below by ``min_j <r, u - u_j> / |r|``, so a
+    point is dropped as soon as it cannot be the nearest; errors of the search cost
+    time, not digits.
+
+    References
+    ----------
+    .. [1] A. Beck, M. Teboulle. "A fast iterative shrinkage-thresholding algorithm
+       for linear inverse problems." SIAM J. Imaging Sciences, 2009.
+    .. [2] B. O'Donoghue, E. Candès. "Adaptive restart for accelerated gradient
+       schemes." Foundations of Computational Mathematics, 2015.
+    """
+    search, n_left = _start(unit, rows), _STEPS_EACH * len(rows)
+    for _ in range(_STEPS):
+        n_left -= len(search.rows)
+        search = _step(search, unit, greatest)
+        residuals = unit[search.rows] - search.nearest
+        least = min(least, np.linalg.norm(residuals, axis=1).min())
+        search = search.only(~beaten(search.lower, least, unit.shape[1]))
+        if not len(search.rows) or n_left < 0:
+            break
+    residuals = unit[search.rows] - search.nearest
+    return Approach(search.rows, search.lower, residuals, float(least))
+
+
+def _start(unit: np.ndarray, rows: np.ndarray) -> _Search:
+    """Start with equal weights, which are the solution at an exact simplex."""
+    n_rows, n_points = len(rows), len(unit)
+    weights = np.full((n_rows, n_points), 1 / (n_points - 1))
+    weights[np.arange(n_rows), rows] = 0
+    nearest, lower = weights @ unit, np.full(n_rows, -np.inf)
+    momentum, level = np.ones(n_rows), np.zeros(n_rows)
+    return _Search(rows, lower, weights, nearest, weights, nearest, momentum, level)
+
+
+def _step(search: _Search, unit: np.ndarray, greatest: float) -> _Search:
+    """Take one step for each point that is still open."""
+    residuals = unit[search.rows] - search.nearest_ahead
+    lower, scores = _bound(residuals, unit, search.rows)
+    scores /= greatest
+    scores += search.ahead
+    weights, level = _onto_simplex(scores, search.level)
+    nearest = weights @ unit
+    moved = nearest - search.nearest
+    overshot = np.sum((search.nearest_ahead - nearest) * moved, axis=1) > 0
+    momentum = (1 + np.sqrt(1 + 4 * search.momentum**2)) / 2
+    factors = np.where(overshot, 0, (search.momentum - 1) / momentum)[:, None]
+    ahead = weights - search.weights
+    ahead *= factors
+    ahead += weights
+    return _Search(
+        search.rows,
+        np.maximum(search.lower, lower),
+        weights,
+        nearest,
+        ahead,
+        nearest + factors * moved,
+        np.where(overshot, 1, momentum),
+        level,
+    )
+
+
+def _bound(
+    residuals: np.ndarray, unit: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds that residuals give, and their products with the others."""
+    here = np.arange(len(rows))
+    products = residuals @ unit.T
+    own = products[here, rows]
+    products[here, rows] = -np.inf
+    lengths = np.linalg.norm(residuals, axis=1)
+    lower = np.full(len(rows), -np.inf)
+    np.divide(own - products.max(axis=1), lengths, out=lower, where=lengths > 0)
+    return lower, products
+
+
+def _onto_simplex(
+    values: np.ndarray, level: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Project each row onto the weights that are nonnegative and sum to one.
+
+    These are what is above a level. Newton's method finds it: what is above is convex
+    and piecewise linear in the level, so few steps do, fewer from a level close by.
+    """
+    level = np.minimum(level, values.max(axis=1) - 1 / values.shape[1])
+    while True:
+        weights = np.maximum(values - level[:, None], 0)
+        sums = weights.sum(axis=1)
+        if np.abs(sums - 1).max() <= _SUM_ERROR:
+            break
+        level = level + (sums - 1) / np.count_nonzero(weights, axis=1)
+    weights /= sums[:, None]
+    return weights, level
