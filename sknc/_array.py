@@ -228,24 +228,32 @@ def add_rows_at(
     if is_tensor(target):
         return target.index_add_(0, index, rows.to(target.dtype))
     if isinstance(target, np.ndarray):
-        n_rows = len(rows)
-        ids, position = None, index
-        if len(target) > n_rows:
-            ids, position = np.unique(index, return_inverse=True)
-        shape = (len(target) if ids is None else len(ids), n_rows)
-        values = np.ones(n_rows, dtype=rows.dtype) if factors is None else factors
-        columns = np.arange(n_rows + 1, dtype=np.int32)
-        parts = (values, position.astype(np.int32), columns)
-        summed = sparse.csc_array(parts, shape) @ rows
-        if ids is None:
-            target += summed
-        else:
-            target[ids] += summed
+        ids, sums = sums_by_index(index, rows, factors, len(target))
+        target[slice(None) if ids is None else ids] += sums
         return target
     xp = namespace(target)
     classes = xp.arange(target.shape[0], device=device_of(target))
     selected = xp.astype(index[None, :] == classes[:, None], target.dtype)
     return target + selected @ xp.astype(rows, target.dtype)
+
+
+def sums_by_index(
+    index: np.ndarray, rows: np.ndarray, factors: np.ndarray | None, n_sums: int
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """
+    Return the sum of ``factors[i] * rows[i]`` for each value of `index` (NumPy only).
+
+    If there are more values than rows, only those found: they are returned first,
+    sorted. Otherwise that is None, and there is a sum for each of ``range(n_sums)``.
+    """
+    n_rows, ids, position = len(rows), None, index
+    if n_sums > n_rows:
+        ids, position = np.unique(index, return_inverse=True)
+        n_sums = len(ids)
+    values = np.ones(n_rows, dtype=rows.dtype) if factors is None else factors
+    columns = np.arange(n_rows + 1, dtype=np.int32)
+    parts = (values, position.astype(np.int32), columns)
+    return ids, sparse.csc_array(parts, (n_sums, n_rows)) @ rows
 
 
 def add_at(target: Array, index: Array, values: Array | None) -> Array:

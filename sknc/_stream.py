@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sknc import _array
-from sknc._accumulator import Accumulator
+from sknc._accumulation import Accumulator
 from sknc._array import Array
 from sknc._labels import ClassIndex
 from sknc._validation import Batch, check_classes, not_finite

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sknc import _array
-from sknc._accumulator import Accumulator
+from sknc._accumulation import Accumulator
 from sknc._array import Array, namespace
 from sknc._labels import ClassIndex
 from sknc._moments import Moments

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from sknc import _array
-from sknc._accumulator import Accumulator
+from sknc._accumulation import Accumulator
 from sknc._array import Array, namespace
 from sknc._memo import Memo
 from sknc._moments import Moments, scatter_of_means

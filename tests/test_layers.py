@@ -13,9 +13,9 @@ PACKAGE = Path(sknc.__file__).parent
 # Left to right: a module imports only what stands in a layer before its own. Within
 # a layer no module imports another, except inside one package.
 LAYERS = [
-    {"_array", "_memo", "_version"},
+    {"_array", "_memo", "_parallel", "_version"},
     {"_moments"},
-    {"_accumulator"},
+    {"_accumulation"},
     {"statistics"},
     {"convention", "head", "held_out"},
     {"decisions", "sample_measures"},

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+_PAUSE = 0.05  # seconds
+
 
 @dataclass(frozen=True)
 class Row:
@@ -45,12 +47,18 @@ class Row:
 
 
 def medians(repeats: int, *functions: Callable[[], Any]) -> list[float]:
-    """Time the functions in turn, after one run each, and return their medians."""
+    """
+    Time the functions in turn, after one run each, and return their medians.
+
+    A pause before each run lets the threads of the last one fall asleep: those of a
+    BLAS look out for more work for some 30 ms, on cores that others would need.
+    """
     for function in functions:
         function()
     seconds: list[list[float]] = [[] for _ in functions]
     for _ in range(repeats):
         for function, times in zip(functions, seconds, strict=True):
+            time.sleep(_PAUSE)
             start = time.perf_counter()
             function()
             times.append(time.perf_counter() - start)

@@ -1,0 +1,178 @@
+"""Threads share products, and leave everything else as they found it."""
+
+import multiprocessing
+import os
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+from toys import around
+
+from sknc import NeuralCollapseAnalyzer, _parallel
+
+POSIX = hasattr(os, "fork")
+
+
+@pytest.fixture
+def four_threads(monkeypatch):
+    """As if the BLAS had four threads, whatever the machine has."""
+    monkeypatch.setattr(_parallel, "blas_threads", lambda: 4)
+
+
+def blas_threads():
+    """Return the number of threads of each BLAS, asked independently."""
+    return [e["num_threads"] for e in threadpool_info() if e["user_api"] == "blas"]
+
+
+# Teams ------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [2, 3, 4])
+def test_a_team_works_at_once_and_in_order(most, four_threads):
+    together = threading.Barrier(most, timeout=20)
+
+    def square(number):
+        together.wait()  # breaks unless all are at work
+        return number**2
+
+    with _parallel.team(most) as team:
+        assert team.size == most
+        assert list(team.map(square, range(most))) == [n**2 for n in range(most)]
+
+
+@pytest.mark.parametrize("most", [-1, 0, 1])
+def test_alone(most, four_threads):
+    with _parallel.team(most) as team:
+        assert team.size == 1
+        here = list(team.map(lambda _: threading.get_ident(), range(3)))
+        assert here == [threading.get_ident()] * 3
+
+
+def test_no_more_threads_than_the_blas_has():
+    with threadpool_limits(1, user_api="blas"), _parallel.team(8) as team:
+        assert _parallel.blas_threads() == 1
+        assert team.size == 1
+    assert _parallel.blas_threads() == max(blas_threads())
+
+
+def test_the_blas_is_held_to_the_threads_left_and_released(four_threads):
+    before = blas_threads()
+    with _parallel.team(2):
+        assert set(blas_threads()) == {2}
+    with _parallel.team(4) as team:
+        assert set(blas_threads()) == {1}
+        results = team.map(lambda n: 1 / n, [1, 0])
+        with pytest.raises(ZeroDivisionError):
+            list(results)
+    assert blas_threads() == before
+
+
+def test_released_after_an_error(four_threads):
+    before = blas_threads()
+
+    def fail():
+        with _parallel.team(4):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert blas_threads() == before
+    with _parallel.team(4) as team:
+        assert team.size == 4
+
+
+def test_a_second_team_works_alone(four_threads):
+    with _parallel.team(2) as first, _parallel.team(2) as second:
+        assert (first.size, second.size) == (2, 1)
+        assert set(blas_threads()) == {2}
+    with _parallel.team(2) as third:
+        assert third.size == 2
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 10, 11, 13])
+def test_cuts_cover_all_rows_once(n_rows, size, four_threads):
+    with _parallel.team(size) as team:
+        cut = team.cut(n_rows, 4)
+    rows = [range(n_rows)[part] for part in cut]
+    assert [row for part in rows for row in part] == list(range(n_rows))
+    assert max(map(len, rows)) <= 4
+    assert not len(cut) % size
+
+
+def size_in_child(queue):
+    with _parallel.team(2) as team:
+        queue.put((team.size, sum(team.map(abs, [-1, -2]))))
+
+
+@pytest.mark.skipif(not POSIX, reason="no fork")
+def test_after_fork(four_threads):
+    with _parallel.team(2) as team:  # held, with threads, when the process forks
+        list(team.map(abs, [1, 2]))
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
+            child = context.Process(target=size_in_child, args=(queue,))
+            child.start()
+        child.join(20)
+    assert child.exitcode == 0
+    assert queue.get() == (2, 3)
+
+
+# Accumulation ------------------------------------------------
+
+
+def samples(dtype):
+    item = around(np.random.default_rng(0).standard_normal((5, 300)), 2469, 0.7)
+    return item.X.astype(dtype), item.y
+
+
+def fitted(X, y, size, weights=None):
+    analyzer = NeuralCollapseAnalyzer()
+    for start in range(0, len(y), size):
+        batch = slice(start, start + size)
+        given = None if weights is None else weights[batch]
+        analyzer.partial_fit(X[batch], y[batch], sample_weight=given)
+    return analyzer
+
+
+def within_class_covariance(X, y, weights):
+    total = 0
+    for k in np.unique(y):
+        rows, w = X[y == k].astype(float), weights[y == k]
+        rows = rows - np.average(rows, axis=0, weights=w)
+        total = total + rows.T @ (rows * w[:, None])
+    return total / weights.sum()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", [5000, 12345, 100])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
+    sizes, team = [], _parallel.team
+    monkeypatch.setattr(_parallel, "team", lambda n: sizes.append(n) or team(n))
+    X, y = samples(dtype)
+    weights = np.random.default_rng(1).uniform(0.5, 2, len(y)) if weighted else None
+    got = fitted(X, y, size, weights).within_class_covariance_
+    assert max(sizes) >= 4  # or this says nothing of threads
+    want = within_class_covariance(
+        X, y, np.ones(len(y)) if weights is None else weights
+    )
+    error = np.abs(got - want).max() / np.abs(want).max()
+    assert error <= {"float64": 1e-12, "float32": 1e-6}[dtype]
+
+
+@pytest.mark.parametrize("n_features", [6, 300])
+def test_weights_may_begin_and_end_between_blocks(n_features):
+    X, y = samples("float64")
+    X, ones = X[:, :n_features], np.ones(3000)
+    analyzer = NeuralCollapseAnalyzer()
+    for start, weights in ((0, None), (3000, 2 * ones), (6000, None), (9000, 3 * ones)):
+        rows = slice(start, start + 3000)
+        analyzer.partial_fit(X[rows], y[rows], sample_weight=weights)
+    weights = np.repeat([1.0, 2, 1, 3], 3000)
+    want = within_class_covariance(X[:12_000], y[:12_000], weights)
+    np.testing.assert_allclose(analyzer.within_class_covariance_, want, atol=1e-12)
