@@ -13,7 +13,7 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._groups import AnyStream, merged_parts, new_stream, resumed_stream
 from sknc._stream import check_same_place
-from sknc._validation import check_batch, check_features, not_finite
+from sknc._validation import Batch, check_batch, check_features, not_finite
 from sknc._version import __version__
 from sknc.statistics import ClassStatistics
 
@@ -37,6 +37,9 @@ class CenterEstimator(BaseEstimator):
 
     def _check_parameters(self) -> None:
         """Raise for constructor parameters of no meaning."""
+
+    def _check_first(self, batch: Batch, classes: Any) -> None:
+        """Raise for parameters that cannot go with a first batch."""
 
     def __sklearn_tags__(self) -> Tags:
         """Describe the estimator to scikit-learn."""
@@ -100,10 +103,15 @@ class CenterEstimator(BaseEstimator):
         self._check_parameters()
         with _unchanged_on_error(self), _array.plain_arithmetic(X):
             batch = check_batch(self, X, y, sample_weight, reset=True)
-            stream = self._new_stream()
-            stream.update(batch)
-            self._stream = stream
+            self._stream = self._first(batch)
         return self
+
+    def _first(self, batch: Batch, classes: Any = None) -> AnyStream:
+        """Return a stream of a first batch, which the parameters can go with."""
+        self._check_first(batch, classes)
+        stream = self._new_stream()
+        stream.update(batch, classes)
+        return stream
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -145,9 +153,10 @@ class CenterEstimator(BaseEstimator):
             self._check_parameters()
         with _unchanged_on_error(self), _array.plain_arithmetic(X):
             batch = check_batch(self, X, y, sample_weight, reset=first)
-            stream = self._new_stream() if first else self._stream
-            stream.update(batch, classes)
-            self._stream = stream
+            if first:
+                self._stream = self._first(batch, classes)
+            else:
+                self._stream.update(batch, classes)
         return self
 
     def fit_batches(
@@ -176,6 +185,7 @@ class CenterEstimator(BaseEstimator):
             If a batch is malformed, or there is none. The estimator is then as it was
             before.
         """
+        self._check_parameters()
         with _unchanged_on_error(self):
             self._forget()
             for X, y, sample_weight in each_batch(batches, progress):
@@ -311,6 +321,17 @@ class CenterEstimator(BaseEstimator):
         xp = namespace(features)
         dtype = _array.working_dtype(features)
         return features if features.dtype == dtype else xp.astype(features, dtype)
+
+
+# A call with wrong arguments is told of by the qualified name, and nobody has heard of
+# this class.
+for _method in (
+    CenterEstimator.fit,
+    CenterEstimator.partial_fit,
+    CenterEstimator.fit_batches,
+    CenterEstimator.merge,
+):
+    _method.__qualname__ = _method.__name__
 
 
 def each_batch(

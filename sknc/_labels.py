@@ -27,22 +27,30 @@ class ClassIndex(Memo):
         A permutation of 0 ... K - 1.
     fixed : bool
         Whether other labels are an error.
+    of_centers : bool
+        Whether these are the classes of a fit, by which other samples are judged.
     """
 
     labels: np.ndarray
     rows: np.ndarray
     fixed: bool = False
+    of_centers: bool = False
 
     @classmethod
     def of(cls, labels: np.ndarray, *, fixed: bool = False) -> "ClassIndex":
         """Index sorted distinct labels in their own order."""
         return cls(labels, np.arange(len(labels)), fixed)
 
+    @classmethod
+    def of_fitted(cls, labels: np.ndarray) -> "ClassIndex":
+        """Index the classes of a fit; samples of others cannot be judged by it."""
+        return cls(labels, np.arange(len(labels)), fixed=True, of_centers=True)
+
     def including(self, y: Array) -> "ClassIndex":
         """Return an index that knows the labels in `y` too."""
         if self.fixed:
             return self
-        found = np.unique(_array.to_numpy(_distinct(y)))
+        found = distinct_labels(y)
         if not len(self.labels):
             return ClassIndex.of(found)
         self.check_kind(found)
@@ -122,12 +130,17 @@ class ClassIndex(Memo):
 
     def unknown_label(self, y: Array) -> ValueError:
         """Return the error for labels that are not among the classes."""
-        found = np.setdiff1d(_array.to_numpy(y), self.labels)
+        found = np.setdiff1d(_array.to_numpy(y), self.labels)[:5].tolist()
+        known = f"{len(self.labels)} classes {_shortened(self.labels)}"
+        if self.of_centers:
+            return ValueError(
+                f"y holds labels {found} of which no sample was fitted: expected only "
+                f"the {known}. Drop these rows, or fit samples of every class; in "
+                "cross-validation with cv=StratifiedKFold()."
+            )
         return ValueError(
-            f"y holds labels {found[:5].tolist()} that are not among the "
-            f"{len(self.labels)} classes {_shortened(self.labels)}: "
-            "expected only those. "
-            "Name every class in the first partial_fit(X, y, classes=...)."
+            f"y holds labels {found} that are not among the {known} named by classes=: "
+            "expected only those. Name every class there, or leave classes= out."
         )
 
     def check_kind(self, y: np.ndarray) -> None:
@@ -149,5 +162,7 @@ def _shortened(labels: np.ndarray) -> str:
     return f"[{', '.join(map(repr, first))}, ..., {last[0]!r}]"
 
 
-def _distinct(y: Array) -> Array:
-    return namespace(y).unique_values(y) if _array.is_tensor(y) else y
+def distinct_labels(y: Array) -> np.ndarray:
+    """Return the sorted distinct labels of a checked batch."""
+    found = namespace(y).unique_values(y) if _array.is_tensor(y) else y
+    return np.unique(_array.to_numpy(found))

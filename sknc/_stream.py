@@ -83,8 +83,8 @@ class Stream:
         if not np.array_equal(self.index.labels, labels):
             msg = (
                 f"classes={labels.tolist()[:10]} is not the same as on the last "
-                "call to "
-                f"partial_fit: expected the classes {self.index.labels.tolist()[:10]}."
+                f"call to partial_fit: expected the classes "
+                f"{self.index.labels.tolist()[:10]}, or no classes=."
             )
             raise ValueError(msg)
         return self.index

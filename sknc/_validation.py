@@ -53,6 +53,8 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
     stay on their device, where the flag may have to be waited for. For NumPy arrays it
     is None: whoever goes through their numbers next is to look.
     """
+    if getattr(X, "ndim", 2) != 2:
+        raise _not_rows(X, type(estimator).__name__)
     if _array.is_tensor(X):
         return _check_tensor(estimator, X, reset=reset)
     if not reset and _needs_no_conversion(estimator, X):
@@ -97,6 +99,22 @@ def _dispatched(X: Any) -> bool:
     )
 
 
+def _not_rows(X: Any, name: str) -> ValueError:
+    """Return the error for features that are not of two axes."""
+    remedy = (
+        "Reshape your data with X.reshape(1, -1) if it is one sample, or "
+        "X.reshape(-1, 1) if it is one feature."
+        if X.ndim < 2
+        else "Flatten or pool the other axes, for example with X.mean(axis=(2, 3)) for "
+        "images and X.reshape(-1, X.shape[-1]) for tokens, with y.reshape(-1)."
+    )
+    return ValueError(
+        f"Expected 2D array, got {X.ndim}D {type(X).__name__} of shape "
+        f"{tuple(X.shape)} instead: {name} takes features of shape (n_samples, "
+        f"n_features). {remedy}"
+    )
+
+
 def not_finite(X: Array) -> ValueError:
     """Return the error for features with NaN or infinity."""
     xp = namespace(X)
@@ -114,14 +132,6 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
     torch = _array.torch_module()
     assert torch is not None
     name = type(estimator).__name__
-    if X.ndim != 2:
-        msg = (
-            f"Expected 2D array, got {X.ndim}D tensor of shape {tuple(X.shape)} "
-            "instead: "
-            f"{name} takes features of shape (n_samples, n_features). Flatten or pool "
-            "other axes, or reshape your data with X.reshape(1, -1) for one sample."
-        )
-        raise ValueError(msg)
     for count, what in zip(X.shape, ("sample", "feature"), strict=True):
         if not count:
             msg = (
@@ -151,33 +161,26 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
 # Labels -----------------------------------------------------------------------
 
 
-def check_labels(y: Any, n_samples: int) -> Array:
+def check_labels(y: Any, n_samples: int, name: str) -> Array:
     """Return one label a sample: an integer tensor, or a NumPy array of any kind."""
     if y is None:
         msg = (
-            "requires y to be passed, but the target y is None: expected one class "
-            "label a sample."
+            f"{name} requires y to be passed, but the target y is None: expected one "
+            "class label a sample."
         )
         raise ValueError(msg)
     if _array.is_tensor(y):
         y = y.detach()
-        if y.ndim != 1 or y.is_floating_point() or y.is_complex():
+        if y.ndim != 1:
+            raise _not_one_label(y, "dim")
+        if y.is_floating_point() or y.is_complex():
             msg = (
                 "y must be a 1-D tensor of integer class labels, got shape "
-                f"{tuple(y.shape)} and {y.dtype}. Soft or one-hot labels have "
-                "no class: "
-                "use y.argmax(dim=1)."
+                f"{tuple(y.shape)} and {y.dtype}: convert whole numbers with y.long()."
             )
             raise ValueError(msg)
     elif not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"):
-        if array_api_compat.is_array_api_obj(y):
-            y = _array.to_numpy(y)
-        y = column_or_1d(y, warn=True)
-        if y.dtype.kind == "O":
-            y = _plain_strings(y)
-        if y.dtype.kind not in "iub":
-            assert_all_finite(y, input_name="y")
-            check_classification_targets(y)
+        y = _host_labels(y)
     if y.shape[0] != n_samples:
         msg = (
             f"X and y have inconsistent numbers of samples: expected {n_samples} "
@@ -186,6 +189,62 @@ def check_labels(y: Any, n_samples: int) -> Array:
         )
         raise ValueError(msg)
     return y
+
+
+def _host_labels(y: Any) -> np.ndarray:
+    """Return labels of any kind as a NumPy array of one axis."""
+    if array_api_compat.is_array_api_obj(y):
+        y = _array.to_numpy(y)
+    if isinstance(y, (list, tuple)) and y and np.ndim(y[0]):
+        y = np.asarray(y)
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
+        raise _not_one_label(np.asarray(y), "axis")
+    labels: np.ndarray = column_or_1d(y, warn=True)
+    if labels.dtype.kind == "O":
+        labels = _plain_strings(labels)
+    if labels.dtype.kind not in "iub":
+        _check_kind_of_labels(labels)
+    return labels
+
+
+def _check_kind_of_labels(y: np.ndarray) -> None:
+    """Refuse what are no class labels, in scikit-learn's words and some more."""
+    try:
+        assert_all_finite(y, input_name="y")
+    except ValueError as error:
+        msg = f"{error} Expected a class label of every sample: drop the other rows."
+        raise ValueError(msg) from None
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        what = str(error).partition(". ")[0]
+        msg = (
+            f"{what}. Expected class labels as y, not measurements: pass the labels, "
+            "or bin the numbers first, for example with np.digitize."
+        )
+        raise ValueError(msg) from None
+
+
+def _not_one_label(y: Array, axis: str) -> ValueError:
+    """Return the error for labels that are not of one axis."""
+    shape = tuple(y.shape)
+    host = _array.to_numpy(y)
+    # Fractions, and whole numbers that sum to one, are of classes; others are labels.
+    is_soft = y.ndim > 1 and (
+        host.dtype.kind == "f"
+        or (host.dtype.kind in "biu" and (host.sum(-1) == 1).all())
+    )
+    remedy = (
+        f"Soft or one-hot labels have no class: use y.argmax({axis}={y.ndim - 1})."
+        if is_soft
+        else "Flatten labels of sequences with y.reshape(-1), and their features with "
+        "X.reshape(-1, X.shape[-1])."
+    )
+    return ValueError(
+        f"y should be a 1d array of one class label a row of X, got shape {shape} and "
+        f"{y.dtype}. {remedy}"
+    )
 
 
 def _plain_strings(y: np.ndarray) -> np.ndarray:
@@ -240,7 +299,7 @@ def check_batch(
 ) -> Batch:
     """Check one batch; nothing of the estimator but its feature names changes."""
     features, invalid = check_features(estimator, X, reset=reset)
-    labels = check_labels(y, features.shape[0])
+    labels = check_labels(y, features.shape[0], type(estimator).__name__)
     weights = check_weights(sample_weight, features)
     if weights is None:
         return Batch(features, labels, None, invalid)
@@ -297,6 +356,7 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     like : array of shape (..., D)
         Features, for their library, device and width.
     """
+    check_head_shape(head, classes, like.shape[-1])
     weights, bias, head_classes = _head_parts(head)
     xp = namespace(like)
     weights = _array.move_like(weights, like, xp.float64)
@@ -306,14 +366,17 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
         weights = weights[None, :]
     if bias is not None and bias.shape[0] == 1 and weights.shape[0] > 1:
         bias = xp.broadcast_to(bias, (weights.shape[0],))
-    if weights.shape[0] == 1 and len(classes) == 2:
+    if _is_one_sided(weights.shape[0], classes, head_classes):
         # One row decides by its sign, which two opposite halves do as well.
         weights = xp.concat([-weights / 2, weights / 2])
         bias = None if bias is None else xp.concat([-bias / 2, bias / 2])
-    _check_head_shape(weights, bias, len(classes), like.shape[-1], head_classes)
-    for part, what in ((weights, "weights"), (bias, "bias")):
+    for part, what in ((weights, "weights hold"), (bias, "bias holds")):
         if part is not None and not bool(xp.all(xp.isfinite(part))):
-            msg = f"The head's {what} hold NaN or infinity: expected finite numbers."
+            msg = (
+                f"The head's {what} NaN or infinity: expected finite numbers. Take the "
+                "head of an epoch before training diverged, or measure without it: "
+                "head=None."
+            )
             raise ValueError(msg)
     if head_classes is not None:
         order = _row_order(head_classes, classes)
@@ -334,36 +397,111 @@ def _head_parts(head: Any) -> tuple[Any, Any, np.ndarray | None]:
         return head[0], head[1], None
     if hasattr(head, "shape"):
         return head, None, None
-    hint = " Fit it first." if hasattr(head, "fit") else ""
     msg = (
         "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, "
-        f"(weights, bias) or weights, got {type(head).__name__}.{hint}"
+        f"(weights, bias) or weights, got {type(head).__name__}.{_hint(head)}"
     )
     raise TypeError(msg)
 
 
-def _check_head_shape(
-    weights: Array,
-    bias: Array | None,
-    n_classes: int,
-    n_features: int,
-    head_classes: np.ndarray | None,
+def _hint(head: Any) -> str:
+    """Return what to do about something that is no head, with a space before."""
+    torch = _array.torch_module()
+    if torch is not None and isinstance(head, torch.nn.Module):
+        layers = [
+            name
+            for name, layer in head.named_modules()
+            if isinstance(layer, torch.nn.Linear)
+        ]
+        if layers:
+            last = layers[-1]
+            path = f".{last}" if last.isidentifier() else f".get_submodule({last!r})"
+            return f" Pass its last linear layer, such as model{path}."
+    if isinstance(head, type):
+        return " Pass an object of it."
+    return " Fit it first." if hasattr(head, "fit") else ""
+
+
+def is_head(candidate: Any) -> bool:
+    """Whether something can only be a head, and neither features nor labels."""
+    if isinstance(candidate, tuple):
+        return len(candidate) == 2 and np.ndim(candidate[0]) == 2
+    return hasattr(candidate, "coef_") or hasattr(candidate, "weight")
+
+
+def check_head_kind(head: Any) -> None:
+    """Refuse what has no weights of a linear classifier."""
+    _head_parts(head)
+
+
+def check_head_shape(
+    head: Any, classes: np.ndarray, n_features: int, *, complete: bool = True
 ) -> None:
-    rows = n_classes if head_classes is None else max(len(head_classes), n_classes)
-    if tuple(weights.shape) != (rows, n_features):
+    """
+    Refuse a head that does not go with classes and features, without its numbers.
+
+    Parameters
+    ----------
+    head : object
+        As in `check_head`.
+    classes : ndarray of shape (K,)
+        Sorted labels.
+    n_features : int
+        Width of the features.
+    complete : bool, default=True
+        Whether these are all classes; if not, rows of others are no error.
+    """
+    weights, bias, head_classes = _head_parts(head)
+    shape = _shape_of(weights)
+    shape = (1, *shape) if len(shape) == 1 else shape
+    n_rows = 2 if _is_one_sided(shape[0], classes, head_classes) else shape[0]
+    wanted = len(classes) if head_classes is None else len(head_classes)
+    spare = not complete and head_classes is None and n_rows > wanted
+    if shape[1:] != (n_features,) or (n_rows != wanted and not spare):
+        more = "" if complete or head_classes is not None else " or more"
         msg = (
-            f"The head has weights of shape {tuple(weights.shape)}, but there are "
-            f"{n_classes} classes of {n_features} features: expected ({rows}, "
-            f"{n_features}). Pass the layer that reads these features; if some of its "
-            "classes have no samples, name all with partial_fit(X, y, classes=...)."
+            f"The head has weights of shape {shape}, but there are {len(classes)} "
+            f"classes of {n_features} features: expected ({wanted}{more}, "
+            f"{n_features}). {_remedy_of_shape(shape, wanted, n_features, bool(more))}"
         )
         raise ValueError(msg)
-    if bias is not None and bias.shape[0] != weights.shape[0]:
+    n_biases = n_rows if bias is None else int(np.prod(_shape_of(bias)))
+    if n_biases not in (1, shape[0]) and bias is not None:
         msg = (
-            f"The head has a bias of {bias.shape[0]} entries and weights of "
-            f"{weights.shape[0]} rows: expected one entry a row."
+            f"The head has a bias of {n_biases} entries and weights of {shape[0]} "
+            "rows: expected one entry a row. Pass weights and bias of one layer."
         )
         raise ValueError(msg)
+    if head_classes is not None:
+        _row_order(head_classes, classes)
+
+
+def _shape_of(values: Any) -> tuple[int, ...]:
+    return tuple(values.shape) if hasattr(values, "shape") else np.shape(values)
+
+
+def _is_one_sided(
+    n_rows: int, classes: np.ndarray, head_classes: np.ndarray | None
+) -> bool:
+    """Whether one row stands for two classes, of which it favors the second."""
+    return n_rows == 1 and len(classes if head_classes is None else head_classes) == 2
+
+
+def _remedy_of_shape(
+    shape: tuple[int, ...], n_rows: int, n_features: int, more: bool
+) -> str:
+    if shape == (n_features, n_rows) or (
+        more and len(shape) == 2 and shape[0] == n_features and shape[1] > n_rows
+    ):
+        return "It would fit transposed: pass weights.T."
+    if shape[1:] != (n_features,):
+        return "Pass the layer that reads these features."
+    if shape[0] < n_rows:
+        return "Pass the layer that tells these classes apart, with a row for each."
+    return (
+        "If some of its classes have no samples, name all with classes= of fit_batches "
+        "or of the first partial_fit; else pass the layer of these classes."
+    )
 
 
 def _row_order(head_classes: Any, classes: np.ndarray) -> np.ndarray:
@@ -377,7 +515,7 @@ def _row_order(head_classes: Any, classes: np.ndarray) -> np.ndarray:
     if len(missing):
         msg = (
             f"The head does not know the classes {missing[:5].tolist()}: expected the "
-            "labels it was fitted on."
+            f"labels it was fitted on, such as {labels[:5].tolist()}."
         )
         raise ValueError(msg)
     return rows

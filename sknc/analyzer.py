@@ -13,11 +13,19 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator, each_batch
 from sknc._groups import check_finite, deal
-from sknc._validation import check_batch, check_head
+from sknc._labels import distinct_labels
+from sknc._validation import (
+    Batch,
+    check_batch,
+    check_classes,
+    check_head,
+    check_head_kind,
+    check_head_shape,
+)
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated, Evaluation
 from sknc.head import LinearHead
-from sknc.jackknife import errors_of_report, errors_of_score
+from sknc.jackknife import errors_of_report, errors_of_score, lone_classes
 from sknc.metrics import TABLE, neco_scores, select
 from sknc.metrics._geometry import centered_means, spectrum
 from sknc.report import NCReport, build_report, metric_values
@@ -43,20 +51,24 @@ class NeuralCollapseAnalyzer(
         scikit-learn linear classifier, ``(weights, bias)``, or weights of shape
         (n_classes, n_features). Its rows are in the order of ``classes_`` unless it
         has ``classes_`` of its own. Read whenever a report is made, so a layer in
-        training is seen as it then is. Without a head, metrics of heads are left out.
+        training is seen as it then is; only its kind and shape are checked before, with
+        the first batch. Without a head, metrics of heads are left out.
     convention : str or Convention, default="default"
         Choices on which papers differ: "default", "papyan2020", "han2022", "zhu2021",
         "frequency", "he_su2023", or a `Convention`.
     metrics : "default", "all", or list of str, default="default"
-        What to report; keys are listed by `sknc.metrics.catalogue`.
+        What to report: keys, or groups of them such as "NC1", which
+        `sknc.metrics.catalogue` lists.
     covariance : bool, default=True
         Whether to keep the (n_features, n_features) scatter. Without it memory is
-        O(n_classes * n_features), and ``nc1_pinv`` comes from `score` only.
+        O(n_classes * n_features), and ``nc1_pinv`` comes from `score` only; so too
+        after a merge with an analyzer that did without.
     n_jackknife : int, default=0
         Number of groups, at least 2, that samples are dealt to for standard errors by
         the delete-a-group jackknife (``report.standard_error``); 0 for none. Each
         group takes the memory of one more state; there is no extra pass. Errors of
-        `score` take the centers as given.
+        `score` are about the scored samples and take the centers as given; metrics
+        that depend on the fitted class means alone keep the error of `report`.
 
     Attributes
     ----------
@@ -152,6 +164,18 @@ class NeuralCollapseAnalyzer(
             raise ValueError(msg)
         Convention.preset(self.convention)
         select(self.metrics)
+        if self.head is not None:
+            check_head_kind(self.head)
+
+    def _check_first(self, batch: Batch, classes: Any) -> None:
+        """Refuse a head that no further batch and no other state would make fit."""
+        if self.head is None:
+            return
+        found = (
+            distinct_labels(batch.labels) if classes is None else check_classes(classes)
+        )
+        n_features = int(batch.features.shape[1])
+        check_head_shape(self.head, found, n_features, complete=classes is not None)
 
     # Reports --------------------------------------------------------------------
 
@@ -176,16 +200,27 @@ class NeuralCollapseAnalyzer(
         seen = statistics.observed_only()
         convention = Convention.preset(self.convention)
         with _array.plain_arithmetic(statistics.moments.sums):
-            head = self._linear_head(statistics)
+            head = _rows_of(self._linear_head(statistics), statistics)
             parts = self._stream.parts()
+            keys = self._keys(seen.n_classes)
             return build_report(
                 seen,
-                head=_rows_of(head, statistics),
+                head=head,
                 convention=convention,
                 metrics=self.metrics,
                 n_unobserved=statistics.n_classes - seen.n_classes,
-                standard_error=errors_of_report(parts, head, convention, self.metrics),
+                standard_error=errors_of_report(parts, head, convention, keys),
+                lone_classes=lone_classes(parts),
+                lost_scatter=self._keeps_scatter and seen.moments.scatter is None,
             )
+
+    def _keys(self, n_classes: int) -> list[str]:
+        """Return the metrics that were asked for and are not too costly."""
+        return [
+            metric.key
+            for metric in select(self.metrics)
+            if not metric.left_out(self.metrics, n_classes)
+        ]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> NCReport:
         """
@@ -277,12 +312,7 @@ class NeuralCollapseAnalyzer(
         """Return one evaluation, or one a group."""
         convention = Convention.preset(self.convention)
         head = self._linear_head(statistics)
-        n_classes = len(statistics.observed)
-        keys = {
-            metric.key
-            for metric in select(self.metrics)
-            if not metric.left_out(self.metrics, n_classes)
-        }
+        keys = set(self._keys(len(statistics.observed)))
         return [
             Evaluation(statistics, head, convention, keys)
             for _ in range(max(1, self._n_groups))
@@ -292,12 +322,15 @@ class NeuralCollapseAnalyzer(
         self, statistics: ClassStatistics, found: list[Evaluated]
     ) -> NCReport:
         convention = Convention.preset(self.convention)
-        head = self._linear_head(statistics)
-        rows = _rows_of(head, statistics)
+        rows = _rows_of(self._linear_head(statistics), statistics)
         whole = merge_all(found)
         parts = self._stream.parts()
-        errors = errors_of_report(parts, head, convention, self.metrics)
-        errors |= errors_of_score(found, rows, convention, self.metrics)
+        keys = self._keys(whole.held_out.n_classes)
+        of_samples = [key for key in keys if TABLE[key].of_samples]
+        of_fit = [key for key in keys if not TABLE[key].of_samples]
+        # The centers are as given. What depends on them alone has the fit's error.
+        errors = errors_of_report(parts, rows, convention, of_fit)
+        errors |= errors_of_score(found, rows, convention, of_samples)
         return build_report(
             whole.held_out,
             head=rows,
@@ -307,6 +340,7 @@ class NeuralCollapseAnalyzer(
             metrics=self.metrics,
             n_unobserved=statistics.n_classes - whole.held_out.n_classes,
             standard_error=errors,
+            lone_classes=lone_classes(parts),
         )
 
     def _linear_head(self, statistics: ClassStatistics) -> LinearHead | None:
@@ -341,7 +375,7 @@ class NeuralCollapseAnalyzer(
 
         References
         ----------
-        .. [1] M. B. Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
+        .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
            neural collapse based out-of-distribution detection." ICLR 2024.
            https://arxiv.org/abs/2310.06823
 
@@ -510,7 +544,9 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     """
     Score an analyzer, or a pipeline that ends in one, with every metric.
 
-    A scorer for scikit-learn: ``cross_validate(..., scoring=nc_scorer)``.
+    A scorer for scikit-learn: ``cross_validate(..., scoring=nc_scorer)``. The values
+    are those of the report, so of most metrics lower is better: `GridSearchCV`, which
+    picks the greatest, is to be given ``refit="score"``, as below, or a callable.
 
     Parameters
     ----------
@@ -526,15 +562,51 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     dict of str to float
         Metrics by key, and "score": the report as a number, greater is more collapsed.
 
+    Raises
+    ------
+    TypeError
+        If the score of the estimator is no report.
+    ValueError
+        If a class has samples in `X` but none was fitted. Folds of sorted data are like
+        that, so pass ``cv=StratifiedKFold()``: an analyzer is no classifier, for which
+        scikit-learn would take it by itself.
+
+    See Also
+    --------
+    sknc.metrics.catalogue : Says which direction each metric has.
+
+    Notes
+    -----
+    ``refit="nc1_pinv"`` would pick the *least* collapsed. The least value is picked by
+    ``refit=lambda results: results["mean_test_nc1_pinv"].argmin()``.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.model_selection import cross_validate
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.model_selection import (
+    ...     GridSearchCV, StratifiedKFold, cross_validate
+    ... )
+    >>> from sklearn.pipeline import make_pipeline
     >>> from sknc import NeuralCollapseAnalyzer, nc_scorer
     >>> X, y = load_iris(return_X_y=True)
-    >>> results = cross_validate(NeuralCollapseAnalyzer(), X, y, scoring=nc_scorer)
+    >>> model, options = NeuralCollapseAnalyzer(), {"scoring": nc_scorer}
+    >>> options["cv"] = StratifiedKFold()  # y is sorted
+    >>> results = cross_validate(model, X, y, **options)
     >>> results["test_nc1_trace_ratio"].shape
     (5,)
+    >>> grid = {"pca__n_components": [2, 3]}
+    >>> model = make_pipeline(PCA(), model)
+    >>> search = GridSearchCV(model, grid, refit="score", **options).fit(X, y)
+    >>> search.best_params_
+    {'pca__n_components': 2}
     """
     report = estimator.score(X, y)
+    if not isinstance(report, NCReport):
+        msg = (
+            "nc_scorer expected a NeuralCollapseAnalyzer or a pipeline that ends in "
+            f"one, got {type(estimator).__name__}, whose score is no NCReport. Leave "
+            "scoring=nc_scorer out to use that score."
+        )
+        raise TypeError(msg)
     return {"score": float(report), **report.to_dict()}

@@ -15,7 +15,7 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator
 from sknc._labels import ClassIndex
-from sknc._validation import check_head, check_labels, check_weights
+from sknc._validation import check_head, check_labels, check_weights, is_head
 from sknc.decisions import AffineRule, decide_all, head_rule, nearest_center_rule
 from sknc.statistics import ClassStatistics
 
@@ -378,7 +378,7 @@ class NearestClassCenter(
             If the input is malformed.
         """
         predicted = _array.to_numpy(self.predict(X))
-        labels = _array.to_numpy(check_labels(y, len(predicted)))
+        labels = _array.to_numpy(check_labels(y, len(predicted), type(self).__name__))
         ClassIndex.of(self.classes_).check_kind(labels)
         weights = check_weights(sample_weight, predicted)
         return float(np.average(predicted == labels, weights=weights))
@@ -410,6 +410,12 @@ class NearestClassCenter(
             If the input is malformed or the head does not fit.
         """
         statistics = self.statistics_
+        if is_head(y):
+            msg = (
+                f"agreement expected class labels as y, got {type(y).__name__}, which "
+                "is a head: the order is agreement(X, head, y)."
+            )
+            raise TypeError(msg)
         with _array.plain_arithmetic(X):
             features = self._check_new(X, "agreement")
             truth = None
@@ -424,8 +430,8 @@ class NearestClassCenter(
         )
 
     def _true_rows(self, features: Array, y: Any) -> np.ndarray:
-        labels = check_labels(y, features.shape[0])
-        index = ClassIndex.of(self.classes_, fixed=True)
+        labels = check_labels(y, features.shape[0], type(self).__name__)
+        index = ClassIndex.of_fitted(self.classes_)
         rows, unknown = index.encode(labels, features)
         if unknown:
             raise index.unknown_label(labels)

@@ -83,7 +83,7 @@ class Evaluation:
     ) -> None:
         self._centers = statistics.observed_only()
         self._convention = convention
-        self._index = ClassIndex.of(self._centers.classes, fixed=True)
+        self._index = ClassIndex.of_fitted(self._centers.classes)
         moments = self._centers.moments
         xp = namespace(moments.sums)
         self._all_rows = _array.move_like(statistics.observed, moments.sums, xp.int64)

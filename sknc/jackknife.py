@@ -1,17 +1,16 @@
 """Delete-a-group jackknife: errors of metrics from the states of groups of samples."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from sknc import _array
 from sknc._groups import leave_one_out
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated
 from sknc.head import LinearHead
-from sknc.metrics import select
+from sknc.metrics import TABLE
 from sknc.report import metric_values
 from sknc.statistics import ClassStatistics
 
@@ -58,7 +57,7 @@ def errors_of_report(
     parts: Sequence[ClassStatistics | None],
     head: LinearHead | None,
     convention: Convention,
-    metrics: str | Iterable[str],
+    keys: Sequence[str],
 ) -> dict[str, float]:
     """
     Return errors of metrics of fitted samples.
@@ -68,40 +67,61 @@ def errors_of_report(
     parts : sequence of ClassStatistics or None
         Statistics of each group.
     head : LinearHead or None
-        Rows of all classes of all groups.
+        Rows of all classes that have samples in some group.
     convention : Convention
         Choices.
-    metrics : "default", "all", or iterable of str
+    keys : sequence of str
         What to compute.
 
     Returns
     -------
     dict of str to float
-        Standard errors.
+        Standard errors. Metrics of the head alone, which no sample changes, have zero;
+        others NaN if a class has samples in one group only.
     """
     held = [part for part in parts if part is not None]
     if len(held) < 2:
         return {}
-    labels = np.unique(np.concatenate([part.classes for part in held]))
+    labels = np.unique(np.concatenate([_observed(part) for part in held]))
+    of_head = [key for key in keys if TABLE[key].of_head]
 
     def values(statistics: ClassStatistics) -> dict[str, float]:
         seen = statistics.observed_only()
         if seen.n_classes < len(labels):  # another question without that class
-            return dict.fromkeys((metric.key for metric in select(metrics)), math.nan)
-        rows = None
-        if head is not None:
-            index = np.searchsorted(labels, seen.classes)
-            rows = head.rows(_array.move_like(index, head.weights))
-        return metric_values(seen, head=rows, convention=convention, metrics=metrics)
+            own = metric_values(seen, head=head, convention=convention, metrics=of_head)
+            return {**dict.fromkeys(keys, math.nan), **own}
+        return metric_values(seen, head=head, convention=convention, metrics=keys)
 
     return _errors(held, values)
+
+
+def lone_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
+    """
+    Return the classes all of whose samples are in one group.
+
+    Parameters
+    ----------
+    parts : sequence of ClassStatistics or None
+        Statistics of each group.
+
+    Returns
+    -------
+    list
+        Labels that are missing without that group.
+    """
+    held = [_observed(part) for part in parts if part is not None]
+    if len(held) < 2:
+        return []
+    labels, n_groups = np.unique(np.concatenate(held), return_counts=True)
+    lone: list[Any] = labels[n_groups == 1].tolist()
+    return lone
 
 
 def errors_of_score(
     parts: Sequence[Evaluated],
     head: LinearHead | None,
     convention: Convention,
-    metrics: str | Iterable[str],
+    keys: Sequence[str],
 ) -> dict[str, float]:
     """
     Return errors of metrics of scored samples, their centers taken as given.
@@ -114,13 +134,13 @@ def errors_of_score(
         Rows of the classes of the centers.
     convention : Convention
         Choices.
-    metrics : "default", "all", or iterable of str
-        What to compute.
+    keys : sequence of str
+        What to compute: metrics that depend on the samples.
 
     Returns
     -------
     dict of str to float
-        Standard errors of the metrics that depend on the samples.
+        Standard errors.
     """
     if len(parts) < 2:
         return {}
@@ -132,13 +152,15 @@ def errors_of_score(
             decisions=found.decisions,
             measures=found.measures,
             convention=convention,
-            metrics=metrics,
+            metrics=keys,
         )
 
-    # Metrics of the centers alone do not change with the samples.
-    of_samples = {metric.key for metric in select(metrics) if metric.of_samples}
-    errors = _errors(parts, values)
-    return {key: error for key, error in errors.items() if key in of_samples}
+    return _errors(parts, values)
+
+
+def _observed(part: ClassStatistics) -> np.ndarray:
+    labels: np.ndarray = part.classes[part.observed]
+    return labels
 
 
 def _errors(

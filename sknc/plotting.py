@@ -181,7 +181,7 @@ class CollapseTrajectoryDisplay:
         metrics : iterable of str, default=None
             Keys to draw, one panel each. By default ``nc1_pinv``, ``nc2_equinorm``,
             ``nc2_equiangular``, ``nc3_self_duality``, ``nc4_mismatch`` and
-            ``nc4_head_accuracy``, those that the reports have.
+            ``nc4_head_accuracy``, those that any of the reports has.
         epoch_scale : {"linear", "log"}, default="linear"
             Of the horizontal axis.
         line_kw : mapping, default=None
@@ -212,16 +212,16 @@ class CollapseTrajectoryDisplay:
             self._draw(panel, key, dict(line_kw or {}))
             self._mark_terminal_phase(panel, key)
             _set_epoch_scale(panel, self.epochs, epoch_scale)
-            if len(panel.get_legend_handles_labels()[0]) > 1:
+            if panel.get_legend_handles_labels()[1] not in ([], ["train"]):
                 panel.legend(frameon=False, fontsize=9)
         return self
 
     def _chosen(self, metrics: Iterable[str] | None) -> list[str]:
-        known = self.train if metrics is None else self.train | self.held_out
+        known = self.train | self.held_out
         keys = [*_TITLES] if metrics is None else list(metrics)
         held = [key for key in keys if key in known]
         if metrics is None:
-            return held or [*self.train]
+            return held or [*known]
         if not keys or len(held) < len(keys):
             wrong = [key for key in keys if key not in known]
             msg = (

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
@@ -13,10 +13,12 @@ from sknc import _array
 from sknc.convention import Convention
 from sknc.decisions import Decisions
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
+from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.metrics import TABLE, nc1_within_fraction, select
-from sknc.metrics._caveats import caveat
+from sknc.metrics._caveats import SINGLE_SAMPLES, caveat, has_single_samples
 from sknc.metrics._geometry import centered_means, spectrum, spectrum_key
+from sknc.metrics._missing import remedy
+from sknc.metrics._table import did_you_mean
 from sknc.metrics.duality import head_cosines
 from sknc.metrics.sample_margins import margin_quantiles
 from sknc.metrics.variability import per_class_pinv
@@ -38,6 +40,7 @@ class _Content:
     condition: float | None = None
     quantiles: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
     standard_error: Mapping[str, float] = field(default_factory=dict)
+    _missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class NCReport(float):
@@ -63,7 +66,9 @@ class NCReport(float):
         class's part of the total), "head_cosine", "ncc_recall", "head_recall" and
         "mismatch".
     notes : mapping of str to str
-        For a key whose value is NaN, infinite or bounded away from its ideal: why.
+        For a key whose value is NaN, infinite, bounded away from its ideal or left
+        out although asked for by name: why. For "classes", "covariance", "score" and
+        "standard_error": what concerns all of the report.
     convention : Convention
         Choices that the values depend on.
     n_samples, n_classes, n_features : int
@@ -78,7 +83,9 @@ class NCReport(float):
         Quantiles of the margins, for those of ``nc4_ncc_margin`` and
         ``nc4_cosine_margin`` that were asked for.
     standard_error : mapping of str to float
-        Delete-a-group jackknife error of each metric, if groups were kept.
+        Delete-a-group jackknife error of each metric, if groups were kept: of a score
+        about the scored samples, but of metrics that depend on the fitted class means
+        alone about the fitted samples.
 
     Examples
     --------
@@ -130,18 +137,17 @@ class NCReport(float):
         raise AttributeError(self._missing(name))
 
     def _missing(self, key: str) -> str:
-        held = ", ".join(self.keys())
         if key in TABLE:
-            needs = " and ".join(TABLE[key].needs)
-            return (
-                f"This report has no {key!r}: it was not asked for, or its input was "
-                f"missing (it needs {needs}). The report has: {held}."
-            )
-        return f"There is no metric {key!r}. The report has: {held}."
+            return f"This report has no {key!r}. {self._content._missing[key]}"
+        return (
+            f"There is no metric {key!r}.{did_you_mean(key)} sknc.metrics.catalogue() "
+            "lists all, keys() those of this report."
+        )
 
     def __dir__(self) -> list[str]:
         """List the metrics too."""
-        return [*super().__dir__(), *self.keys(), *self._content.__dataclass_fields__]
+        parts = (name for name in self._content.__dataclass_fields__ if name[0] != "_")
+        return [*super().__dir__(), *self.keys(), *parts]
 
     def __contains__(self, key: object) -> bool:
         """Whether the report has that metric."""
@@ -329,6 +335,8 @@ def build_report(
     metrics: str | Iterable[str] = "default",
     n_unobserved: int = 0,
     standard_error: Mapping[str, float] | None = None,
+    lone_classes: Sequence[Any] = (),
+    lost_scatter: bool = False,
 ) -> NCReport:
     """
     Compute the selected metrics of checked values.
@@ -351,39 +359,50 @@ def build_report(
         Classes that were left out for want of samples.
     standard_error : mapping of str to float, optional
         Jackknife errors.
+    lone_classes : sequence, default=()
+        Labels of classes that are missing without one of the jackknife's groups.
+    lost_scatter : bool, default=False
+        Whether the scatter was asked for and is not there.
 
     Returns
     -------
     NCReport
         The report. Metrics whose input is missing are left out.
     """
-    values = metric_values(
+    inputs = _inputs(
         statistics,
         head=head,
         decisions=decisions,
         measures=measures,
         convention=convention,
-        metrics=metrics,
     )
-    notes = {}
-    for key, value in values.items():
-        note = caveat(key, value, statistics, head, convention)
-        if note:
-            notes[key] = note
-    notes |= {
-        metric.key: (
-            f'Left out of metrics="all" above {metric.most_classes} classes, for its '
-            "cost: ask for it by name."
-        )
-        for metric in select(metrics)
-        if metric.left_out(metrics, statistics.n_classes)
+    values = _computed(inputs, statistics.n_classes, convention, metrics)
+    errors = {
+        key: error for key, error in (standard_error or {}).items() if key in values
     }
+    missing = _why_missing(inputs, values, statistics, convention, metrics)
+    found = {
+        key: caveat(key, value, statistics, head, convention)
+        for key, value in values.items()
+    }
+    notes = {key: note for key, note in found.items() if note}
+    notes |= _notes_on_missing(missing, statistics.n_classes, metrics)
+    _add_notes_on_errors(notes, values, errors, lone_classes)
+    if "nc1_within_fraction" not in values and has_single_samples(statistics):
+        notes["score"] = SINGLE_SAMPLES
     if n_unobserved:
-        notes["classes"] = f"{n_unobserved} classes have no samples and take no part."
+        have = "class has" if n_unobserved == 1 else "classes have"
+        notes["classes"] = f"{n_unobserved} {have} no samples and no part in this."
+    if lost_scatter:
+        notes["covariance"] = (
+            "Some of the samples were fitted with covariance=False, so the scatter is "
+            "lost, and report() lacks nc1_pinv: call score(X, y), or fit all with "
+            "covariance=True."
+        )
     rank = condition = None
     if "nc1_pinv" in values:
-        found = spectrum(statistics, convention)
-        rank, condition = found.rank, found.condition
+        directions = spectrum(statistics, convention)
+        rank, condition = directions.rank, directions.condition
     counts = statistics.centers.moments.sums
     content = _Content(
         values=values,
@@ -398,7 +417,8 @@ def build_report(
         rank=rank,
         condition=condition,
         quantiles=_quantiles(measures),
-        standard_error=standard_error or {},
+        standard_error=errors,
+        _missing=missing,
     )
     fraction = values.get("nc1_within_fraction")
     if fraction is None:
@@ -444,7 +464,30 @@ def metric_values(
     dict of str to float
         Metrics whose input is there, in the order of the table.
     """
-    inputs: dict[str, Any] = {
+    inputs = _inputs(
+        statistics,
+        head=head,
+        decisions=decisions,
+        measures=measures,
+        ood_mean=ood_mean,
+        ood_features=ood_features,
+        convention=convention,
+    )
+    return _computed(inputs, statistics.n_classes, convention, metrics)
+
+
+def _inputs(
+    statistics: AnyStatistics,
+    *,
+    head: LinearHead | None,
+    decisions: Decisions | None,
+    measures: SampleMeasures | None,
+    ood_mean: Any = None,
+    ood_features: Any = None,
+    convention: Convention,
+) -> dict[str, Any]:
+    """Return by name all that the table's rows may need, None for what is missing."""
+    return {
         "statistics": statistics,
         "head": head,
         "any_head": head,
@@ -458,14 +501,90 @@ def metric_values(
         "energies": statistics.class_energies(spectrum_key(convention)),
         "within": _within_input(statistics, convention),
     }
+
+
+def _computed(
+    inputs: dict[str, Any],
+    n_classes: int,
+    convention: Convention,
+    metrics: str | Iterable[str],
+) -> dict[str, float]:
     values = {}
     for metric in select(metrics):
-        if metric.left_out(metrics, statistics.n_classes):
+        if metric.left_out(metrics, n_classes):
             continue
         if any(inputs[name] is None for name in metric.needs):
             continue
         values[metric.key] = metric.compute(inputs, convention)
     return values
+
+
+def _why_missing(
+    inputs: Mapping[str, Any],
+    values: Mapping[str, float],
+    statistics: AnyStatistics,
+    convention: Convention,
+    metrics: str | Iterable[str],
+) -> dict[str, str]:
+    """Return what to do about every metric that is not among the values, by key."""
+    available = {name for name, value in inputs.items() if value is not None}
+    if isinstance(statistics, HeldOutStatistics):
+        # A pass over samples was made. What it did not count was not asked for.
+        available |= {"decisions", "measures", "energies", "within"}
+    asked = {metric.key: metric for metric in select(metrics)}
+    missing = {}
+    for key, metric in TABLE.items():
+        if key in values:
+            continue
+        text = remedy(metric, available, convention.within)
+        if key not in asked:
+            text = f"Ask for it: metrics=[{key!r}, ...]. {text}"
+        elif metric.left_out(metrics, statistics.n_classes):
+            text = (
+                f'metrics="all" does without it above {metric.most_classes} classes, '
+                f"for its cost: ask for it by name. {text}"
+            )
+        missing[key] = text.rstrip()
+    return missing
+
+
+def _notes_on_missing(
+    missing: Mapping[str, str], n_classes: int, metrics: str | Iterable[str]
+) -> dict[str, str]:
+    """Return notes on metrics that were asked for by name or are too costly."""
+    by_name = metrics not in ("default", "all")
+    return {
+        metric.key: f"Left out. {missing[metric.key]}"
+        for metric in select(metrics)
+        if metric.key in missing and (by_name or metric.left_out(metrics, n_classes))
+    }
+
+
+def _add_notes_on_errors(
+    notes: dict[str, str],
+    values: Mapping[str, float],
+    errors: Mapping[str, float],
+    lone_classes: Sequence[Any],
+) -> None:
+    """Say why values have no standard error."""
+    without = [
+        key
+        for key, error in errors.items()
+        if math.isnan(error) and math.isfinite(values[key])
+    ]
+    if without and lone_classes:
+        named = lone_classes[:5]
+        more = len(lone_classes) - len(named)
+        notes["standard_error"] = (
+            f"All samples of the classes {named}{f' and {more} others' * (more > 0)} "
+            "are in one of the jackknife's groups, without which there are fewer "
+            "classes: metrics of the class means have no standard error. Fit more "
+            "samples of them, or leave them out."
+        )
+        return
+    for key in without:
+        text = f"{notes.get(key, '')} No standard error: undefined without one group."
+        notes[key] = text.lstrip()
 
 
 def _quantiles(measures: SampleMeasures | None) -> dict[str, dict[float, float]]:

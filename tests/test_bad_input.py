@@ -81,10 +81,16 @@ BAD = {
         lambda: (X0[:, :0], Y0, None),
         r"(Found array with )?0 feature\(s\) \(shape=\(24, 0\)\) while a minimum of 1",
     ),
-    "one_axis": (lambda: (X0[:, 0], Y0, None), r"Expected 2D array, got 1D"),
+    "one_axis": (
+        lambda: (X0[:, 0], Y0, None),
+        r"Expected 2D array, got 1D (ndarray|Tensor) of shape \(24,\) instead: \w+ "
+        r"takes features of shape \(n_samples, n_features\)\. Reshape your data with "
+        r"X\.reshape\(1, -1\) if it is one sample",
+    ),
     "three_axes": (
         lambda: (X0.reshape(24, 3, 1), Y0, None),
-        r"(Expected 2D array, got 3D|Found array with dim 3)",
+        r"Expected 2D array, got 3D (ndarray|Tensor) of shape \(24, 3, 1\) instead: "
+        r"\w+ takes .* Flatten or pool the other axes, for example with X\.mean\(",
     ),
     "complex": (
         lambda: (X0 + 1j, Y0, None),
@@ -100,12 +106,22 @@ BAD = {
     ),
     "soft_labels": (
         lambda: (X0, np.full((24, 4), 0.25), None),
-        r"(y should be a 1d array, got an array of shape \(24, 4\)"
-        r"|1-D tensor of integer class labels, got shape \(24, 4\))",
+        r"y should be a 1d array of one class label a row of X, got shape \(24, 4\) "
+        r"and (torch\.)?float64\. Soft or one-hot .*: use y\.argmax\((axis|dim)=1\)",
+    ),
+    "one_hot_labels": (
+        lambda: (X0, np.eye(4, dtype=int)[Y0], None),
+        r"Soft or one-hot labels have no class: use y\.argmax\((axis|dim)=1\)",
+    ),
+    "labels_of_sequences": (
+        lambda: (X0, np.stack([Y0, Y0], axis=1), None),
+        r"1d array .*got shape \(24, 2\) and .*Flatten labels of sequences with "
+        r"y\.reshape\(-1\), and their features with X\.reshape\(-1, X\.shape\[-1\]\)",
     ),
     "continuous_labels": (
         lambda: (X0, Y0 + 0.5, None),
-        r"(Unknown label type: continuous|integer class labels, got shape .*float64)",
+        r"(Unknown label type: continuous\. Expected class labels .* np\.digitize\.$"
+        r"|integer class labels, got shape .*float64: convert .*with y\.long\(\))",
     ),
     "negative_weight": (
         lambda: (X0, Y0, changed(np.ones(24), 2, -1.0)),
@@ -198,9 +214,10 @@ def test_it_goes_on_as_if_nothing_had_been(make, to, bad):
     for part in (slice(0, 5), slice(5, 24)):
         estimator.partial_fit(to(X0[part]), to(Y0[part]))
         untouched.partial_fit(to(X0[part]), to(Y0[part]))
+        # With labels that are new, where they can be.
+        labels = y if bad in BAD_NEXT or y.ndim > 1 else y + 9
         with pytest.raises(ValueError, match=message):
-            # With labels that are new, where they can be.
-            estimator.partial_fit(X, y if bad in BAD_NEXT else y + 9, None, weights)
+            estimator.partial_fit(X, labels, None, weights)
     assert fingerprint(estimator) == fingerprint(untouched)
 
 
@@ -387,7 +404,8 @@ def test_unknown_label(make, to, first):
     before = fingerprint(estimator)
     y = changed(Y0, 3, 7)
     message = (
-        r"labels \[7\] that are not among the 5 classes \[0, 1, 2, 3, 4\]: expected"
+        r"labels \[7\] that are not among the 5 classes \[0, 1, 2, 3, 4\] named by "
+        r"classes=: expected only those\. Name every class there, or leave classes= out"
     )
     with pytest.raises(ValueError, match=message):
         estimator.partial_fit(to(X0), to(y), classes=[0, 1, 2, 3, 4])
@@ -408,11 +426,19 @@ def test_unknown_label_in_a_later_batch(make, to):
 
 
 def test_unknown_label_in_score(to):
-    analyzer = NeuralCollapseAnalyzer().fit(to(X0), to(Y0))
-    with pytest.raises(ValueError, match=r"labels \[4\] that are not among the 4"):
-        analyzer.score(to(X0), to(Y0 + 1))
+    message = (
+        r"y holds labels \[4\] of which no sample was fitted: expected only the 4 "
+        r"classes \[0, 1, 2, 3\]\. Drop these rows, or fit samples of every class; in "
+        r"cross-validation with cv=StratifiedKFold\(\)\."
+    )
+    for fit in (
+        lambda model: model.fit(to(X0), to(Y0)),
+        lambda model: model.partial_fit(to(X0), to(Y0), classes=range(5)),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(NeuralCollapseAnalyzer()).score(to(X0), to(Y0 + 1))
     model = NearestClassCenter().fit(to(X0), to(Y0))
-    with pytest.raises(ValueError, match=r"labels \[4\] that are not among the 4"):
+    with pytest.raises(ValueError, match=message):
         model.agreement(to(X0), np.eye(4, 3), to(Y0 + 1))
 
 
@@ -476,10 +502,32 @@ def test_labels_of_mixed_kinds(make, pair):
 
 
 def test_missing_labels(make, to):
-    with pytest.raises(ValueError, match="requires y to be passed, but the target"):
+    name = type(make()).__name__
+    message = f"^{name} requires y to be passed, but the target y is None: expected"
+    with pytest.raises(ValueError, match=message):
         make().fit(to(X0), None)
-    with pytest.raises(ValueError, match=r"(NaN|Unknown label|integer class)"):
+    with pytest.raises(ValueError, match=message):
+        make().fit(to(X0), to(Y0)).score(to(X0), None)
+    message = r"(contains NaN\. Expected a class label .*drop the other|integer class)"
+    with pytest.raises(ValueError, match=message):
         make().fit(to(X0), to(changed(Y0.astype(float), 0, np.nan)))
+
+
+@pytest.mark.parametrize("form", [list, np.asarray])
+def test_labels_of_two_axes_in_a_list(make, form):
+    message = r"1d array .*got shape \(24, 4\) .*use y\.argmax\(axis=1\)"
+    with pytest.raises(ValueError, match=message):
+        make().fit(X0, form(np.eye(4)[Y0].tolist()))
+
+
+def test_images_and_tokens(make, to):
+    X, y = np.ones((4, 2, 3, 3)), np.arange(4)
+    message = r"4D .* shape \(4, 2, 3, 3\).* X\.mean\(axis=\(2, 3\)\) for images and X"
+    with pytest.raises(ValueError, match=message):
+        make().fit(to(X), to(y))
+    message = r"3D .* X\.reshape\(-1, X\.shape\[-1\]\) for tokens, with y\.reshape\(-1"
+    with pytest.raises(ValueError, match=message):
+        make().fit(to(np.ones((4, 8, 3))), to(np.ones((4, 8), int)))
 
 
 def test_one_class(to):
@@ -566,7 +614,8 @@ def test_feature_names_that_changed(make):
     [
         ({"convention": "papyan"}, r"convention must be .* got 'papyan'"),
         ({"metrics": ["nc1_pinv", "nc7"]}, r"metrics must be .* got \['nc7'\]"),
-        ({"metrics": "nc7"}, r"metrics must be .* got \['nc7'\]"),
+        ({"metrics": "nc7"}, r"metrics must be .* got 'nc7'\."),
+        ({"metrics": None}, r"metrics must be .* got None\."),
     ],
 )
 def test_parameters_of_the_analyzer(to, parameters, message):
@@ -636,65 +685,112 @@ def test_not_fitted(make, to):
 
 # Heads ------------------------------------------------------------------------
 
+# name -> (head, error, message, whether classes= is needed to tell before the pass)
 HEADS = {
     "rows": (
         lambda: np.eye(5, 3),
         ValueError,
-        r"weights of shape \(5, 3\), but there are 4 classes.*expected \(4, 3\)",
+        r"weights of shape \(5, 3\), but there are 4 classes.*expected \(4, 3\)\. If "
+        r"some of its classes have no samples, name all with classes= of fit_batches",
+        True,
+    ),
+    "fewer_rows": (
+        lambda: np.eye(3, 3),
+        ValueError,
+        r"weights of shape \(3, 3\), but there are 4 classes.*expected \(4( or more)?"
+        r", 3\)\. Pass the layer that tells these classes apart, with a row for each",
+        False,
     ),
     "columns": (
         lambda: np.eye(4, 5),
         ValueError,
-        r"weights of shape \(4, 5\), but there are .*3 features: expected \(4, 3\)",
+        r"weights of shape \(4, 5\), but there are .*3 features: expected \(4"
+        r"( or more)?, 3\)\. Pass the layer that reads these features",
+        False,
     ),
     "transposed": (
         lambda: (np.eye(3, 4), np.zeros(4)),
         ValueError,
-        r"weights of shape \(3, 4\).*expected \(4, 3\)",
+        r"weights of shape \(3, 4\).*expected \(4( or more)?, 3\)\. It would fit "
+        r"transposed: pass weights\.T",
+        False,
     ),
     "bias": (
         lambda: (np.eye(4, 3), np.zeros(3)),
         ValueError,
-        "bias of 3 entries and weights of 4 rows: expected one entry a row",
+        "bias of 3 entries and weights of 4 rows: expected one entry a row. Pass "
+        "weights and bias of one layer",
+        False,
     ),
     "three_axes": (
         lambda: np.zeros((4, 3, 1)),
         ValueError,
-        r"weights of shape \(4, 3, 1\).*expected \(4, 3\)",
-    ),
-    "nan": (
-        lambda: (changed(np.eye(4, 3), 0, np.nan), None),
-        ValueError,
-        "head's weights hold NaN or infinity: expected finite numbers",
-    ),
-    "nan_bias": (
-        lambda: (np.eye(4, 3), np.full(4, np.nan)),
-        ValueError,
-        "head's bias hold NaN or infinity: expected finite numbers",
+        r"weights of shape \(4, 3, 1\).*expected \(4( or more)?, 3\)",
+        False,
     ),
     "unfitted": (
         LogisticRegression,
         TypeError,
         r"fitted scikit-learn linear classifier.*got LogisticRegression\. Fit it first",
+        False,
     ),
-    "string": (lambda: "fc", TypeError, r"head must be a torch\.nn\.Linear.*got str"),
+    "string": (
+        lambda: "fc",
+        TypeError,
+        r"head must be a torch\.nn\.Linear.*got str",
+        False,
+    ),
+    "class": (
+        lambda: LogisticRegression,
+        TypeError,
+        r"head must be a torch\.nn\.Linear.* Pass an object of it",
+        False,
+    ),
     "triple": (
         lambda: (np.eye(4, 3), np.zeros(4), 1),
         TypeError,
         r"head must be a torch\.nn\.Linear.*got tuple",
+        False,
     ),
     "other_classes": (
         lambda: LogisticRegression().fit(X0, Y0 + 1),
         ValueError,
-        r"head does not know the classes \[0\]: expected the labels it was fitted on",
+        r"head does not know the classes \[0\]: expected the labels it was fitted on, "
+        r"such as \[1, 2, 3, 4\]",
+        False,
     ),
 }
 
 
+def one_batch_only(X, y):
+    """Yield a batch; whoever wants another has gone through the data."""
+    yield X, y
+    pytest.fail("the pass went on")
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads_before_the_pass(to, name):
+    make_head, error, message, needs_classes = HEADS[name]
+    analyzer = NeuralCollapseAnalyzer(head=make_head())
+    before = fingerprint(analyzer)
+    classes = range(4)
+    with pytest.raises(error, match=message):
+        analyzer.fit_batches(one_batch_only(to(X0), to(Y0)), classes=classes)
+    with pytest.raises(error, match=message):
+        analyzer.partial_fit(to(X0), to(Y0), classes=classes)
+    if not needs_classes:
+        with pytest.raises(error, match=message):
+            analyzer.fit_batches(one_batch_only(to(X0), to(Y0)))
+        with pytest.raises(error, match=message):
+            analyzer.fit(to(X0), to(Y0))
+    assert fingerprint(analyzer) == before
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_heads(to, name):
-    make_head, error, message = HEADS[name]
-    analyzer = NeuralCollapseAnalyzer(head=make_head()).fit(to(X0), to(Y0))
+    # Read whenever a report is made, and so checked again.
+    make_head, error, message, _ = HEADS[name]
+    analyzer = NeuralCollapseAnalyzer().fit(to(X0), to(Y0)).set_params(head=make_head())
     before = fingerprint(analyzer)
     with pytest.raises(error, match=message):
         analyzer.report()
@@ -705,16 +801,77 @@ def test_heads(to, name):
     assert fingerprint(analyzer) == before
 
 
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        ((changed(np.eye(4, 3), 0, np.nan), None), "weights hold"),
+        ((np.eye(4, 3), np.full(4, np.nan)), "bias holds"),
+    ],
+)
+def test_heads_that_are_not_finite(to, head, what):
+    analyzer = NeuralCollapseAnalyzer(head=head).fit(to(X0), to(Y0))  # it may change
+    message = (
+        f"head's {what} NaN or infinity: expected finite numbers. Take the head of an "
+        "epoch before training diverged, or measure without it: head=None"
+    )
+    with pytest.raises(ValueError, match=message):
+        analyzer.report()
+
+
+def test_heads_of_classes_to_come(to):
+    # The first batch, or one of several merged states, need not have every class.
+    model = LogisticRegression().fit(X0, Y0)
+    some = Y0 < 2
+    for head in (np.eye(4, 3), model, (model.coef_, model.intercept_)):
+        one = NeuralCollapseAnalyzer(head=head).fit(to(X0[some]), to(Y0[some]))
+        two = NeuralCollapseAnalyzer(head=head).fit(to(X0[~some]), to(Y0[~some]))
+        assert one.merge(two).report().n_classes == 4
+    pair = LogisticRegression().fit(X0[some], Y0[some])
+    for head in (pair, pair.coef_):
+        analyzer = NeuralCollapseAnalyzer(head=head)
+        analyzer.partial_fit(to(X0[Y0 == 0]), to(Y0[Y0 == 0]))
+        analyzer.partial_fit(to(X0[Y0 == 1]), to(Y0[Y0 == 1]))
+        assert "nc3_cosine" in analyzer.report()
+
+
 def test_module_that_is_no_linear_layer():
     torch = pytest.importorskip("torch")
-    for head in (
-        torch.nn.Sequential(torch.nn.Linear(3, 4)),
-        torch.nn.ReLU(),
-        torch.nn.Linear,
+    named = torch.nn.Module()
+    named.body, named.fc = torch.nn.Linear(9, 3), torch.nn.Linear(3, 4)
+    for head, hint in (
+        (torch.nn.Sequential(torch.nn.Linear(3, 4)), r"model\.get_submodule\('0'\)\."),
+        (named, r"got Module\. Pass its last linear layer, such as model\.fc\."),
+        (torch.nn.ReLU(), r"got ReLU\."),
+        (torch.nn.Linear, r"got type\. Pass an object of it\."),
     ):
-        analyzer = NeuralCollapseAnalyzer(head=head).fit(X0, Y0)
-        with pytest.raises(TypeError, match=r"head must be a torch\.nn\.Linear"):
-            analyzer.report()
+        message = rf"head must be a torch\.nn\.Linear.*{hint}$"
+        with pytest.raises(TypeError, match=message):
+            NeuralCollapseAnalyzer(head=head).fit(X0, Y0)
+
+
+@pytest.mark.parametrize(
+    "head", [LogisticRegression().fit(X0, Y0), (np.eye(4, 3), np.zeros(4))]
+)
+def test_head_and_labels_swapped(to, head):
+    model = NearestClassCenter().fit(to(X0), to(Y0))
+    message = r"expected class labels as y, got \w+, which is a head: .*\(X, head, y\)"
+    with pytest.raises(TypeError, match=message):
+        model.agreement(to(X0), to(Y0), head)
+
+
+# Calls --------------------------------------------------------------------------
+
+
+def test_calls_with_wrong_arguments(make):
+    # By the name of the method, without that of a class nobody has heard of.
+    with pytest.raises(TypeError, match=r"^fit_batches\(\) takes 2 positional"):
+        make().fit_batches(X0, Y0)
+    with pytest.raises(TypeError, match=r"^fit\(\) got an unexpected keyword argument"):
+        make().fit(X0, Y0, classes=[0, 1])
+    with pytest.raises(TypeError, match=r"^partial_fit\(\) got an unexpected keyword"):
+        make().partial_fit(X0, Y0, progress=True)
+    with pytest.raises(TypeError, match=r"^merge\(\) got an unexpected keyword"):
+        make().merge(other=make())
 
 
 # Merge ------------------------------------------------------------------------

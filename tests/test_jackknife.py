@@ -16,6 +16,7 @@ from sknc._groups import deal, leave_one_out
 from sknc._validation import Batch
 from sknc.convention import Convention
 from sknc.jackknife import jackknife_errors
+from sknc.metrics import TABLE
 
 G = 5
 N_ROWS = 240
@@ -168,6 +169,29 @@ def test_errors_of_a_score(metrics, weights):
         assert report[key] == want, key
 
 
+@pytest.mark.parametrize("metrics", ["default", "all"])
+def test_errors_of_a_score_by_what_they_are_about(metrics):
+    analyzer = fitted(metrics=metrics)
+    fit = analyzer.report().standard_error
+    rng = np.random.default_rng(7)
+    rows = rng.integers(0, N_ROWS, 90)
+    report = analyzer.score(X[rows] + 0.5 * rng.standard_normal((90, 6)), Y[rows])
+    for key, error in report.standard_error.items():
+        if not math.isnan(error):
+            assert (error != fit.get(key)) == TABLE[key].of_samples, key
+    assert set(report.standard_error) == set(report.keys())
+
+
+def test_a_score_of_one_group_has_errors_of_the_fit_only():
+    # Samples of one group have no replicate. The fit's errors are not about them.
+    errors = fitted().score(X[:1], Y[:1]).standard_error
+    assert errors == {
+        key: error
+        for key, error in fitted().report().standard_error.items()
+        if not TABLE[key].of_samples
+    }
+
+
 def test_score_has_an_error_of_every_metric():
     # All samples are decided rightly, by every replicate: an error of zero.
     item = around(20 * simplex(4, 6), 60, 0.8, 1, head_noise=0.01)
@@ -222,6 +246,64 @@ def test_shown():
     report = fitted().report()
     assert "±" in repr(report)
     assert "±" not in repr(fitted(0).report())
+
+
+# Classes in one group -----------------------------------------------------------------
+
+LONE = (
+    "All samples of the classes [9] are in one of the jackknife's groups, without "
+    "which there are fewer classes: metrics of the class means have no standard error. "
+    "Fit more samples of them, or leave them out."
+)
+
+
+def with_a_lone_sample(metrics="default"):
+    W, b = ITEM.head
+    head = np.r_[W, W[:1] + 1], np.r_[b, 0]
+    analyzer = NeuralCollapseAnalyzer(head, n_jackknife=G, metrics=metrics)
+    return analyzer.fit(np.r_[X, X[:1] + 1], np.r_[Y, 9])
+
+
+@pytest.mark.parametrize("metrics", ["default", "all"])
+def test_errors_with_a_class_in_one_group(metrics):
+    report = with_a_lone_sample(metrics).report()
+    for key, error in report.standard_error.items():
+        # No sample moves what is of the head alone.
+        known = TABLE[key].of_head and math.isfinite(report[key])
+        assert error == 0 if known else math.isnan(error), key
+    assert report.standard_error["nc0_weight_sum"] == 0
+    assert report.standard_error["nc2_etf_head"] == 0
+    assert set(report.standard_error) == set(report.keys())
+    assert report.notes["standard_error"] == LONE
+    assert f"standard_error: {LONE}" in repr(report)
+    assert "standard_error" not in fitted().report().notes
+
+
+def test_errors_of_a_score_with_a_class_in_one_group():
+    report = with_a_lone_sample().score(X, Y)
+    for key, error in report.standard_error.items():
+        metric = TABLE[key]
+        assert math.isfinite(error) == (metric.of_samples or metric.of_head), key
+    assert report.notes["standard_error"] == LONE
+
+
+def test_errors_with_a_named_class_without_samples():
+    W, b = ITEM.head
+    analyzer = NeuralCollapseAnalyzer((np.r_[W, W[:1]], np.r_[b, 0]), n_jackknife=G)
+    analyzer.partial_fit(X, Y, classes=range(5))
+    assert_same(analyzer.report().standard_error, fitted().report().standard_error)
+    assert "standard_error" not in analyzer.report().notes
+
+
+def test_note_on_a_metric_that_a_replicate_lacks():
+    # Of classes of equal counts: without a group no two counts are equal.
+    counts = [80, 80, 41]
+    item = around(simplex(3, 6), counts, 0.8, 1)
+    analyzer = NeuralCollapseAnalyzer(metrics=["imb_block", "nc2_etf"], n_jackknife=3)
+    report = analyzer.fit(item.X, item.y).report()
+    assert math.isnan(report.standard_error["imb_block"])
+    note = "No standard error: undefined without one group."
+    assert report.notes == {"imb_block": note}
 
 
 # Batches, merging, copies ------------------------------------------------------------

@@ -142,6 +142,29 @@ class TestPlot:
         assert display.keys_ == ["nc1_pinv", "nc2_equinorm", "nc2_equiangular"]
         display.figure_.canvas.draw()
 
+    def test_metrics_of_held_out_reports_only(self, pyplot):
+        # As in training: report() of the epoch's samples, score() of others.
+        _, held_out = make_reports()
+        without, _ = make_reports(head=False)
+        display = CollapseTrajectoryDisplay.from_reports(EPOCHS, without, held_out)
+        display.plot()
+        assert "nc4_mismatch" in display.keys_
+        panel = display.axes_[display.keys_.index("nc4_mismatch")]
+        drawn = curves(panel)
+        assert list(drawn) == ["held-out"]
+        values = [report.nc4_mismatch for report in held_out]
+        np.testing.assert_equal(drawn["held-out"].get_ydata(), values)
+        texts = panel.get_legend().get_texts()
+        assert [text.get_text() for text in texts] == ["held-out"]
+        display.figure_.canvas.draw()
+
+    def test_metrics_of_some_reports_only(self, pyplot):
+        train, _ = make_reports()
+        without, _ = make_reports(head=False)
+        mixed = [*without[:2], train[2]]
+        display = CollapseTrajectoryDisplay.from_reports(EPOCHS, mixed).plot()
+        assert "nc3_self_duality" in display.keys_
+
     def test_chosen_metrics_and_style(self, display, pyplot):
         display.plot(metrics=["nc1_cdnv", "nc0_weight_sum"], line_kw={"linewidth": 5})
         assert display.keys_ == ["nc1_cdnv", "nc0_weight_sum"]

@@ -107,9 +107,35 @@ def test_select():
     }
 
 
-def test_select_unknown():
-    with pytest.raises(ValueError, match=r"metrics must be.*got \['nc9'\]"):
-        select(["nc1_pinv", "nc9"])
+def test_select_groups():
+    groups = {metric.group for metric in TABLE.values()}
+    assert len(groups) > 5
+    assert not groups & {*TABLE, "default", "all"}
+    for group in groups:
+        want = [key for key, metric in TABLE.items() if metric.group == group]
+        assert [m.key for m in select(group)] == want
+        assert [m.key for m in select([group, want[0]])] == want
+    keys = [m.key for m in select(["nc2_etf", "NC4"])]
+    assert keys[0] == "nc2_etf"
+    assert "nc4_mismatch" in keys
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["nc1_pinv", "nc7"], r"got \['nc7'\]\. sknc"),
+        (["nc1_pnv"], r"got \['nc1_pnv'\]\. Did you mean 'nc1_pinv'\? sknc"),
+        ("imbalanced", r"got 'imbalanced'\. Did you mean 'imbalance'\? sknc"),
+        (None, r"got None\. sknc"),
+        (3, r"got 3\. sknc"),
+        ([["nc1_pinv"]], r"got \[\['nc1_pinv'\]\]\. sknc"),
+    ],
+)
+def test_select_unknown(metrics, message):
+    start = r'^metrics must be "default", "all", or keys or groups of metrics, '
+    end = r"\.metrics\.catalogue\(\) lists them\.$"
+    with pytest.raises(ValueError, match=start + message + end):
+        select(metrics)
 
 
 def test_conventions_are_those_of_the_docstring():

@@ -122,19 +122,93 @@ def test_report_equals_score_where_both_have_it(analyzer, report):
 
 def test_missing_keys(data):
     report = NeuralCollapseAnalyzer().fit(*data).report()
-    message = (
-        r"no 'nc3_cosine': it was not asked for.*needs statistics and head.*nc1_pinv"
-    )
-    with pytest.raises(KeyError, match=message):
-        report["nc3_cosine"]
-    with pytest.raises(AttributeError, match=message):
-        _ = report.nc3_cosine
-    message = r"no metric 'nc9'\. The report has: nc1_pinv, "
-    with pytest.raises(KeyError, match=message):
-        report["nc9"]
-    with pytest.raises(AttributeError, match=message):
-        _ = report.nc9
+    for key, message in (
+        ("nc3_cosine", r"no 'nc3_cosine'\. .* linear head: NeuralCollapseAnalyzer\("),
+        ("nc9", r"no metric 'nc9'\. sknc\.metrics\.catalogue\(\) lists all, keys\(\)"),
+        ("nc1_pnv", r"no metric 'nc1_pnv'\. Did you mean 'nc1_pinv'\? sknc\.metrics"),
+    ):
+        with pytest.raises(KeyError, match=message):
+            report[key]
+        with pytest.raises(AttributeError, match=message):
+            getattr(report, key)
     assert not hasattr(report, "_repr_latex_")
+
+
+SAMPLES = r"It is measured on samples: call score\(X, y\) or score_batches\(batches\)\."
+HEAD = r"It takes a linear head: NeuralCollapseAnalyzer\(head=\.\.\.\)\."
+WITHOUT_SCATTER = (
+    r"Without the scatter it is measured on samples: call score\(X, y\) or "
+    r"score_batches\(batches\), or fit with covariance=True\."
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "method", "key", "message"),
+    [
+        ({"head": True}, "report", "nc4_mismatch", SAMPLES),
+        ({}, "report", "nc4_mismatch", f"{SAMPLES} {HEAD}"),
+        ({}, "score", "nc4_mismatch", HEAD),
+        ({}, "report", "nc4_ncc_margin", f"metrics=.*{SAMPLES}"),
+        (
+            {},
+            "score",
+            "nc4_ncc_margin",
+            r"Ask for it: metrics=\['nc4_ncc_margin', ...\]\.",
+        ),
+        ({}, "report", "nc4_cosine_margin", f"{SAMPLES} {HEAD}"),
+        ({"head": True}, "report", "nc1_correct", SAMPLES),
+        ({}, "report", "nc1_correct", f"{SAMPLES} {HEAD}"),
+        ({"covariance": False}, "report", "nc1_pinv", WITHOUT_SCATTER),
+        (
+            {"covariance": False},
+            "report",
+            "nc1_vci",
+            r"scatter: fit with covariance=True\.",
+        ),
+        ({"convention": Convention(within="class")}, "report", "nc1_pinv", SAMPLES),
+        (
+            {"head": "weights"},
+            "score",
+            "nc4_bias_collapse",
+            r"bias: head=\(weights, bias\)\.",
+        ),
+        ({}, "report", "nc4_bias_collapse", HEAD),
+        ({}, "report", "nc5_neco", r"samples from elsewhere: call score_ood\(X\)\."),
+        (
+            {"metrics": []},
+            "report",
+            "nc2_etf",
+            r"Ask for it: metrics=\['nc2_etf', ...\]\.",
+        ),
+    ],
+)
+def test_what_gives_a_missing_key(data, head, options, method, key, message):
+    heads = {True: head, "weights": head.coef_}
+    options = {**options, "head": heads.get(options.get("head"))}
+    analyzer = NeuralCollapseAnalyzer(**options).fit(*data)
+    report = analyzer.report() if method == "report" else analyzer.score(*data)
+    assert key not in report
+    with pytest.raises(KeyError, match=f'This report has no {key!r}.*{message}"$'):
+        report[key]
+    again = pickle.loads(pickle.dumps(report))
+    with pytest.raises(AttributeError, match=message):
+        getattr(again, key)
+    assert key not in report.notes  # it was not asked for by name
+
+
+@pytest.mark.parametrize("metrics", [["nc2_etf", "nc4_mismatch", "nc5_neco"], "NC4"])
+def test_notes_of_what_was_asked_for_by_name(data, head, metrics):
+    model = NeuralCollapseAnalyzer(head=head, metrics=metrics).fit(*data)
+    report = model.report()
+    note = "Left out. It is measured on samples: call score(X, y) or"
+    assert report.notes["nc4_mismatch"].startswith(note)
+    assert f"nc4_mismatch: {note}" in repr(report)
+    assert strict(report.to_json())["notes"] == report.notes
+    assert "nc4_mismatch" not in model.score(*data).notes
+    if "nc5_neco" in metrics:
+        assert "call score_ood(X)" in report.notes["nc5_neco"]
+    if metrics != "NC4":
+        assert "nc2_etf" not in report.notes
 
 
 def test_read_only(report):
@@ -278,6 +352,88 @@ def test_notes_of_two_classes(data):
     assert "two classes have one pair" in report.notes["nc2_cos_std"]
 
 
+SINGLE = "Classes with one sample count with zero variance."
+OF_VARIANCE = {"nc1_pinv", "nc1_trace_ratio", "nc1_within_fraction", "nc1_cdnv"}
+
+
+@pytest.mark.parametrize("covariance", [True, False])
+@pytest.mark.parametrize("n_jackknife", [0, 5])
+def test_notes_of_classes_with_one_sample(data, covariance, n_jackknife):
+    X, y = np.r_[data[0], data[0][:1] + 1], np.r_[data[1], ["emu"]]
+    model = NeuralCollapseAnalyzer(covariance=covariance, n_jackknife=n_jackknife)
+    model.fit(X, y)
+    report, scored = model.report(), model.score(X, y)
+    noted = {key for key, note in report.notes.items() if SINGLE in note}
+    assert noted == OF_VARIANCE - ({"nc1_pinv"} if not covariance else set())
+    assert {k for k, note in scored.notes.items() if SINGLE in note} == OF_VARIANCE
+    # Distances of other samples to the centers are real.
+    for other in (model.score(*data), model.score(X + 0.1, y)):
+        assert SINGLE not in " ".join(other.notes.values())
+    assert SINGLE not in " ".join(model.fit(*data).report().notes.values())
+
+
+def test_notes_of_classes_with_one_sample_on_all_metrics(data, head):
+    X, y = np.r_[data[0], data[0][:1] + 1], np.r_[data[1], ["emu"]]
+    linear = np.r_[head.coef_, head.coef_[:1] + 1], np.r_[head.intercept_, 0]
+    model = NeuralCollapseAnalyzer(linear, metrics="all").fit(X, y)
+    report = model.score(X, y)
+    noted = {key for key, note in report.notes.items() if SINGLE in note}
+    want = {key for key, m in TABLE.items() if m.group == "NC1"} | {"spec_within_pr"}
+    assert noted == want - {"nc1_vci_adjusted"}
+    # The number is that of nc1_within_fraction.
+    model = NeuralCollapseAnalyzer(metrics=["nc2_etf"]).fit(X, y)
+    assert model.report().notes == {"score": SINGLE}
+
+
+def test_weights_that_sum_to_one_are_no_single_sample(data):
+    X, y = data
+    counts = dict(zip(*np.unique(y, return_counts=True), strict=True))
+    weights = np.array([1 / counts[label] for label in y])
+    assert NeuralCollapseAnalyzer().fit(X, y, weights).report().notes == {}
+
+
+def test_notes_of_minorities(data):
+    X, y = data
+
+    def note(minority, rows, key="imb_minority_ratio"):
+        convention = Convention(minority=minority)
+        model = NeuralCollapseAnalyzer(convention=convention, metrics="imbalance")
+        return model.fit(X[rows], y[rows]).report().notes[key]
+
+    first = np.arange(len(y)) < 0
+    for label in np.unique(y):
+        first[np.flatnonzero(y == label)[:40]] = True
+    for key in ("imb_minority_ratio", "imb_minority_cosine"):
+        text = note(0.5, first, key)
+        assert text.startswith("Undefined: all counts are equal, so no class is of")
+        text = note(["cat"], slice(None), key)
+        assert "the minority has one class, ['cat'], and so no pair. Choose" in text
+    text = note(["cat", "ant", "bee"], slice(None))
+    assert "the majority has one class, ['dog'], and so no pair. Choose" in text
+    message = (
+        r"minority names \['emu'\], which are not classes with samples: expected some "
+        r"of \['ant', 'bee', 'cat', 'dog'\]\."
+    )
+    with pytest.raises(ValueError, match=message):
+        note(["emu"], slice(None))
+
+
+def test_notes_of_a_lost_scatter(data):
+    X, y = data
+    with_scatter = NeuralCollapseAnalyzer().fit(X[::2], y[::2])
+    without = NeuralCollapseAnalyzer(covariance=False).fit(X[1::2], y[1::2])
+    report = (with_scatter + without).report()
+    assert "nc1_pinv" not in report
+    assert report.notes["covariance"] == (
+        "Some of the samples were fitted with covariance=False, so the scatter is "
+        "lost, and report() lacks nc1_pinv: call score(X, y), or fit all with "
+        "covariance=True."
+    )
+    for model in (without + with_scatter, without):  # nobody asked for it
+        assert "covariance" not in model.report().notes
+    assert "nc1_pinv" in (with_scatter + without).score(X, y)
+
+
 def test_weights_below_one_are_no_lack_of_samples(data):
     X, y = data
     weights = np.full(len(y), 1e-3)
@@ -392,7 +548,12 @@ def test_repr_of_unobserved_classes(data):
     X, y = data
     model = NeuralCollapseAnalyzer()
     model.partial_fit(X, y, classes=["ant", "bee", "cat", "cow", "dog"])
-    assert "1 classes have no samples" in repr(model.report())
+    text = "classes: 1 class has no samples and no part in this."
+    assert text in repr(model.report())
+    model = NeuralCollapseAnalyzer()
+    model.partial_fit(X, y, classes=["ant", "bee", "cat", "cow", "dog", "emu"])
+    text = "classes: 2 classes have no samples and no part in this."
+    assert text in repr(model.report())
 
 
 class _Tags(HTMLParser):
@@ -463,11 +624,12 @@ def test_accuracies_are_those_of_the_classifier(report, data):
 
 def test_costly_metrics_are_left_out_of_all_with_a_note():
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((404, 3)), np.arange(404) % 202
+    X, y = rng.standard_normal((10_002, 3)), np.arange(10_002) % 5_001
     model = NeuralCollapseAnalyzer(metrics="all").fit(X, y)
     report = model.report()
-    assert "gnc2_margin" not in report
-    assert "above 200 classes" in report.notes["gnc2_margin"]
-    assert "imb_seli_h" in report
+    for key in ("gnc2_margin", "imb_seli_h"):
+        assert key not in report
+        assert "above 5000 classes" in report.notes[key]
+    assert "gnc2_energy_log" in report
     model.set_params(metrics=["gnc2_margin"])
     assert model.report().keys() == ["gnc2_margin"]

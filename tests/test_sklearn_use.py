@@ -164,6 +164,43 @@ def test_cross_validate_with_a_fitted_head(data, head):
     )
 
 
+def test_cross_validate_of_sorted_data(data):
+    X, y = data[0], np.sort(data[1])
+    match = "no sample was fitted: .*cv=StratifiedKFold"
+    with pytest.raises(ValueError, match=match):
+        cross_validate(
+            NeuralCollapseAnalyzer(),
+            X,
+            y,
+            cv=4,
+            scoring=nc_scorer,
+            error_score="raise",
+        )
+
+
+def test_scorer_of_another_estimator(data, head):
+    match = (
+        "nc_scorer expected a NeuralCollapseAnalyzer or a pipeline that ends in one, "
+        "got LogisticRegression, whose score is no NCReport"
+    )
+    with pytest.raises(TypeError, match=match):
+        nc_scorer(head, *data)
+
+
+def test_grid_search_for_the_least_value(data):
+    pipe = make_pipeline(PCA(), NeuralCollapseAnalyzer())
+    grid = {"pca__n_components": [2, 3, 4]}
+    search = GridSearchCV(
+        pipe,
+        grid,
+        scoring=nc_scorer,
+        cv=FOLDS,
+        refit=lambda results: results["mean_test_nc1_pinv"].argmin(),
+    ).fit(*data)
+    least = search.cv_results_["mean_test_nc1_pinv"].argmin()
+    assert search.best_params_["pca__n_components"] == [2, 3, 4][least]
+
+
 def test_cross_validate_with_the_default_score(data):
     results = cross_validate(NeuralCollapseAnalyzer(), *data, cv=FOLDS)
     assert results["test_score"].shape == (4,)

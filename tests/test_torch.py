@@ -445,11 +445,11 @@ def test_labels_wider_than_the_classes(make, device, step):
     wide = torch.where(y == 0, 256, y)
     classes = np.arange(5, dtype=np.uint8) * np.uint8(step)
     model = make()
-    message = r"labels \[256\] that are not among the 5"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=r"labels \[256\] that are not among the 5"):
         model.partial_fit(X, wide, classes=classes)
     model.fit(X, y.to(torch.uint8))
     if isinstance(model, NeuralCollapseAnalyzer):
+        message = r"labels \[256\] of which no sample was fitted: .* 5 classes"
         with pytest.raises(ValueError, match=message):
             model.score(X, wide)
     model.partial_fit(X, wide)

@@ -53,9 +53,11 @@ from sknc.metrics import catalogue
 
 X, y = load_digits(return_X_y=True)
 everything = NeuralCollapseAnalyzer(metrics="all").fit(X, y).score(X, y)
-some = NeuralCollapseAnalyzer(metrics=["nc1_cdnv", "gnc2_margin"]).fit(X, y).report()
+some = NeuralCollapseAnalyzer(metrics=["NC1", "gnc2_margin"]).fit(X, y).report()
 keys = [row["key"] for row in catalogue() if row["group"] == "NC1"]
 ```
+
+`metrics` takes keys and names of groups, which are the headings below, such as "NC1".
 
 *Better* is the direction of the more collapsed value. *At collapse* is the value there,
 a dash where collapse does not fix it; K is the number of classes. *Needs* lists the

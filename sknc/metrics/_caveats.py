@@ -5,8 +5,13 @@ import math
 from sknc._array import namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
+from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.metrics._geometry import between_trace, spectrum
+from sknc.metrics._table import TABLE
+from sknc.metrics.imbalance import minority_classes
+from sknc.statistics import ClassStatistics
+
+SINGLE_SAMPLES = "Classes with one sample count with zero variance."
 
 _SIMPLEX_KEYS = (
     "nc2_equiangular",
@@ -24,10 +29,15 @@ _CORRECTED = (
     "nc1_cdnv_max",
     "nc1_cdnv_median",
 )
+# Low where a class has one sample. The adjusted index knows how many there are.
+_OF_VARIANCE = {"spec_within_pr"} | {
+    key
+    for key, metric in TABLE.items()
+    if metric.group == "NC1" and key != "nc1_vci_adjusted"
+}
 # By the start of the key, without "_head".
 _REASONS = {
     "nc2_welch": "there are no more classes than features, so no bound.",
-    "imb_minority": "counts are equal, or a side of the split has a single class.",
     "imb_norm_count_corr": "counts or norms are all equal, or there are two classes.",
     "imb_block": "no two classes have the same count.",
     "imb_seli": "the class means coincide or all weights are zero.",
@@ -59,7 +69,10 @@ def caveat(
             "directions of two class means" if key[0] == "g" else "means of two classes"
         )
         return f"Infinite: the {what} coincide."
-    return _regime(key, statistics, convention)
+    notes = [_regime(key, statistics, convention)]
+    if key in _OF_VARIANCE and has_single_samples(statistics):
+        notes.append(SINGLE_SAMPLES)
+    return " ".join(note for note in notes if note) or None
 
 
 def _why_undefined(
@@ -67,6 +80,8 @@ def _why_undefined(
 ) -> str:
     if key.removesuffix("_head") == "nc2_cos_std" and statistics.n_classes == 2:
         return "Undefined: two classes have one pair, whose spread has no meaning."
+    if key.startswith("imb_minority"):
+        return _why_no_minority(key, statistics, convention)
     for start, reason in _REASONS.items():
         if key.startswith(start):
             return f"Undefined: {reason}"
@@ -92,6 +107,58 @@ def _why_undefined(
     return "Undefined: a class mean is the global mean, so it has no direction."
 
 
+def _why_no_minority(
+    key: str, statistics: AnyStatistics, convention: Convention
+) -> str:
+    few = minority_classes(statistics, convention.minority)
+    sides = {"minority": few, "majority": ~few}
+    if not key.endswith("ratio"):
+        del sides["majority"]
+    if not few.any():
+        return (
+            "Undefined: all counts are equal, so no class is of the minority. Name "
+            "some: convention=Convention(minority=[label, ...])."
+        )
+    for side, mask in sides.items():
+        labels = statistics.centers.classes[mask].tolist()
+        if len(labels) < 2:
+            found = f"has one class, {labels}," if labels else "has no class"
+            return (
+                f"Undefined: the {side} {found} and so no pair. Choose another split: "
+                "convention=Convention(minority=...), a quantile or labels."
+            )
+    if key.endswith("ratio"):
+        return "Undefined: all class means coincide."
+    what = "row of the head" if key.endswith("_head") else "centered class mean"
+    return f"Undefined: a {what} of the minority is zero, so it has no direction."
+
+
+def has_single_samples(statistics: AnyStatistics) -> bool:
+    """
+    Whether a class has one sample, whose distance to its own mean is zero.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        What was measured.
+
+    Returns
+    -------
+    bool
+        Never true of samples about the means of others, where distances are real.
+    """
+    centers = statistics.centers
+    if not centers.once("single_samples", lambda: _any_single(centers)):
+        return False
+    return not isinstance(statistics, HeldOutStatistics) or statistics.are_fitted
+
+
+def _any_single(centers: ClassStatistics) -> bool:
+    # Weights may sum to one over several samples. Those have a spread.
+    spread = centers.class_variances > 1e-6 * centers.moments.squares
+    return bool(namespace(spread).any((centers.counts == 1) & ~spread))
+
+
 def _regime(key: str, statistics: AnyStatistics, convention: Convention) -> str | None:
     n_classes, n_features = statistics.n_classes, statistics.n_features
     if key.removesuffix("_head") in _SIMPLEX_KEYS and n_classes > n_features + 1:
@@ -108,6 +175,4 @@ def _regime(key: str, statistics: AnyStatistics, convention: Convention) -> str 
                 f"The class means span {rank} of {possible} possible directions: only "
                 "these are compared."
             )
-        if bool(namespace(statistics.counts).any(statistics.centers.counts == 1)):
-            return "Classes with one sample count with zero variance."
     return None

@@ -26,8 +26,7 @@ _SCATTER: tuple[Input, ...] = ("statistics", "scatter")
 _SAMPLES: tuple[Input, ...] = ("statistics", "measures")
 _ENERGIES: tuple[Input, ...] = (*_SAMPLES, "energies", "head_decisions")
 _MSE: tuple[Input, ...] = ("statistics", "head", "scatter")
-# Classes above which metrics="all" leaves out a program a class, and K x K work.
-_PROGRAMS = 200
+# Classes above which metrics="all" leaves out K x K work of many steps.
 _MANY = 5_000
 
 
@@ -80,7 +79,11 @@ _NC2 = (
         by.AFTER_PAPYAN,
     ),
     *_twins(
-        frames.nc2_log_equinorm, frames_head.nc2_log_equinorm_head, True, 0.0, by.WU
+        frames.nc2_log_equinorm,
+        frames_head.nc2_log_equinorm_head,
+        True,
+        0.0,
+        by.AFTER_WU,
     ),
     *_twins(
         frames.nc2_cosgram, frames_head.nc2_cosgram_head, True, 0.0, by.AFTER_PAPYAN
@@ -98,7 +101,9 @@ _NC2 = (
         "0 without centering, sqrt(2-2sqrt((K-1)/K)) for a simplex about 0",
         by.DANG,
     ),
-    *_twins(frames.nc2_tightness, frames_head.nc2_tightness_head, True, 0.0, by.FRAMES),
+    *_twins(
+        frames.nc2_tightness, frames_head.nc2_tightness_head, True, 0.0, by.AFTER_FRAMES
+    ),
     *_twins(
         frames.nc2_coherence,
         frames_head.nc2_coherence_head,
@@ -106,7 +111,7 @@ _NC2 = (
         "1/(K-1)",
         by.STROHMER,
     ),
-    *_twins(frames.nc2_welch, frames_head.nc2_welch_head, True, 0.0, by.WELCH),
+    *_twins(frames.nc2_welch, frames_head.nc2_welch_head, True, 0.0, by.AFTER_WELCH),
     *_twins(
         frames.nc2_min_angle,
         frames_head.nc2_min_angle_head,
@@ -117,12 +122,14 @@ _NC2 = (
 )
 
 _GNC2 = (
-    Metric(dispersion.gnc2_energy_log, "GNC2", _MEANS, True, "-log(2K/(K-1))/2", by.LU),
-    Metric(dispersion.gnc2_dispersion_log, "GNC2", _MEANS, True, 0.0, by.WU),
+    Metric(
+        dispersion.gnc2_energy_log, "GNC2", _MEANS, True, "-log(2K/(K-1))/2", by.LIU
+    ),
+    Metric(dispersion.gnc2_dispersion_log, "GNC2", _MEANS, True, 0.0, by.AFTER_WU),
     Metric(
         dispersion.gnc2_energy_riesz, "GNC2", _MEANS, True, "(2K/(K-1))**(-1/2)", by.LIU
     ),
-    Metric(dispersion.gnc2_dispersion_distance, "GNC2", _MEANS, True, 0.0, by.WU),
+    Metric(dispersion.gnc2_dispersion_distance, "GNC2", _MEANS, True, 0.0, by.AFTER_WU),
     Metric(
         margin.gnc2_margin,
         "GNC2",
@@ -130,15 +137,15 @@ _GNC2 = (
         False,
         "K/(K-1)",
         by.JIANG,
-        most_classes=_PROGRAMS,
+        most_classes=_MANY,
     ),
 )
 
 _NC3 = (
-    Metric(alignment.nc3_uniform_duality, "NC3", _BOTH, True, 0.0, by.WU),
+    Metric(alignment.nc3_uniform_duality, "NC3", _BOTH, True, 0.0, by.AFTER_WU),
     Metric(alignment.nc3_gram, "NC3", _BOTH, True, 0.0, by.AFTER_PAPYAN),
     Metric(alignment.nc3_procrustes, "NC3", _BOTH, True, 0.0, by.AFTER_PAPYAN),
-    Metric(alignment.nc3_norm_ratio, "NC3", _BOTH, True, 0.0, by.DANG),
+    Metric(alignment.nc3_norm_ratio, "NC3", _BOTH, True, 0.0, by.AFTER_PAPYAN),
     Metric(alignment.nc3_principal_angles, "NC3", _BOTH, False, 1.0, by.RANGAMANI),
 )
 
@@ -197,7 +204,12 @@ _IMBALANCE = (
     ),
     Metric(imbalance.imb_minority_ratio, "imbalance", _MEANS, None, 1.0, by.AFTER_FANG),
     Metric(
-        imbalance.imb_norm_count_corr, "imbalance", _MEANS, None, None, by.AFTER_FANG
+        imbalance.imb_norm_count_corr,
+        "imbalance",
+        _MEANS,
+        None,
+        None,
+        by.AFTER_THRAMPOULIDIS,
     ),
     Metric(
         imbalance.imb_norm_count_corr_head,
@@ -205,9 +217,9 @@ _IMBALANCE = (
         _BOTH,
         None,
         None,
-        by.AFTER_FANG,
+        by.AFTER_THRAMPOULIDIS,
     ),
-    Metric(imbalance.imb_block, "imbalance", _MEANS, True, 0.0, by.HONG),
+    Metric(imbalance.imb_block, "imbalance", _MEANS, True, 0.0, by.AFTER_HONG),
     *(
         Metric(
             function, "imbalance", needs, True, 0.0, by.THRAMPOULIDIS, most_classes=n

@@ -80,6 +80,11 @@ class Metric:
         return self.group == "NC1" or bool(by_input & set(self.needs))
 
     @property
+    def of_head(self) -> bool:
+        """Whether it depends on the head alone, so on no sample."""
+        return set(self.needs) <= {"head", "any_head", "bias"}
+
+    @property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].strip()

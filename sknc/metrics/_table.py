@@ -1,18 +1,21 @@
 """The one table of metrics."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from sknc.metrics import agreement, duality, simplex, variability
 from sknc.metrics._further import FURTHER
 from sknc.metrics._metric import Input, Metric
 from sknc.metrics._sources import (
+    AFTER_ZHAO,
     GALANTI,
     JIANG,
+    KOTHAPALLI,
+    NO_PAPER_ACCURACY,
     PAPYAN,
     RANGAMANI,
     TIRER,
-    ZHAO,
     ZHU,
 )
 
@@ -26,13 +29,13 @@ def _of_head(function: Any, group: str, source: str) -> Metric:
     return Metric(function, group, ("head",), True, 0.0, source, headline=True)
 
 
-def _accuracy(function: Any, *more: Input) -> Metric:
+def _accuracy(function: Any, source: str, *more: Input) -> Metric:
     needs: tuple[Input, ...] = ("decisions", *more)
-    return Metric(function, "NC4", needs, None, None, GALANTI, headline=True)
+    return Metric(function, "NC4", needs, None, None, source, headline=True)
 
 
 _HEADLINE = (
-    _of_head(duality.nc0_weight_sum, "NC0", ZHAO),
+    _of_head(duality.nc0_weight_sum, "NC0", AFTER_ZHAO),
     _of_means(variability.nc1_pinv, "NC1", PAPYAN, "within"),
     _of_means(variability.nc1_trace_ratio, "NC1", TIRER),
     _of_means(variability.nc1_within_fraction, "NC1", RANGAMANI),
@@ -40,7 +43,7 @@ _HEADLINE = (
     _of_means(simplex.nc2_equinorm, "NC2", PAPYAN),
     _of_means(simplex.nc2_cos_std, "NC2", PAPYAN),
     _of_means(simplex.nc2_equiangular, "NC2", PAPYAN),
-    _of_means(simplex.nc2_etf, "NC2", ZHU),
+    _of_means(simplex.nc2_etf, "NC2", KOTHAPALLI),
     _of_head(simplex.nc2_equinorm_head, "NC2", PAPYAN),
     _of_head(simplex.nc2_cos_std_head, "NC2", PAPYAN),
     _of_head(simplex.nc2_equiangular_head, "NC2", PAPYAN),
@@ -57,8 +60,8 @@ _HEADLINE = (
         PAPYAN,
         headline=True,
     ),
-    _accuracy(agreement.nc4_ncc_accuracy),
-    _accuracy(agreement.nc4_head_accuracy, "head_decisions"),
+    _accuracy(agreement.nc4_ncc_accuracy, GALANTI),
+    _accuracy(agreement.nc4_head_accuracy, NO_PAPER_ACCURACY, "head_decisions"),
     Metric(
         duality.nc4_bias_collapse,
         "NC4",
@@ -80,7 +83,7 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
     Parameters
     ----------
     metrics : "default", "all", or iterable of str
-        The headline set, every metric, or keys.
+        The headline set, every metric, or keys and groups such as "NC1".
 
     Returns
     -------
@@ -90,21 +93,44 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
     Raises
     ------
     ValueError
-        If a key is not in the table.
+        If a key or group is not in the table.
     """
     if metrics == "default":
         return [metric for metric in TABLE.values() if metric.headline]
     if metrics == "all":
         return list(TABLE.values())
-    keys = [metrics] if isinstance(metrics, str) else list(metrics)
-    unknown = [key for key in keys if key not in TABLE]
+    several = isinstance(metrics, Iterable) and not isinstance(metrics, str)
+    keys: list[Any] = list(metrics) if several else [metrics]
+    known = {*TABLE, *(metric.group for metric in TABLE.values())}
+    unknown = [key for key in keys if not isinstance(key, str) or key not in known]
     if unknown:
         msg = (
-            f'metrics must be "default", "all" or keys of sknc.metrics.TABLE, got '
-            f"{unknown}. Known keys: {', '.join(TABLE)}."
+            'metrics must be "default", "all", or keys or groups of metrics, got '
+            f"{unknown if several else repr(metrics)}."
+            f"{''.join(map(did_you_mean, unknown))} sknc.metrics.catalogue() lists "
+            "them."
         )
         raise ValueError(msg)
-    return [metric for key, metric in TABLE.items() if key in keys]
+    return [m for key, m in TABLE.items() if key in keys or m.group in keys]
+
+
+def did_you_mean(name: object) -> str:
+    """
+    Return a question about what was meant by a name that no metric has.
+
+    Parameters
+    ----------
+    name : object
+        What came in the place of a key.
+
+    Returns
+    -------
+    str
+        With a space before; empty if nothing is like it.
+    """
+    names = [*TABLE, *dict.fromkeys(metric.group for metric in TABLE.values())]
+    near = get_close_matches(name, names, n=1) if isinstance(name, str) else []
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -89,11 +89,13 @@ def nc4_head_accuracy(decisions: Decisions) -> float:
     float
         In [0, 1]; higher is more accurate. NaN without a head.
 
+    See Also
+    --------
+    nc4_ncc_accuracy : That of the nearest class center.
+
     References
     ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
+    .. [1] No paper: the accuracy, to compare with `nc4_ncc_accuracy`.
 
     Examples
     --------

@@ -46,9 +46,9 @@ def gnc2_energy_log(
 
     References
     ----------
-    .. [1] J. Lu, S. Steinerberger. "Neural collapse under cross-entropy loss."
-       Applied and Computational Harmonic Analysis 59, 2022.
-       https://doi.org/10.1016/j.acha.2021.12.011
+    .. [1] W. Liu, L. Yu, A. Weller, B. Schölkopf. "Generalizing and decoupling
+       neural collapse via hyperspherical uniformity gap." ICLR 2023.
+       https://arxiv.org/abs/2303.06484
     .. [2] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
        language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
 

@@ -31,12 +31,15 @@ def nc0_weight_sum(head: LinearHead) -> float:
 
     Notes
     -----
-    Weight decay drives it to zero; without decay a head keeps its initial sum.
+    Weight decay drives it to zero; without decay a head keeps its initial sum. Called
+    NC0 in [1]_, where the norm is divided by D. Here it is divided by its bound, which
+    makes it free of scale.
 
     References
     ----------
-    .. [1] J. Zhao et al. on optimizers and neural collapse introduce the unscaled
-       norm as "NC0"; dividing by its bound makes it free of scale.
+    .. [1] J. Zhao, T. S. Cheng, W. Masarczyk, A. Lucchi. "Optimizer choice matters
+       for the emergence of neural collapse." ICLR 2026.
+       https://arxiv.org/abs/2602.16642
 
     Examples
     --------
@@ -213,7 +216,7 @@ def nc3_cosine(
 
     References
     ----------
-    .. [1] J. Jiang, J. Zhou, P. Wang, Q. Qu, D. Mixon, C. You, Z. Zhu. "Generalized
+    .. [1] J. Jiang, J. Zhou, P. Wang, Q. Qu, D. G. Mixon, C. You, Z. Zhu. "Generalized
        neural collapse for a large number of classes." ICML 2024.
        https://arxiv.org/abs/2310.05351
 

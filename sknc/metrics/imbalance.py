@@ -85,7 +85,7 @@ def imb_minority_cosine(
     0.0
     """
     means = centered_means(statistics, Convention.preset(convention))
-    return _mean_cosine(_take(means, _minority(statistics, minority)))
+    return _mean_cosine(_take(means, minority_classes(statistics, minority)))
 
 
 def imb_minority_cosine_head(
@@ -143,7 +143,7 @@ def imb_minority_cosine_head(
     1.0
     """
     check_two_classes(statistics)
-    return _mean_cosine(_take(head.weights, _minority(statistics, minority)))
+    return _mean_cosine(_take(head.weights, minority_classes(statistics, minority)))
 
 
 def imb_minority_ratio(
@@ -203,7 +203,7 @@ def imb_minority_ratio(
     """
     means = centered_means(statistics, Convention.preset(convention))
     rounding = statistics.centers.mean_rounding()
-    few = _minority(statistics, minority)
+    few = minority_classes(statistics, minority)
     near, far = (
         _mean_distance(_take(means, block), _take(rounding, block))
         for block in (few, ~few)
@@ -361,7 +361,7 @@ def imb_block(
     ----------
     .. [1] No paper: measures the block structure of W. Hong, S. Ling. "Neural
        collapse for unconstrained feature model under cross-entropy loss with
-       imbalanced data." JMLR 25, 2024. https://arxiv.org/abs/2309.09725
+       imbalanced data." JMLR 25 (192), 2024. https://arxiv.org/abs/2309.09725
 
     Examples
     --------
@@ -595,8 +595,29 @@ def _levels(values: np.ndarray) -> np.ndarray:
     return levels
 
 
-def _minority(statistics: AnyStatistics, minority: float | Iterable[Any]) -> np.ndarray:
-    """Return which classes are of the minority, a mask, (K,)."""
+def minority_classes(
+    statistics: AnyStatistics, minority: float | Iterable[Any]
+) -> np.ndarray:
+    """
+    Return which classes are of the minority.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes.
+    minority : float or iterable of labels
+        A quantile of the counts, or labels.
+
+    Returns
+    -------
+    bool ndarray of shape (K,)
+        A mask.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a quantile inside (0, 1) nor labels of classes with samples.
+    """
     if isinstance(minority, Real):
         return _rarest(_levels(_counts(statistics)), float(minority))
     classes = statistics.centers.classes.tolist()
@@ -606,7 +627,10 @@ def _minority(statistics: AnyStatistics, minority: float | Iterable[Any]) -> np.
     named = set(np.asarray(list(minority)).tolist())
     unknown = named - set(classes)
     if unknown:
-        msg = f"minority names {sorted(unknown)}, which are not classes with samples."
+        msg = (
+            f"minority names {sorted(unknown)}, which are not classes with samples: "
+            f"expected some of {classes[:10]}{' and others' * (len(classes) > 10)}."
+        )
         raise ValueError(msg)
     return np.array([label in named for label in classes])
 

@@ -227,7 +227,7 @@ def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) ->
     References
     ----------
     .. [1] A. Luthra, T. Yang, T. Galanti. "Self-supervised contrastive learning is
-       approximately supervised contrastive learning." 2025.
+       approximately supervised contrastive learning." NeurIPS 2025.
        https://arxiv.org/abs/2506.04411
 
     Examples

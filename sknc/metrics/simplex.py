@@ -205,9 +205,11 @@ def nc2_etf(
 
     References
     ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
+    .. [1] V. Kothapalli. "Neural collapse: a review on modelling principles and
+       generalization." TMLR 2023. https://arxiv.org/abs/2206.04041
+    .. [2] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
        analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
+       https://arxiv.org/abs/2105.02375 (of the head).
 
     Examples
     --------

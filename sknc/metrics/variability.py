@@ -138,8 +138,8 @@ def nc1_trace_ratio(
 
     References
     ----------
-    .. [1] T. Tirer, J. Bruna. "Extended unconstrained features model for exploring
-       deep neural collapse." ICML 2022. https://arxiv.org/abs/2202.08087
+    .. [1] T. Tirer, H. Huang, J. Niles-Weed. "Perturbation analysis of neural
+       collapse." ICML 2023, PMLR 202:34301-34329. https://arxiv.org/abs/2210.16658
 
     Examples
     --------
