@@ -43,8 +43,14 @@ class AffineRule(Memo):
         """Return the index of the chosen class of each row, (B,)."""
         return decide_all((self,), features)[0]
 
-    def _decide_rows(self, rows: Array, features: Array, out: Array | None) -> Array:
-        """Decide for centered rows with a one behind; `features` are the originals."""
+    def _decide_rows(
+        self, rows: Array, lengths: Array, features: Array, out: Array | None
+    ) -> Array:
+        """
+        Decide for centered rows with a one behind.
+
+        Their `lengths` bound rounding; `features` are the originals.
+        """
         xp = namespace(rows)
         factors, longest, greatest_offset = self._in(rows.dtype)
         if out is None:
@@ -57,7 +63,6 @@ class AffineRule(Memo):
         # Products sum in at least four lanes, so errors grow with D / 4 at most; two
         # scores are compared.
         factor = 2 * _array.unit_roundoff(rows) * (rows.shape[1] / 4 + 16)
-        lengths = xp.sqrt(_array.row_squared_norms(rows))
         doubtful = lead <= factor * (lengths * longest + greatest_offset)
         where = xp.nonzero(doubtful)[0]
         if not where.shape[0]:
@@ -128,8 +133,10 @@ class Decider:
         for tile in _array.tiles(n_rows, step):
             block = features[tile, :]
             rows = work.centered(block)
+            lengths = xp.sqrt(_array.row_squared_norms(rows))
             for rule, found in zip(self._rules, parts, strict=True):
-                found.append(rule._decide_rows(rows, block, work.scores(rule, rows)))
+                out = work.scores(rule, rows)
+                found.append(rule._decide_rows(rows, lengths, block, out))
         return tuple(p[0] if len(p) == 1 else xp.concat(p) for p in parts)
 
     def _workspace(self, n_rows: int, dtype: Any) -> "_Workspace":

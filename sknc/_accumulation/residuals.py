@@ -88,8 +88,8 @@ class Residuals:
         with _parallel.team(threads) as team:
             cut = team.cut(len(rows), _MOST_ROWS) if scatter is not None else []
             products = team.map(lambda part: _array.gram(rows[part]), cut)
-            # A few rows a class, however many classes, for one pass over the sums.
-            step = max(_MOST_ROWS, 16 * len(moments.counts))
+            # All at once if that is a few rows a class, for one pass over the sums.
+            step = max(_MOST_ROWS, 64 * len(moments.counts))
             for tile in _array.tiles(len(rows), step):
                 factors = None if roots is None else roots[tile]
                 _array.add_rows_at(moments.sums, index[tile], rows[tile], factors)
