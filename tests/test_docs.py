@@ -14,7 +14,7 @@ from sknc.metrics import TABLE, catalogue
 DOCS = Path(__file__).parents[1] / "docs"
 # Its blocks are parts of modules, and tested in test_readme.py.
 NOT_SCRIPTS = {"add_a_metric.md"}
-NOT_METRICS = {"catalogue", "select", "neco_scores"}
+NOT_METRICS = {"catalogue", "neco_scores", "pair_grid", "pair_grid_rows", "select"}
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="needs the repository")
 

@@ -12,7 +12,15 @@ import sknc.metrics
 from sknc.metrics import TABLE, catalogue, select
 from sknc.metrics._metric import ARGUMENTS
 
-NOT_METRICS = {"TABLE", "Metric", "catalogue", "neco_scores", "select"}
+NOT_METRICS = {
+    "TABLE",
+    "Metric",
+    "catalogue",
+    "neco_scores",
+    "pair_grid",
+    "pair_grid_rows",
+    "select",
+}
 
 
 def public_names(module):

@@ -64,6 +64,7 @@ from sknc.metrics.frames_head import (
     nc2_tightness_head,
     nc2_welch_head,
 )
+from sknc.metrics.grids import pair_grid, pair_grid_rows
 from sknc.metrics.imbalance import (
     imb_block,
     imb_minority_cosine,
@@ -204,6 +205,8 @@ __all__ = [
     "nc5_orthogonality",
     "nc5_orthogonality_centered",
     "neco_scores",
+    "pair_grid",
+    "pair_grid_rows",
     "select",
     "spec_between_pr",
     "spec_effective_rank",

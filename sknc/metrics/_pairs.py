@@ -319,14 +319,14 @@ def summarize_pairs(
     """
     xp = namespace(vectors)
     squared_norms = row_squared_norms(vectors)
-    inverse = _inverse_norms(squared_norms)
-    noise = _squared_rounding(squared_norms, rounding)
+    inverse = inverse_norms(squared_norms)
+    noise = squared_rounding(squared_norms, rounding)
     simplex = 1 / (vectors.shape[0] - 1)
     excess = absolute = cdnv = Summary()
     for block in pair_blocks(vectors):
         if variances is not None:
             distances = squared_distances(block, vectors, squared_norms, noise)
-            distances = _without_bias(block, distances, bias)
+            distances = without_bias(block, distances, bias)
             cdnv = cdnv.merge(Summary.of(_cdnv(block, distances, variances, missing)))
         cosines = block.gram
         cosines *= block.of_rows(inverse)
@@ -345,15 +345,15 @@ def normalized_variances(
 ) -> Iterator[tuple[PairBlock, Array, Array]]:
     """Yield blocks of pairs, their summed variances / 2, and squared distances."""
     squared_norms = row_squared_norms(vectors)
-    noise = _squared_rounding(squared_norms, rounding)
+    noise = squared_rounding(squared_norms, rounding)
     half = variances / 2
     for block in pair_blocks(vectors):
         distances = squared_distances(block, vectors, squared_norms, noise)
-        distances = _without_bias(block, distances, bias)
+        distances = without_bias(block, distances, bias)
         yield block, block.of_rows(half) + block.of_cols(half), distances
 
 
-def _without_bias(block: PairBlock, distances: Array, bias: Array | None) -> Array:
+def without_bias(block: PairBlock, distances: Array, bias: Array | None) -> Array:
     """Take the bias from squared distances; NaN where nothing remains."""
     if bias is None:
         return distances
@@ -362,14 +362,14 @@ def _without_bias(block: PairBlock, distances: Array, bias: Array | None) -> Arr
     return xp.where(rest > 0, rest, xp.nan * rest)
 
 
-def _inverse_norms(squared_norms: Array) -> Array:
+def inverse_norms(squared_norms: Array) -> Array:
     """Return one over the norms, NaN for zero."""
     xp = namespace(squared_norms)
     norms = xp.sqrt(squared_norms)
     return 1 / xp.where(norms > 0, norms, xp.nan * norms)
 
 
-def _squared_rounding(squared_norms: Array, rounding: Array | None) -> Array:
+def squared_rounding(squared_norms: Array, rounding: Array | None) -> Array:
     """Return the squared rounding errors of rows, those of their mean included."""
     eps = float(namespace(squared_norms).finfo(squared_norms.dtype).eps)
     noise = (8 * eps) ** 2 * squared_norms
@@ -433,8 +433,8 @@ def summarize_directions(
     """
     xp = namespace(vectors)
     squared_norms = row_squared_norms(vectors)
-    inverse = _inverse_norms(squared_norms)
-    noise = _squared_rounding(squared_norms, rounding) * inverse**2
+    inverse = inverse_norms(squared_norms)
+    noise = squared_rounding(squared_norms, rounding) * inverse**2
     distance = log_energy = riesz_energy = Summary()
     for block in pair_blocks(vectors):
         squared = squared_chords(block, vectors, inverse, noise)

@@ -1,0 +1,232 @@
+"""Numbers of every pair of classes, which metrics only summarize."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import centered_means, mean_noise, unbiased_variances
+from sknc.metrics._pairs import (
+    PairBlock,
+    inverse_norms,
+    squared_chords,
+    squared_distances,
+    squared_rounding,
+    without_bias,
+)
+
+_KINDS = ("inner_product", "cosine", "distance", "log_energy", "riesz_energy", "cdnv")
+
+
+def pair_grid(
+    source: AnyStatistics | LinearHead,
+    kind: str = "cosine",
+    *,
+    convention: str | Convention = "default",
+    power: float = 1.0,
+) -> Array:
+    r"""
+    Return a number for every pair of classes, as one K x K array.
+
+    Rows are centered class means m_k or rows of a head, u_k their directions:
+
+    - ``"inner_product"``: :math:`\langle m_i, m_j \rangle`
+    - ``"cosine"``: :math:`\langle u_i, u_j \rangle`
+    - ``"distance"``: :math:`\lVert u_i - u_j \rVert`
+    - ``"log_energy"``: :math:`-\log \lVert u_i - u_j \rVert`
+    - ``"riesz_energy"``: :math:`\lVert u_i - u_j \rVert^{-s}`
+    - ``"cdnv"``: :math:`(\sigma_i^2 + \sigma_j^2) / (2 \lVert m_i - m_j \rVert^2)`
+
+    Parameters
+    ----------
+    source : ClassStatistics, HeldOutStatistics or LinearHead
+        Of K classes, at least two, all with samples.
+    kind : str, default="cosine"
+        Which number.
+    convention : str or Convention, default="default"
+        Its center and bias correction. A head's rows are taken as they are.
+    power : float, default=1.0
+        The exponent s of the Riesz energy.
+
+    Returns
+    -------
+    float64 array of shape (K, K)
+        Symmetric, in the library and on the device of the source; 8 K^2 bytes. The
+        diagonal is NaN for energies and ``"cdnv"``, which are of two classes only.
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown, if it is ``"cdnv"`` of a head, or if there are fewer
+        than two classes.
+
+    See Also
+    --------
+    pair_grid_rows : The same a few rows at a time.
+    nc1_cdnv, nc2_equiangular, gnc2_energy_log : Summaries of such grids.
+
+    Notes
+    -----
+    Pairs that are very close are taken from differences, to full precision, as in the
+    metrics.
+
+    References
+    ----------
+    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
+       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics import pair_grid
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> pair_grid(ClassStatistics.from_samples(X, np.arange(4)), "inner_product")
+    array([[ 1.,  0., -1.,  0.],
+           [ 0.,  1.,  0., -1.],
+           [-1.,  0.,  1.,  0.],
+           [ 0., -1.,  0.,  1.]])
+    """
+    rows = pair_grid_rows(source, kind, convention=convention, power=power)
+    tiles_of_grid = [grid for _, grid in rows]
+    return namespace(tiles_of_grid[0]).concat(tiles_of_grid)
+
+
+def pair_grid_rows(
+    source: AnyStatistics | LinearHead,
+    kind: str = "cosine",
+    *,
+    convention: str | Convention = "default",
+    power: float = 1.0,
+    n_rows: int = 512,
+) -> Iterator[tuple[slice, Array]]:
+    """
+    Yield `pair_grid` a few rows at a time, for any number of classes.
+
+    Parameters
+    ----------
+    source : ClassStatistics, HeldOutStatistics or LinearHead
+        Of K classes, at least two, all with samples.
+    kind : str, default="cosine"
+        Which number; see `pair_grid`.
+    convention : str or Convention, default="default"
+        Its center and bias correction. A head's rows are taken as they are.
+    power : float, default=1.0
+        Exponent of the Riesz energy.
+    n_rows : int, default=512
+        Rows at a time; memory is some 24 ``n_rows`` K bytes.
+
+    Returns
+    -------
+    iterator of (slice, float64 array of shape (at most n_rows, K))
+        Which rows of the grid, and these rows.
+
+    Raises
+    ------
+    ValueError
+        As of `pair_grid`, or if `n_rows` is not positive.
+
+    See Also
+    --------
+    pair_grid : The same at once.
+
+    References
+    ----------
+    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
+       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+
+    Examples
+    --------
+    The nearest other class of each:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics
+    >>> from sknc.metrics import pair_grid_rows
+    >>> X = np.array([[1.0, 0.0], [0.9, 0.1], [-1.0, 0.0], [-1.0, -0.1]])
+    >>> statistics = ClassStatistics.from_samples(X, np.arange(4))
+    >>> for rows, grid in pair_grid_rows(statistics, "log_energy", n_rows=2):
+    ...     print(rows.start, np.nanargmax(grid, axis=1))
+    0 [1 0]
+    2 [3 2]
+    """
+    if kind not in _KINDS:
+        msg = f"kind must be one of {', '.join(_KINDS)}, got {kind!r}."
+        raise ValueError(msg)
+    if n_rows < 1:
+        msg = f"n_rows must be at least 1, got {n_rows!r}."
+        raise ValueError(msg)
+    if isinstance(source, LinearHead):
+        if kind == "cdnv":
+            msg = (
+                'kind "cdnv" is of class means and variances: pass statistics, such '
+                "as analyzer.statistics_, not a head."
+            )
+            raise ValueError(msg)
+        fill = _of_vectors(source.weights, None, kind, power)
+        return _in_tiles(source.weights, fill, kind, n_rows)
+    agreed = Convention.preset(convention)
+    means = centered_means(source, agreed)
+    rounding = source.centers.mean_rounding()
+    if kind == "cdnv":
+        return _in_tiles(means, _cdnv(source, agreed, means, rounding), kind, n_rows)
+    return _in_tiles(means, _of_vectors(means, rounding, kind, power), kind, n_rows)
+
+
+def _in_tiles(
+    vectors: Array, fill: Callable[[PairBlock], Array], kind: str, n_rows: int
+) -> Iterator[tuple[slice, Array]]:
+    xp, device = namespace(vectors), device_of(vectors)
+    columns = xp.arange(vectors.shape[0], device=device)[None, :]
+    for tile in tiles(int(vectors.shape[0]), n_rows):
+        rows = xp.arange(tile.start, tile.stop, device=device)[:, None]
+        grid = fill(PairBlock(vectors[tile, :] @ vectors.T, rows, columns))
+        if kind in ("log_energy", "riesz_energy", "cdnv"):
+            grid = xp.where(rows == columns, xp.nan * xp.ones_like(grid), grid)
+        yield tile, grid
+
+
+def _of_vectors(
+    vectors: Array, rounding: Array | None, kind: str, power: float
+) -> Callable[[PairBlock], Array]:
+    """Return what makes a grid of a block's inner products."""
+    xp = namespace(vectors)
+    squared_norms = row_squared_norms(vectors)
+    inverse = inverse_norms(squared_norms)
+    noise = squared_rounding(squared_norms, rounding) * inverse**2
+
+    def fill(block: PairBlock) -> Array:
+        if kind == "inner_product":
+            return block.gram
+        if kind == "cosine":
+            return block.gram * block.of_rows(inverse) * block.of_cols(inverse)
+        squared = squared_chords(block, vectors, inverse, noise)
+        if kind == "distance":
+            return xp.sqrt(squared)
+        # Coinciding directions have infinite energy, and powers may overflow.
+        with np.errstate(divide="ignore", over="ignore"):
+            if kind == "log_energy":
+                return -xp.log(squared) / 2
+            return squared ** (-power / 2)
+
+    return fill
+
+
+def _cdnv(
+    statistics: AnyStatistics, convention: Convention, means: Array, rounding: Array
+) -> Callable[[PairBlock], Array]:
+    """Return what makes a grid of normalized variances."""
+    squared_norms = row_squared_norms(means)
+    noise = squared_rounding(squared_norms, rounding)
+    half = unbiased_variances(statistics, convention) / 2
+    bias = mean_noise(statistics.centers) if convention.bias_correction else None
+
+    def fill(block: PairBlock) -> Array:
+        distances = squared_distances(block, means, squared_norms, noise)
+        distances = without_bias(block, distances, bias)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (block.of_rows(half) + block.of_cols(half)) / distances
+
+    return fill
