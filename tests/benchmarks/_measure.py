@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-_PAUSE = 0.05  # seconds
+_PAUSE = 0.1  # seconds
 
 
 @dataclass(frozen=True)

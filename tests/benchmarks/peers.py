@@ -106,6 +106,31 @@ class NeuralCollapseLibrary:
         }
 
 
+class NcToolbox:
+    """The NumPy library `nc_toolbox`, as its demo uses it: all samples at once."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    def everything(self) -> list[Any]:
+        """Compute the class statistics, its metrics of them, and the decisions."""
+        import nc_toolbox
+
+        X, y, W, b = self._data.X, self._data.y, self._data.W, self._data.b
+        means = nc_toolbox.class_embedding_means(X, y)
+        variances = nc_toolbox.class_embedding_variances(X, y, means)
+        center = nc_toolbox.global_embedding_mean(X)
+        return [
+            nc_toolbox.nc1_strong(X, y, means, center),
+            nc_toolbox.nc1_weak(X, y, means, center),
+            nc_toolbox.nc1_cdnv(means, variances),
+            nc_toolbox.nc2_equinormness(means, center),
+            nc_toolbox.nc2_equiangularity(means, center),
+            nc_toolbox.nc3_self_duality(W, means, center),
+            nc_toolbox.nc4_classifier_agreement(X, W, b, means),
+        ]
+
+
 def faiss_index(centers: np.ndarray) -> Any:
     """Return an exact index of FAISS over the centers."""
     import faiss

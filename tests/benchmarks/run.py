@@ -45,7 +45,7 @@ def _sections(quick: bool) -> Iterable[str]:
         rows = [row.cells() for row in case(quick)]
         yield section(title, columns, rows)
     wide = ["what", "size", "seconds", "peak memory", "at most", ""]
-    yield section("Many classes", wide, cases.pairwise(quick))
+    yield section("Many classes", wide, cases.many_classes(quick))
     tall = ["what", "(N, D, K)", "seconds", "a row", "state"]
     yield section("Vocabularies", tall, cases.vocabulary_fit(quick))
 
@@ -68,15 +68,18 @@ def _line(cells: list[str]) -> str:
 def _head() -> str:
     names = ("sknc", "numpy", "scipy", "scikit-learn", "torch", "faiss-cpu")
     found = ", ".join(f"{name} {_version(name)}" for name in names)
-    absent = [n for n in ("neural_collapse", "faiss") if not peers.available(n)]
+    absent = [
+        n for n in ("neural_collapse", "nc_toolbox", "faiss") if not peers.available(n)
+    ]
     missing = f" Could not be imported: {', '.join(absent)}." if absent else ""
     return f"""# Performance
 
 Written by `tests/benchmarks/run.py` on {datetime.date.today()}: {os.cpu_count()} cores,
 {platform.machine()}, Python {platform.python_version()}; {found}.{missing}
 
-Times are medians of runs in turn in one process; ratios compare such medians. float32
-features, batches of 4 096 rows unless said. Peak memory is what was allocated above the
+Times are medians of runs in turn in one process, with a pause before each in which
+threads of the last one fall asleep; ratios compare such medians. float32 features,
+batches of 4 096 rows unless said. Peak memory is what was allocated above the
 accumulated state.
 
 ![Time a row by number of rows and classes](figures/growth.png)
