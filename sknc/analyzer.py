@@ -13,22 +13,17 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator, each_batch
 from sknc._groups import check_finite, deal
+from sknc._heads import check_head, check_head_kind, check_head_shape
 from sknc._labels import distinct_labels
-from sknc._validation import (
-    Batch,
-    check_batch,
-    check_classes,
-    check_head,
-    check_head_kind,
-    check_head_shape,
-)
+from sknc._reporting import build_report, metric_values
+from sknc._validation import Batch, check_batch, check_classes
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated, Evaluation
 from sknc.head import LinearHead
 from sknc.jackknife import errors_of_report, errors_of_score, lone_classes
 from sknc.metrics import TABLE, neco_scores, select
 from sknc.metrics._geometry import centered_means, spectrum
-from sknc.report import NCReport, build_report, metric_values
+from sknc.report import NCReport
 from sknc.statistics import ClassStatistics, merge_all
 
 

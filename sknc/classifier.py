@@ -14,8 +14,9 @@ from sklearn.base import (
 from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator
+from sknc._heads import check_head, is_head
 from sknc._labels import ClassIndex
-from sknc._validation import check_head, check_labels, check_weights, is_head
+from sknc._validation import check_labels, check_weights
 from sknc.decisions import AffineRule, decide_all, head_rule, nearest_center_rule
 from sknc.statistics import ClassStatistics
 

@@ -13,7 +13,7 @@ from sknc.head import LinearHead
 from sknc.statistics import ClassStatistics
 
 _SCORE_ELEMENTS = 1 << 22  # 16 MiB of float32 scores at once
-_ROW_ELEMENTS = 1 << 20  # 4 MiB of float32 rows
+_ROW_ELEMENTS = 1 << 21  # 8 MiB of float32 rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from sknc._groups import leave_one_out
+from sknc._reporting import metric_values
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated
 from sknc.head import LinearHead
 from sknc.metrics import TABLE
-from sknc.report import metric_values
 from sknc.statistics import ClassStatistics
 
 

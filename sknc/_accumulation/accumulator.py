@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sknc import _array
-from sknc._accumulation import anchors, blocks
+from sknc._accumulation import anchors, blocks, sums
 from sknc._accumulation.buffer import Block, Buffer
 from sknc._accumulation.residuals import Residuals
 from sknc._accumulation.totals import Totals
@@ -15,7 +15,8 @@ from sknc._moments import Moments
 
 _BLOCK_ELEMENTS = 1 << 23  # 32 MiB of float32 residuals
 _CACHE_ELEMENTS = 1 << 19  # 2 MiB of them
-_MOST_BLOCKS = 4  # whose residuals wait for one symmetric update
+_WAITING_ELEMENTS = 1 << 24  # 64 MiB of them, that wait for one symmetric update
+_MOST_BLOCKS = 4  # of them
 # Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
 
@@ -198,9 +199,7 @@ class Accumulator:
     def _put_residuals(self) -> None:
         """Sum the residuals that wait."""
         if self._residuals is not None and self._residuals.filled:
-            drifted = self._residuals.put(self._totals)
-            if not self._fixed_anchors:
-                self._pending_flags = (drifted, self._pending_flags[1])
+            self._note(self._residuals.put(self._totals))
 
     def _wait(self, batch: Block) -> None:
         """Copy rows to the buffer, and add what is in it whenever it is full."""
@@ -262,18 +261,27 @@ class Accumulator:
             self._pending_flags = (False, unseen)
         if unseen:
             self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
-        if isinstance(block.features, np.ndarray):
+        if not isinstance(block.features, np.ndarray):
+            self._totals = blocks.add(self._totals, block)
+            if not self._fixed_anchors:
+                self._note(anchors.any_drifted(self._totals.moments, block.index))
+        elif self._totals.moments.scatter is not None:
             if not self._take_residuals(block, check=check):
                 return False
         else:
-            self._totals = blocks.add(self._totals, block)
-            if not self._fixed_anchors:
-                drifted = anchors.any_drifted(self._totals.moments, block.index)
-                self._pending_flags = (drifted, unseen)
+            found = sums.add(self._totals, block, check=check)
+            if found is None:
+                return False
+            self._note(found)
         if unseen:
             unseen = self._xp.any(self._totals.moments.counts == 0)
             self._pending_flags = (self._pending_flags[0], unseen)
         return True
+
+    def _note(self, drifted: Any) -> None:
+        """Keep in mind whether an anchor has to be moved before the next block."""
+        if not self._fixed_anchors:
+            self._pending_flags = (drifted, self._pending_flags[1])
 
     def _take_residuals(self, block: Block, *, check: bool) -> bool:
         """Keep the residuals of a block, and sum what waits once there is enough."""
@@ -296,11 +304,10 @@ class Accumulator:
         return self._flags
 
     def _no_residuals(self) -> Residuals:
-        moments, n_rows = self._totals.moments, self._most_rows
-        if moments.scatter is not None:
-            widest = _BLOCK_ELEMENTS // self.n_features
-            n_rows *= max(1, min(_MOST_BLOCKS, widest // n_rows))
-        return Residuals(n_rows, self.n_features, moments.anchors.dtype)
+        widest = _WAITING_ELEMENTS // self.n_features
+        n_blocks = max(1, min(_MOST_BLOCKS, widest // self._most_rows))
+        dtype = self._totals.moments.anchors.dtype
+        return Residuals(n_blocks * self._most_rows, self.n_features, dtype)
 
 
 def _copy(moments: Moments) -> Moments:

@@ -1,10 +1,11 @@
-"""Residuals that wait until they are many enough to be summed, for NumPy."""
+"""Residuals of NumPy rows that wait for one product, where the scatter is kept."""
 
 import numpy as np
 
 from sknc import _array, _parallel
 from sknc._accumulation import anchors
 from sknc._accumulation.buffer import Block
+from sknc._accumulation.rows import fill, finite, quiet
 from sknc._accumulation.totals import Totals
 
 _CACHE_ELEMENTS = 1 << 18  # 1 MiB of float32 residuals, to stay in a core's cache
@@ -56,14 +57,17 @@ class Residuals:
             roots = self._roots[part]
             roots[:] = np.sqrt(block.weights)
         points, rows = totals.moments.anchors, self._rows[part]
-        if check:  # and who checks the numbers needs no warnings of them
-            with np.errstate(over="ignore", invalid="ignore"):
-                squares = _fill(rows, points, block, roots)
-            # Squares of finite numbers may overflow, so ask each number then.
-            if not (np.isfinite(np.sum(squares)) or _array.all_finite(block.features)):
-                return False
-        else:
-            squares = _fill(rows, points, block, roots)
+        squares = np.empty(block.n_rows)
+        step = min(block.n_rows, max(128, _CACHE_ELEMENTS // rows.shape[1]))
+        held = np.empty((step, rows.shape[1]), rows.dtype)
+        with quiet(check):
+            for tile in _array.tiles(block.n_rows, step):
+                near = held[: len(rows[tile])]
+                factors = None if roots is None else roots[tile]
+                fill(block.part(tile), points, factors, near, rows[tile])
+                squares[tile] = _array.row_squared_norms(rows[tile])
+        if check and not finite(squares, block.features):
+            return False
         if roots is None and self._weighted:
             self._roots[part] = 1
         elif roots is not None and not self._weighted:
@@ -82,11 +86,9 @@ class Residuals:
         self.filled, self._weighted = 0, False
         moments = totals.moments
         scatter = moments.scatter
-        threads = len(rows) // _LEAST_ROWS
-        if scatter is None or rows.shape[1] > _WIDEST:
-            threads = 1
-        with _parallel.team(threads) as team:
-            cut = team.cut(len(rows), _MOST_ROWS) if scatter is not None else []
+        narrow = rows.shape[1] <= _WIDEST
+        with _parallel.team(len(rows) // _LEAST_ROWS if narrow else 1) as team:
+            cut = team.cut(len(rows), _MOST_ROWS)
             products = team.map(lambda part: _array.gram(rows[part]), cut)
             # All at once if that is a few rows a class, for one pass over the sums.
             step = max(_MOST_ROWS, 64 * len(moments.counts))
@@ -99,20 +101,3 @@ class Residuals:
             energies = _array.row_squared_norms(rows @ totals.projector)
             _array.add_at(totals.energies, index, energies)
         return bool(anchors.any_drifted(moments, index))
-
-
-def _fill(
-    rows: np.ndarray, points: np.ndarray, block: Block, roots: np.ndarray | None
-) -> np.ndarray:
-    """Write residuals times `roots`, and return their squared lengths."""
-    squares = np.empty(block.n_rows)
-    step = min(block.n_rows, max(128, _CACHE_ELEMENTS // rows.shape[1]))
-    held = np.empty((step, rows.shape[1]), rows.dtype)
-    for tile in _array.tiles(block.n_rows, step):
-        out, near = rows[tile], held[: len(rows[tile])]
-        np.take(points, block.index[tile], axis=0, out=near, mode="clip")
-        np.subtract(block.features[tile], near, out=out)
-        if roots is not None:
-            out *= roots[tile, None]
-        squares[tile] = _array.row_squared_norms(out)
-    return squares

@@ -281,7 +281,7 @@ def _report(
     metrics: str | list[str] = "default",
 ) -> object:
     from sknc import Convention
-    from sknc.report import build_report
+    from sknc._reporting import build_report
 
     # A copy, so that nothing is left from the run before.
     fresh = replace(statistics)

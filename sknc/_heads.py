@@ -1,0 +1,187 @@
+"""Any linear classifier that can be a head, checked against classes and features."""
+
+from typing import Any
+
+import numpy as np
+
+from sknc import _array
+from sknc._array import Array, namespace
+from sknc.head import LinearHead
+
+
+def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
+    """
+    Return a head's weights and bias in float64, its rows in the order of `classes`.
+
+    Parameters
+    ----------
+    head : object
+        ``torch.nn.Linear``, a fitted scikit-learn linear classifier, ``(W, b)`` or W.
+    classes : ndarray of shape (K,)
+        Sorted labels.
+    like : array of shape (..., D)
+        Features, for their library, device and width.
+    """
+    check_head_shape(head, classes, like.shape[-1])
+    weights, bias, head_classes = _head_parts(head)
+    xp = namespace(like)
+    weights = _array.move_like(weights, like, xp.float64)
+    if bias is not None:
+        bias = xp.reshape(_array.move_like(bias, like, xp.float64), (-1,))
+    if weights.ndim == 1:
+        weights = weights[None, :]
+    if bias is not None and bias.shape[0] == 1 and weights.shape[0] > 1:
+        bias = xp.broadcast_to(bias, (weights.shape[0],))
+    if _is_one_sided(weights.shape[0], classes, head_classes):
+        # One row decides by its sign, which two opposite halves do as well.
+        weights = xp.concat([-weights / 2, weights / 2])
+        bias = None if bias is None else xp.concat([-bias / 2, bias / 2])
+    for part, what in ((weights, "weights hold"), (bias, "bias holds")):
+        if part is not None and not bool(xp.all(xp.isfinite(part))):
+            msg = (
+                f"The head's {what} NaN or infinity: expected finite numbers. Take the "
+                "head of an epoch before training diverged, or measure without it: "
+                "head=None."
+            )
+            raise ValueError(msg)
+    if head_classes is not None:
+        order = _row_order(head_classes, classes)
+        index = xp.asarray(order, device=_array.device_of(weights))
+        weights = xp.take(weights, index, axis=0)
+        bias = None if bias is None else xp.take(bias, index, axis=0)
+    return LinearHead(weights, bias)
+
+
+def _head_parts(head: Any) -> tuple[Any, Any, np.ndarray | None]:
+    """Take a head apart into weights, bias and class labels."""
+    if hasattr(head, "coef_"):
+        intercept = getattr(head, "intercept_", None)
+        return head.coef_, intercept, getattr(head, "classes_", None)
+    if hasattr(head, "weight") and _array.is_tensor(head.weight):
+        return head.weight, getattr(head, "bias", None), None
+    if isinstance(head, (tuple, list)) and len(head) == 2 and np.ndim(head[0]) == 2:
+        return head[0], head[1], None
+    if hasattr(head, "shape"):
+        return head, None, None
+    msg = (
+        "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, "
+        f"(weights, bias) or weights, got {type(head).__name__}.{_hint(head)}"
+    )
+    raise TypeError(msg)
+
+
+def _hint(head: Any) -> str:
+    """Return what to do about something that is no head, with a space before."""
+    torch = _array.torch_module()
+    if torch is not None and isinstance(head, torch.nn.Module):
+        layers = [
+            name
+            for name, layer in head.named_modules()
+            if isinstance(layer, torch.nn.Linear)
+        ]
+        if layers:
+            last = layers[-1]
+            path = f".{last}" if last.isidentifier() else f".get_submodule({last!r})"
+            return f" Pass its last linear layer, such as model{path}."
+    if isinstance(head, type):
+        return " Pass an object of it."
+    return " Fit it first." if hasattr(head, "fit") else ""
+
+
+def is_head(candidate: Any) -> bool:
+    """Whether something can only be a head, and neither features nor labels."""
+    if isinstance(candidate, tuple):
+        return len(candidate) == 2 and np.ndim(candidate[0]) == 2
+    return hasattr(candidate, "coef_") or hasattr(candidate, "weight")
+
+
+def check_head_kind(head: Any) -> None:
+    """Refuse what has no weights of a linear classifier."""
+    _head_parts(head)
+
+
+def check_head_shape(
+    head: Any, classes: np.ndarray, n_features: int, *, complete: bool = True
+) -> None:
+    """
+    Refuse a head that does not go with classes and features, without its numbers.
+
+    Parameters
+    ----------
+    head : object
+        As in `check_head`.
+    classes : ndarray of shape (K,)
+        Sorted labels.
+    n_features : int
+        Width of the features.
+    complete : bool, default=True
+        Whether these are all classes; if not, rows of others are no error.
+    """
+    weights, bias, head_classes = _head_parts(head)
+    shape = _shape_of(weights)
+    shape = (1, *shape) if len(shape) == 1 else shape
+    n_rows = 2 if _is_one_sided(shape[0], classes, head_classes) else shape[0]
+    wanted = len(classes) if head_classes is None else len(head_classes)
+    spare = not complete and head_classes is None and n_rows > wanted
+    if shape[1:] != (n_features,) or (n_rows != wanted and not spare):
+        more = "" if complete or head_classes is not None else " or more"
+        msg = (
+            f"The head has weights of shape {shape}, but there are {len(classes)} "
+            f"classes of {n_features} features: expected ({wanted}{more}, "
+            f"{n_features}). {_remedy_of_shape(shape, wanted, n_features, bool(more))}"
+        )
+        raise ValueError(msg)
+    n_biases = n_rows if bias is None else int(np.prod(_shape_of(bias)))
+    if n_biases not in (1, shape[0]) and bias is not None:
+        msg = (
+            f"The head has a bias of {n_biases} entries and weights of {shape[0]} "
+            "rows: expected one entry a row. Pass weights and bias of one layer."
+        )
+        raise ValueError(msg)
+    if head_classes is not None:
+        _row_order(head_classes, classes)
+
+
+def _shape_of(values: Any) -> tuple[int, ...]:
+    return tuple(values.shape) if hasattr(values, "shape") else np.shape(values)
+
+
+def _is_one_sided(
+    n_rows: int, classes: np.ndarray, head_classes: np.ndarray | None
+) -> bool:
+    """Whether one row stands for two classes, of which it favors the second."""
+    return n_rows == 1 and len(classes if head_classes is None else head_classes) == 2
+
+
+def _remedy_of_shape(
+    shape: tuple[int, ...], n_rows: int, n_features: int, more: bool
+) -> str:
+    if shape == (n_features, n_rows) or (
+        more and len(shape) == 2 and shape[0] == n_features and shape[1] > n_rows
+    ):
+        return "It would fit transposed: pass weights.T."
+    if shape[1:] != (n_features,):
+        return "Pass the layer that reads these features."
+    if shape[0] < n_rows:
+        return "Pass the layer that tells these classes apart, with a row for each."
+    return (
+        "If some of its classes have no samples, name all with classes= of fit_batches "
+        "or of the first partial_fit; else pass the layer of these classes."
+    )
+
+
+def _row_order(head_classes: Any, classes: np.ndarray) -> np.ndarray:
+    """Return the head's row of each of `classes`."""
+    labels = np.asarray(head_classes)
+    order = np.argsort(labels)
+    position = np.searchsorted(labels[order], classes)
+    position = np.minimum(position, len(labels) - 1)
+    rows = order[position]
+    missing = classes[labels[rows] != classes]
+    if len(missing):
+        msg = (
+            f"The head does not know the classes {missing[:5].tolist()}: expected the "
+            f"labels it was fitted on, such as {labels[:5].tolist()}."
+        )
+        raise ValueError(msg)
+    return rows
