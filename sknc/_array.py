@@ -228,9 +228,7 @@ def add_rows_at(
     if is_tensor(target):
         return target.index_add_(0, index, rows.to(target.dtype))
     if isinstance(target, np.ndarray):
-        ids, sums = sums_by_index(index, rows, factors, len(target))
-        target[slice(None) if ids is None else ids] += sums
-        return target
+        return add_sums(target, *sums_by_index(index, rows, factors, len(target)))
     xp = namespace(target)
     classes = xp.arange(target.shape[0], device=device_of(target))
     selected = xp.astype(index[None, :] == classes[:, None], target.dtype)
@@ -254,6 +252,12 @@ def sums_by_index(
     columns = np.arange(n_rows + 1, dtype=np.int32)
     parts = (values, position.astype(np.int32), columns)
     return ids, sparse.csc_array(parts, (n_sums, n_rows)) @ rows
+
+
+def add_sums(target: np.ndarray, ids: np.ndarray | None, sums: Array) -> np.ndarray:
+    """Add what `sums_by_index` returned to `target`, in place."""
+    target[slice(None) if ids is None else ids] += sums
+    return target
 
 
 def add_at(target: Array, index: Array, values: Array | None) -> Array:

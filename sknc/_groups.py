@@ -80,7 +80,9 @@ class GroupedStream:
     """
 
     def __init__(self, *, covariance: bool, n_groups: int) -> None:
-        self._streams = [Stream(covariance=covariance) for _ in range(n_groups)]
+        self._streams = [
+            Stream(covariance=covariance, one_of_many=True) for _ in range(n_groups)
+        ]
         self._index: ClassIndex | None = None
         self._n_rows = 0
         self._statistics: ClassStatistics | None = None
@@ -93,7 +95,7 @@ class GroupedStream:
         self = cls(covariance=covariance, n_groups=len(parts))
         held = [part for part in parts if part is not None]
         self._streams = [
-            Stream(covariance=covariance)
+            Stream(covariance=covariance, one_of_many=True)
             if part is None
             else Stream.resumed(part, covariance=covariance, fixed=fixed)
             for part in parts

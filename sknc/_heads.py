@@ -61,7 +61,7 @@ def _head_parts(head: Any) -> tuple[Any, Any, np.ndarray | None]:
         return head.weight, getattr(head, "bias", None), None
     if isinstance(head, (tuple, list)) and len(head) == 2 and np.ndim(head[0]) == 2:
         return head[0], head[1], None
-    if hasattr(head, "shape"):
+    if getattr(head, "shape", ()):
         return head, None, None
     msg = (
         "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, "
@@ -131,8 +131,8 @@ def check_head_shape(
             f"{n_features}). {_remedy_of_shape(shape, wanted, n_features, bool(more))}"
         )
         raise ValueError(msg)
-    n_biases = n_rows if bias is None else int(np.prod(_shape_of(bias)))
-    if n_biases not in (1, shape[0]) and bias is not None:
+    n_biases = None if bias is None else int(np.prod(_shape_of(bias)))
+    if n_biases not in (None, 1, shape[0]):
         msg = (
             f"The head has a bias of {n_biases} entries and weights of {shape[0]} "
             "rows: expected one entry a row. Pass weights and bias of one layer."

@@ -52,7 +52,10 @@ class Team:
         """
         if self.pool is None:
             return map(function, items)
-        return self.pool.map(function, items)
+        try:
+            return self.pool.map(function, items)
+        except RuntimeError:  # the interpreter is shutting down: no more threads
+            return map(function, items)
 
     def cut(self, n_rows: int, most: int) -> list[slice]:
         """Cut ``range(n_rows)`` for all threads, in slices of at most `most` rows."""
@@ -71,21 +74,27 @@ def team(most: int) -> Iterator[Team]:
         return
     try:
         with _blas().limit(limits=n_threads // size):
-            yield Team(size, _threads(size))
+            yield Team(size, _threads(n_threads))
     finally:
         _free.release()
 
 
 def blas_threads() -> int:
-    """Return how many threads a matrix product of NumPy uses; 1 if nobody knows."""
+    """
+    Return how many threads a matrix product of NumPy uses; 1 if nobody knows.
+
+    An OpenBLAS on OpenMP counts as one: what holds it holds the calling thread only.
+    """
     libraries = _blas().lib_controllers
+    if any(getattr(item, "threading_layer", "") == "openmp" for item in libraries):
+        return 1
     return max((library.num_threads or 1 for library in libraries), default=1)
 
 
 @cache
-def _threads(size: int) -> ThreadPoolExecutor:
+def _threads(most: int) -> ThreadPoolExecutor:
     """Return threads, always the same: starting them takes as long as a block."""
-    return ThreadPoolExecutor(size, thread_name_prefix="sknc")
+    return ThreadPoolExecutor(most, thread_name_prefix="sknc")
 
 
 @cache

@@ -228,13 +228,15 @@ def _why_missing(
     if isinstance(statistics, HeldOutStatistics):
         # A pass over samples was made. What it did not count was not asked for.
         available |= {"decisions", "measures", "energies", "within"}
+        if statistics.centers.moments.scatter is not None:
+            available.add("scatter")
     asked = {metric.key: metric for metric in select(metrics)}
     missing = {}
     for key, metric in TABLE.items():
         if key in values:
             continue
         text = remedy(metric, available, convention.within)
-        if key not in asked:
+        if key not in asked and not metric.of_elsewhere:
             text = f"Ask for it: metrics=[{key!r}, ...]. {text}"
         elif metric.left_out(metrics, statistics.n_classes):
             text = (

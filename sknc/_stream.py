@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sknc import _array
-from sknc._accumulation import Accumulator
+from sknc._accumulation import WAITING_BLOCKS, Accumulator
 from sknc._array import Array
 from sknc._labels import ClassIndex
 from sknc._validation import Batch, check_classes, not_finite
@@ -20,10 +20,13 @@ class Stream:
     ----------
     covariance : bool
         Whether to keep the (D, D) scatter.
+    one_of_many : bool
+        Whether there are other streams beside it, so that it has to save memory.
     """
 
-    def __init__(self, *, covariance: bool) -> None:
+    def __init__(self, *, covariance: bool, one_of_many: bool = False) -> None:
         self._covariance = covariance
+        self._waiting_blocks = 1 if one_of_many else WAITING_BLOCKS
         self.index: ClassIndex | None = None
         self._accumulator: Accumulator | None = None
         self._dtype = ""
@@ -97,7 +100,12 @@ class Stream:
         """Return the accumulator, after checking that it lies beside the features."""
         held = self._accumulator
         if held is None:
-            return Accumulator(features, n_classes, covariance=self._covariance)
+            return Accumulator(
+                features,
+                n_classes,
+                covariance=self._covariance,
+                waiting_blocks=self._waiting_blocks,
+            )
         check_same_place(features, held.like, "This batch")
         return held
 

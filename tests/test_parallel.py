@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ def blas_threads():
     """Return the number of threads of each BLAS, asked independently."""
     return [e["num_threads"] for e in threadpool_info() if e["user_api"] == "blas"]
 
+
+pytestmark = pytest.mark.skipif(not blas_threads(), reason="no BLAS can be held")
 
 # Teams ------------------------------------------------
 
@@ -91,6 +94,20 @@ def test_a_second_team_works_alone(four_threads):
         assert third.size == 2
 
 
+def test_threads_do_not_pile_up(four_threads):
+    before = set(threading.enumerate())
+    for most in (2, 3, 4, 3, 2):
+        with _parallel.team(most) as team:
+            list(team.map(abs, range(most)))
+    assert len(set(threading.enumerate()) - before) <= 4
+
+
+def test_alone_while_the_interpreter_shuts_down():
+    pool = ThreadPoolExecutor(2)
+    pool.shutdown()
+    assert list(_parallel.Team(2, pool).map(abs, [-1, 2])) == [1, 2]
+
+
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 10, 11, 13])
 def test_cuts_cover_all_rows_once(n_rows, size, four_threads):
@@ -118,6 +135,7 @@ def test_after_fork(four_threads):
             child = context.Process(target=size_in_child, args=(queue,))
             child.start()
         child.join(20)
+    child.terminate()
     assert child.exitcode == 0
     assert queue.get() == (2, 3)
 

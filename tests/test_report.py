@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
+from toys import around
 
 from sknc import Convention, NCReport, NearestClassCenter, NeuralCollapseAnalyzer
 from sknc.metrics import TABLE
@@ -633,3 +634,28 @@ def test_costly_metrics_are_left_out_of_all_with_a_note():
     assert "gnc2_energy_log" in report
     model.set_params(metrics=["gnc2_margin"])
     assert model.report().keys() == ["gnc2_margin"]
+
+
+def simple():
+    return around(np.random.default_rng(0).standard_normal((4, 6)), 10, 0.3)
+
+
+def test_remedy_does_not_name_what_is_there():
+    item = simple()
+    model = NeuralCollapseAnalyzer(item.head).fit(item.X, item.y)
+    with pytest.raises(AttributeError) as caught:
+        model.score(item.X, item.y).nc1_vci  # noqa: B018
+    assert str(caught.value) == (
+        "This report has no 'nc1_vci'. Ask for it: metrics=['nc1_vci', ...]."
+    )
+    with pytest.raises(AttributeError) as caught:
+        model.report().nc5_neco  # noqa: B018
+    assert "Ask for it" not in str(caught.value)
+    assert "call score_ood(X)" in str(caught.value)
+
+
+@pytest.mark.parametrize("head", [np.float64(3), np.array(3.0)])
+def test_a_number_is_no_head(head):
+    item = simple()
+    with pytest.raises(TypeError, match=r"head must be a torch.nn.Linear, a fitted"):
+        NeuralCollapseAnalyzer(head).fit(item.X, item.y)

@@ -7,6 +7,6 @@ become `residuals` that wait for one product, or `sums` at once if no scatter is
 rows of other libraries are added block by block (`blocks`).
 """
 
-from sknc._accumulation.accumulator import Accumulator
+from sknc._accumulation.accumulator import WAITING_BLOCKS, Accumulator
 
-__all__ = ["Accumulator"]
+__all__ = ["WAITING_BLOCKS", "Accumulator"]

@@ -7,16 +7,17 @@ import numpy as np
 
 from sknc import _array
 from sknc._accumulation import anchors, blocks, sums
-from sknc._accumulation.buffer import Block, Buffer
+from sknc._accumulation.block import Block
+from sknc._accumulation.buffer import Buffer
 from sknc._accumulation.residuals import Residuals
+from sknc._accumulation.rows import in_cache
 from sknc._accumulation.totals import Totals
 from sknc._array import Array
 from sknc._moments import Moments
 
-_BLOCK_ELEMENTS = 1 << 23  # 32 MiB of float32 residuals
-_CACHE_ELEMENTS = 1 << 19  # 2 MiB of them
-_WAITING_ELEMENTS = 1 << 24  # 64 MiB of them, that wait for one symmetric update
-_MOST_BLOCKS = 4  # of them
+_BLOCK_ELEMENTS = 1 << 23  # 32 MiB of float32 residuals in a block
+_WAITING_ELEMENTS = 1 << 24  # 64 MiB of them wait for one symmetric update, at most
+WAITING_BLOCKS = 4  # in as many blocks, at most
 # Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
 
@@ -44,6 +45,9 @@ class Accumulator:
         Whether the anchors of `moments` must stay where they are.
     projector : array of shape (D, R), or None
         Directions on which the residuals' squared lengths are summed too.
+    waiting_blocks : int
+        Blocks of residuals that may wait to be summed: more are faster, and take
+        more memory.
     """
 
     def __init__(
@@ -55,12 +59,14 @@ class Accumulator:
         moments: Moments | None = None,
         fixed_anchors: bool = False,
         projector: Array | None = None,
+        waiting_blocks: int = WAITING_BLOCKS,
     ) -> None:
         self._xp = _array.namespace(like)
         self._device = _array.device_of(like)
         self.n_features = int(like.shape[1])
         self.n_samples = 0
         self._fixed_anchors = fixed_anchors
+        self._waiting_blocks = waiting_blocks
         self._buffer: Buffer | None = None
         self._residuals: Residuals | None = None
         self._shared = moments is not None
@@ -103,8 +109,8 @@ class Accumulator:
             return most, most
         # No product that wants many rows.
         n_classes = int(self._totals.moments.counts.shape[0])
-        in_cache = max(256, _CACHE_ELEMENTS // self.n_features)
-        return min(most, max(in_cache, 4 * n_classes)), most
+        least = min(most, in_cache(self.n_features, n_classes))
+        return least, most if isinstance(like, np.ndarray) else least
 
     # Reading ---------------------------------------------------------------
 
@@ -191,15 +197,19 @@ class Accumulator:
 
     def _empty_buffer(self) -> None:
         """Take residuals of the rows that wait in the buffer."""
-        waiting = None if self._buffer is None else self._buffer.take()
-        if waiting is not None:
+        buffer = self._buffer
+        waiting = None if buffer is None else buffer.waiting()
+        if buffer is not None and waiting is not None:
             self._make_room_for(waiting)
             self._add(waiting)
+            buffer.clear()
 
     def _put_residuals(self) -> None:
         """Sum the residuals that wait."""
         if self._residuals is not None and self._residuals.filled:
-            self._note(self._residuals.put(self._totals))
+            index = self._residuals.index
+            self._residuals.put(self._totals)
+            self._look_for_drift(index)
 
     def _wait(self, batch: Block) -> None:
         """Copy rows to the buffer, and add what is in it whenever it is full."""
@@ -216,6 +226,7 @@ class Accumulator:
     def _add_all(self, batch: Block, *, check: bool) -> bool:
         """Add a batch in blocks of equal size, and return whether it was added."""
         n_blocks = -(-batch.n_rows // self._most_rows)
+        assert n_blocks == 1 or not check  # or some of it could be in before it fails
         step = -(-batch.n_rows // n_blocks)
         tiles = _array.tiles(batch.n_rows, step)
         return all(self._add(batch.part(tile), check=check) for tile in tiles)
@@ -263,24 +274,22 @@ class Accumulator:
             self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
         if not isinstance(block.features, np.ndarray):
             self._totals = blocks.add(self._totals, block)
-            if not self._fixed_anchors:
-                self._note(anchors.any_drifted(self._totals.moments, block.index))
-        elif self._totals.moments.scatter is not None:
-            if not self._take_residuals(block, check=check):
+            self._look_for_drift(block.index)
+        elif self._totals.moments.scatter is None:
+            if not sums.add(self._totals, block, check=check):
                 return False
-        else:
-            found = sums.add(self._totals, block, check=check)
-            if found is None:
-                return False
-            self._note(found)
+            self._look_for_drift(block.index)
+        elif not self._take_residuals(block, check=check):
+            return False
         if unseen:
             unseen = self._xp.any(self._totals.moments.counts == 0)
             self._pending_flags = (self._pending_flags[0], unseen)
         return True
 
-    def _note(self, drifted: Any) -> None:
-        """Keep in mind whether an anchor has to be moved before the next block."""
+    def _look_for_drift(self, index: Array) -> None:
+        """Find out whether an anchor has to be moved before the next block."""
         if not self._fixed_anchors:
+            drifted = anchors.any_drifted(self._totals.moments, index)
             self._pending_flags = (drifted, self._pending_flags[1])
 
     def _take_residuals(self, block: Block, *, check: bool) -> bool:
@@ -305,7 +314,7 @@ class Accumulator:
 
     def _no_residuals(self) -> Residuals:
         widest = _WAITING_ELEMENTS // self.n_features
-        n_blocks = max(1, min(_MOST_BLOCKS, widest // self._most_rows))
+        n_blocks = max(1, min(self._waiting_blocks, widest // self._most_rows))
         dtype = self._totals.moments.anchors.dtype
         return Residuals(n_blocks * self._most_rows, self.n_features, dtype)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknc import _array
-from sknc._accumulation.buffer import Block
+from sknc._accumulation.block import Block
 from sknc._array import Array, namespace
 from sknc._moments import Moments
 
@@ -16,28 +16,29 @@ _ELEMENTS = 1 << 17  # of the samples that new anchors are the means of
 _DRIFT = 0.9
 
 
-def drifted(moments: Moments) -> Array:
+def _drifted(counts: Array, sums: Array, squares: Array) -> Array:
     """Whether the mean of each class is far from its anchor, (K,)."""
-    xp = namespace(moments.sums)
-    limit = _DRIFT * moments.squares * xp.astype(moments.counts, xp.float64)
-    return _array.row_squared_norms(moments.sums) > limit
+    xp = namespace(sums)
+    limit = _DRIFT * squares * xp.astype(counts, xp.float64)
+    return _array.row_squared_norms(sums) > limit
 
 
 def any_drifted(moments: Moments, index: Array) -> Any:
     """Whether a class of a block has its mean far from its anchor."""
     xp = namespace(moments.sums)
+    arrays = (moments.counts, moments.sums, moments.squares)
     if moments.counts.shape[0] <= 2 * index.shape[0]:
-        return xp.any(drifted(moments))
+        return xp.any(_drifted(*arrays))
     # On a GPU finding the distinct rows would wait for the device.
     rows = index if _array.on_gpu(index) else xp.unique_values(index)
-    picked = moments.without_scatter().map(lambda array: xp.take(array, rows, axis=0))
-    return xp.any(drifted(picked))
+    return xp.any(_drifted(*(xp.take(array, rows, axis=0) for array in arrays)))
 
 
 def move_drifted(moments: Moments) -> Moments:
     """Move the anchors of drifted classes to their current means."""
     xp = namespace(moments.sums)
-    far = np.flatnonzero(_array.to_numpy(drifted(moments)))
+    arrays = (moments.counts, moments.sums, moments.squares)
+    far = np.flatnonzero(_array.to_numpy(_drifted(*arrays)))
     ids = xp.asarray(far, device=_array.device_of(moments.sums))
     old = moments.take(far) if len(far) < moments.counts.shape[0] else moments
     means = old.sums / xp.astype(old.counts, xp.float64)[:, None]

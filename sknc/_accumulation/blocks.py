@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sknc import _array
-from sknc._accumulation.buffer import Block
+from sknc._accumulation.block import Block
 from sknc._accumulation.totals import Totals
 from sknc._array import Array, namespace
 

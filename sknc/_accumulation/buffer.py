@@ -1,38 +1,7 @@
-"""Blocks of rows, and the memory in which small batches wait until they make one."""
+"""The memory in which small batches wait until they make a block."""
 
-from dataclasses import dataclass
-
-from sknc._array import Array, device_of, namespace
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """
-    Rows that are added together.
-
-    Parameters
-    ----------
-    features : array of shape (B, D)
-        Features.
-    index : int array of shape (B,)
-        Class of each row.
-    weights : array of shape (B,), or None
-        Sample weights.
-    """
-
-    features: Array
-    index: Array
-    weights: Array | None
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows, B."""
-        return int(self.features.shape[0])
-
-    def part(self, rows: slice) -> "Block":
-        """Return some of the rows, as views."""
-        weights = None if self.weights is None else self.weights[rows]
-        return Block(self.features[rows, :], self.index[rows], weights)
+from sknc._accumulation.block import Block
+from sknc._array import device_of, namespace
 
 
 class Buffer:
@@ -78,10 +47,13 @@ class Buffer:
             self._weights[part] = block.weights
         self._filled = part.stop
 
-    def take(self) -> Block | None:
-        """Return the rows that wait, if any, and be empty; use them at once."""
+    def waiting(self) -> Block | None:
+        """Return the rows that wait, if any, as views."""
         if not self._filled:
             return None
         part = slice(0, self._filled)
-        self._filled = 0
         return Block(self._features, self._index, self._weights).part(part)
+
+    def clear(self) -> None:
+        """Be empty."""
+        self._filled = 0

@@ -3,13 +3,11 @@
 import numpy as np
 
 from sknc import _array, _parallel
-from sknc._accumulation import anchors
-from sknc._accumulation.buffer import Block
-from sknc._accumulation.rows import fill, finite, quiet
+from sknc._accumulation.block import Block
+from sknc._accumulation.rows import fill, finite, in_cache, quiet
 from sknc._accumulation.totals import Totals
 
-_CACHE_ELEMENTS = 1 << 18  # 1 MiB of float32 residuals, to stay in a core's cache
-_MOST_ROWS = 4096  # in one sum in float32, before it is added in float64
+_MOST_ROWS = 4096  # of a class in one sum in float32, before it is added in float64
 _LEAST_ROWS = 256  # of a matrix product that is worth a thread
 # A BLAS shares products of narrow matrices badly among its threads; wider ones well.
 _WIDEST = 768
@@ -40,6 +38,11 @@ class Residuals:
         self.filled = 0
 
     @property
+    def index(self) -> np.ndarray:
+        """Class of each row that waits, as a view."""
+        return self._index[: self.filled]
+
+    @property
     def free(self) -> int:
         """Rows that there is room for."""
         return len(self._rows) - self.filled
@@ -58,7 +61,7 @@ class Residuals:
             roots[:] = np.sqrt(block.weights)
         points, rows = totals.moments.anchors, self._rows[part]
         squares = np.empty(block.n_rows)
-        step = min(block.n_rows, max(128, _CACHE_ELEMENTS // rows.shape[1]))
+        step = min(block.n_rows, in_cache(rows.shape[1]) // 2)
         held = np.empty((step, rows.shape[1]), rows.dtype)
         with quiet(check):
             for tile in _array.tiles(block.n_rows, step):
@@ -79,25 +82,49 @@ class Residuals:
         self.filled = part.stop
         return True
 
-    def put(self, totals: Totals) -> bool:
-        """Add what waits to the totals, in place; return whether a class drifted."""
-        rows, index = self._rows[: self.filled], self._index[: self.filled]
-        roots = self._roots[: self.filled] if self._weighted else None
-        self.filled, self._weighted = 0, False
-        moments = totals.moments
-        scatter = moments.scatter
+    def put(self, totals: Totals) -> None:
+        """Add what waits to the totals, in place."""
+        rows, moments = self._rows[: self.filled], totals.moments
         narrow = rows.shape[1] <= _WIDEST
         with _parallel.team(len(rows) // _LEAST_ROWS if narrow else 1) as team:
             cut = team.cut(len(rows), _MOST_ROWS)
-            products = team.map(lambda part: _array.gram(rows[part]), cut)
-            # All at once if that is a few rows a class, for one pass over the sums.
-            step = max(_MOST_ROWS, 64 * len(moments.counts))
-            for tile in _array.tiles(len(rows), step):
-                factors = None if roots is None else roots[tile]
-                _array.add_rows_at(moments.sums, index[tile], rows[tile], factors)
-            for product in products:
-                scatter += product
-        if totals.projector is not None:
-            energies = _array.row_squared_norms(rows @ totals.projector)
-            _array.add_at(totals.energies, index, energies)
-        return bool(anchors.any_drifted(moments, index))
+            started = team.map(lambda part: _array.gram(rows[part]), cut)
+            sums = self._sums(rows, len(moments.counts))
+            products = list(started)
+        energies = self._energies(rows, totals.projector)
+        # All is there. From here on an interruption would count rows twice.
+        for classes, found in sums:
+            _array.add_sums(moments.sums, classes, found)
+        scatter = moments.scatter
+        for product in products:
+            scatter += product
+        if energies is not None:
+            _array.add_at(totals.energies, self.index, energies)
+        self.filled, self._weighted = 0, False
+
+    def _sums(
+        self, rows: np.ndarray, n_classes: int
+    ) -> list[tuple[np.ndarray | None, np.ndarray]]:
+        """Sum the rows of each class, all at once if they are not too many."""
+        at_once = np.bincount(self.index).max() <= _MOST_ROWS
+        roots = self._roots if self._weighted else None
+        return [
+            _array.sums_by_index(
+                self._index[tile],
+                rows[tile],
+                None if roots is None else roots[tile],
+                n_classes,
+            )
+            for tile in _array.tiles(len(rows), len(rows) if at_once else _MOST_ROWS)
+        ]
+
+    def _energies(
+        self, rows: np.ndarray, projector: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Return the squared lengths of the rows' projections."""
+        if projector is None:
+            return None
+        energies = np.empty(len(rows))
+        for tile in _array.tiles(len(rows), _MOST_ROWS):
+            energies[tile] = _array.row_squared_norms(rows[tile] @ projector)
+        return energies

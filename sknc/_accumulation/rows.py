@@ -5,7 +5,18 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 
 from sknc import _array
-from sknc._accumulation.buffer import Block
+from sknc._accumulation.block import Block
+
+_CACHE_ELEMENTS = 1 << 19  # 2 MiB of float32 residuals
+
+
+def in_cache(n_features: int, n_classes: int = 0) -> int:
+    """
+    Return how many rows to sum at once, so that they stay in a core's cache.
+
+    Sums that take more memory than their rows leave it in any case.
+    """
+    return max(256, _CACHE_ELEMENTS // n_features, 4 * n_classes)
 
 
 def fill(

@@ -3,15 +3,12 @@
 import numpy as np
 
 from sknc import _array
-from sknc._accumulation import anchors
-from sknc._accumulation.buffer import Block
-from sknc._accumulation.rows import fill, finite, quiet
+from sknc._accumulation.block import Block
+from sknc._accumulation.rows import fill, finite, in_cache, quiet
 from sknc._accumulation.totals import Totals
 
-_CACHE_ELEMENTS = 1 << 19  # 2 MiB of float32 residuals
 
-
-def add(totals: Totals, block: Block, *, check: bool) -> bool | None:
+def add(totals: Totals, block: Block, *, check: bool) -> bool:
     """
     Add a block to the totals, in place.
 
@@ -26,13 +23,12 @@ def add(totals: Totals, block: Block, *, check: bool) -> bool | None:
 
     Returns
     -------
-    bool or None
-        Whether a class of the block has drifted; None if nothing was added.
+    bool
+        Whether it was added.
     """
     moments, n_rows = totals.moments, block.n_rows
     n_classes, n_features = moments.sums.shape
-    # Sums that take more memory than their rows leave the cache in any case.
-    step = min(n_rows, max(256, _CACHE_ELEMENTS // n_features, 4 * n_classes))
+    step = min(n_rows, in_cache(n_features, n_classes))
     held = np.empty((step, n_features), moments.anchors.dtype)
     squares, energies, sums = np.empty(n_rows), np.empty(n_rows), []
     with quiet(check):
@@ -49,11 +45,11 @@ def add(totals: Totals, block: Block, *, check: bool) -> bool | None:
                 along = rows @ totals.projector
                 energies[tile] = _array.row_squared_norms(along)
     if check and not finite(squares, block.features):
-        return None
+        return False
     _array.add_at(moments.counts, block.index, block.weights)
     _array.add_at(moments.squares, block.index, squares)
     if totals.energies is not None:
         _array.add_at(totals.energies, block.index, energies)
     for classes, found in sums:
-        moments.sums[slice(None) if classes is None else classes] += found
-    return bool(anchors.any_drifted(moments, block.index))
+        _array.add_sums(moments.sums, classes, found)
+    return True

@@ -9,7 +9,7 @@ from sknc._moments import Moments
 @dataclass(frozen=True, eq=False)
 class Totals:
     """
-    All that is summed.
+    All that is summed. Where the library can, its arrays change in place.
 
     Parameters
     ----------

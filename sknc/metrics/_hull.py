@@ -11,6 +11,7 @@ _STEPS = 60
 _STEPS_EACH = 20
 # Error of the sums of projected weights; they are divided by their sums.
 _SUM_ERROR = 1e-10
+_NEWTON_STEPS = 50  # of huge values rounding never lets the sums come so close
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +212,7 @@ def _onto_simplex(
     and piecewise linear in the level, so few steps do, fewer from a level close by.
     """
     level = np.minimum(level, values.max(axis=1) - 1 / values.shape[1])
-    while True:
+    for _ in range(_NEWTON_STEPS):
         weights = np.maximum(values - level[:, None], 0)
         sums = weights.sum(axis=1)
         if np.abs(sums - 1).max() <= _SUM_ERROR:

@@ -85,6 +85,11 @@ class Metric:
         return set(self.needs) <= {"head", "any_head", "bias"}
 
     @property
+    def of_elsewhere(self) -> bool:
+        """Whether it is of samples that belong to no class."""
+        return not {"ood_mean", "ood_features"}.isdisjoint(self.needs)
+
+    @property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].strip()

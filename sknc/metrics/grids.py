@@ -54,7 +54,8 @@ def pair_grid(
     Returns
     -------
     float64 array of shape (K, K)
-        Symmetric, in the library and on the device of the source; 8 K^2 bytes. The
+        Symmetric but for rounding, in the library and on the device of the source; 8
+        K^2 bytes, and as much again while it is made. The
         diagonal is NaN for energies and ``"cdnv"``, which are of two classes only.
 
     Raises
@@ -159,6 +160,9 @@ def pair_grid_rows(
         msg = f"n_rows must be at least 1, got {n_rows!r}."
         raise ValueError(msg)
     if isinstance(source, LinearHead):
+        if source.weights.shape[0] < 2:
+            msg = "Pairs of classes need a head of at least 2 rows, got 1 row."
+            raise ValueError(msg)
         if kind == "cdnv":
             msg = (
                 'kind "cdnv" is of class means and variances: pass statistics, such '

@@ -14,6 +14,8 @@ from sknc.metrics._hull import Approach, approach, beaten, curvature
 _TILE_ROWS = 256
 # So few points need no search before their programs.
 _FEW = 32
+# Nor do points whose scatter is rounding.
+_COINCIDE = 1e-12
 # Points in the first program for one of them; most programs need fewer.
 _POINTS = 128
 
@@ -103,13 +105,15 @@ def one_vs_rest_margin(vectors: np.ndarray) -> float:
     Returns
     -------
     float
-        NaN if a row is zero.
+        NaN if a row is zero or not finite.
     """
     norms = np.linalg.norm(vectors, axis=1)
-    if not norms.all():
+    if not (norms.all() and np.isfinite(norms).all()):
         return math.nan
     unit = vectors / norms[:, None]
     lower, least = _closest_others(unit)
+    if least == 0:
+        return 0.0
     if len(unit) < unit.shape[1]:
         unit = np.ascontiguousarray(upper_factor(unit.T).T)  # as far from each other
     greatest = curvature(unit)
@@ -119,7 +123,7 @@ def one_vs_rest_margin(vectors: np.ndarray) -> float:
         rows = rows[~beaten(lower[rows], least, unit.shape[1])]
         if not len(rows):  # nor can any later tile
             break
-        if len(unit) <= _FEW:
+        if len(unit) <= _FEW or greatest <= _COINCIDE:
             found = Approach(rows, lower[rows], unit[rows], least)
         else:
             found = approach(unit, rows, greatest, least)

@@ -113,6 +113,11 @@ def test_tensors():
         (STATISTICS, {"kind": "angle"}, r"kind must be one of inner_product, cosine,"),
         (STATISTICS, {"n_rows": 0}, r"n_rows must be at least 1, got 0\."),
         (
+            LinearHead(ITEM.W[:1], None),
+            {},
+            r"Pairs of classes need a head of at least 2 rows, got 1 row\.",
+        ),
+        (
             LinearHead(ITEM.W, None),
             {"kind": "cdnv"},
             r'kind "cdnv" is of class means and variances: pass statistics, such as '

@@ -337,3 +337,23 @@ def test_all_metrics_have_it_at_a_thousand_classes():
     means = ClassStatistics.from_samples(X, y)
     assert report["gnc2_margin"] == margin.gnc2_margin(means)
     assert "gnc2_margin" not in report.notes
+
+
+@pytest.mark.parametrize("spread", [0, 1e-16, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6])
+def test_directions_that_nearly_coincide(spread):
+    rows = 1 + spread * np.random.default_rng(0).standard_normal((40, 64))
+    unit = rows / np.linalg.norm(rows, axis=1)[:, None]
+    want = min(
+        margin.distance_from_hull(u, np.delete(unit, k, axis=0))
+        for k, u in enumerate(unit)
+    )
+    got = margin.one_vs_rest_margin(rows)
+    assert got == pytest.approx(want, rel=1e-6, abs=1e-15)
+    assert got < 1e-15 if spread <= 1e-16 else got > 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite(value):
+    rows = np.random.default_rng(0).standard_normal((40, 8))
+    rows[3, 2] = value
+    assert math.isnan(margin.one_vs_rest_margin(rows))
