@@ -15,9 +15,10 @@ from sknc._accumulation.totals import Totals
 from sknc._array import Array
 from sknc._moments import Moments
 
-_BLOCK_ELEMENTS = 1 << 23  # 32 MiB of float32 residuals in a block
-_WAITING_ELEMENTS = 1 << 24  # 64 MiB of them wait for one symmetric update, at most
-WAITING_BLOCKS = 4  # in as many blocks, at most
+# 32 MiB of float32 residuals at most in a block, and in all blocks that wait for one
+# symmetric update.
+_BLOCK_ELEMENTS = 1 << 23
+WAITING_BLOCKS = 4  # as far as that leaves room
 # Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
 
@@ -313,7 +314,7 @@ class Accumulator:
         return self._flags
 
     def _no_residuals(self) -> Residuals:
-        widest = _WAITING_ELEMENTS // self.n_features
+        widest = _BLOCK_ELEMENTS // self.n_features
         n_blocks = max(1, min(self._waiting_blocks, widest // self._most_rows))
         dtype = self._totals.moments.anchors.dtype
         return Residuals(n_blocks * self._most_rows, self.n_features, dtype)
