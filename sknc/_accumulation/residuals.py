@@ -7,7 +7,8 @@ from sknc._accumulation.block import Block
 from sknc._accumulation.rows import fill, finite, in_cache, quiet
 from sknc._accumulation.totals import Totals
 
-_MOST_ROWS = 4096  # of a class in one sum in float32, before it is added in float64
+_MOST_ROWS = 4096  # in one product in float32, before it is added in float64
+_MOST_OF_CLASS = 256  # rows of one class in one sum, likewise
 _LEAST_ROWS = 256  # of a matrix product that is worth a thread
 # A BLAS shares products of narrow matrices badly among its threads; wider ones well.
 _WIDEST = 768
@@ -106,7 +107,9 @@ class Residuals:
         self, rows: np.ndarray, n_classes: int
     ) -> list[tuple[np.ndarray | None, np.ndarray]]:
         """Sum the rows of each class, all at once if they are not too many."""
-        at_once = np.bincount(self.index).max() <= _MOST_ROWS
+        step = min(_MOST_ROWS, max(1024, 4 * n_classes))
+        if np.bincount(self.index).max() <= _MOST_OF_CLASS:
+            step = len(rows)
         roots = self._roots if self._weighted else None
         return [
             _array.sums_by_index(
@@ -115,7 +118,7 @@ class Residuals:
                 None if roots is None else roots[tile],
                 n_classes,
             )
-            for tile in _array.tiles(len(rows), len(rows) if at_once else _MOST_ROWS)
+            for tile in _array.tiles(len(rows), step)
         ]
 
     def _energies(
