@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from sknc import NeuralCollapseAnalyzer, _parallel
-from sknc._accumulation import residuals, rows
+from sknc import NeuralCollapseAnalyzer, _array, _parallel
+from sknc._accumulation import products, residuals, rows
 
 SIZES = [1, 7, 100, 500, 1024, 1100, 2000, 4096, 5000, 9000]
 ARRAYS = ("counts", "anchors", "sums", "squares", "scatter")
@@ -89,12 +89,16 @@ def test_random_streams(seed, monkeypatch):
     n_threads = int(rng.choice([1, 3]))
     monkeypatch.setattr(_parallel, "blas_threads", lambda: n_threads)
     monkeypatch.setattr(rows, "_CACHE_ELEMENTS", int(rng.choice([1 << 10, 1 << 19])))
-    monkeypatch.setattr(residuals, "_MOST_ROWS", int(rng.choice([1000, 4096])))
+    most_rows = int(rng.choice([1000, 4096]))
+    monkeypatch.setattr(residuals, "_MOST_ROWS", most_rows)
+    monkeypatch.setattr(products, "_MOST_ROWS", most_rows)
+    monkeypatch.setattr(products, "_WIDEST", int(rng.choice([2, 768])))
     stream = Stream(seed)
     for _ in range(int(rng.integers(3, 9))):
         stream.step()
-    # A class that begins with a batch of one row has a poor anchor: a digit less.
-    assert_right(stream.analyzer, stream.batches, 1e-5)
+    # A class that begins with one row of other weights than the next batch has a poor
+    # anchor: less than half a digit is lost in some 1000 rows.
+    assert_right(stream.analyzer, stream.batches, 3e-6)
     for moments, before in stream.held:
         for name in ARRAYS:
             now, then = getattr(moments, name), getattr(before, name)
@@ -114,8 +118,15 @@ def test_wider_features_while_residuals_wait():
     assert_right(analyzer, batches, 1e-6)
 
 
-@pytest.mark.parametrize("function", ["sums_by_index", "gram", "row_squared_norms"])
-def test_nothing_is_lost_if_reading_is_interrupted(function, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        (_array, "sums_by_index"),
+        (_array, "row_squared_norms"),
+        (products, "_multiply"),
+    ],
+)
+def test_nothing_is_lost_if_reading_is_interrupted(module, function, monkeypatch):
     X, y = np.random.default_rng(0).standard_normal((12_000, 20)), np.arange(12_000) % 3
     analyzer, batches = NeuralCollapseAnalyzer(), []
     for start in range(0, 12_000, 5000):
@@ -126,7 +137,7 @@ def test_nothing_is_lost_if_reading_is_interrupted(function, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(residuals._array, function, interrupt)
+        patch.setattr(module, function, interrupt)
         with pytest.raises(KeyboardInterrupt):
             analyzer.statistics_.class_variances  # noqa: B018
     assert_right(analyzer, batches, 1e-12)

@@ -18,7 +18,8 @@ from sknc._moments import Moments
 # 32 MiB of float32 residuals at most in a block, and in all blocks that wait for one
 # symmetric update.
 _BLOCK_ELEMENTS = 1 << 23
-WAITING_BLOCKS = 4  # as far as that leaves room
+WAITING_BLOCKS = 2  # as far as that leaves room
+_LEAST_ROWS = 32  # of which residuals are taken at once
 # Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
 
@@ -176,8 +177,9 @@ class Accumulator:
         if invalid:
             return False
         self._flags = self._pending_flags = (flags[0], flags[1])
+        waits = batch.n_rows < self._rows_that_need_not_wait()
         self._make_room_for(batch)
-        if batch.n_rows < self._least_rows:
+        if waits:
             self._wait(batch)
         elif not self._add_all(batch, check=check):
             return False
@@ -186,10 +188,31 @@ class Accumulator:
 
     def _finds_out_by_itself(self, batch: Block) -> bool:
         """Whether a batch is one block of which the residuals are taken first."""
-        if not self._least_rows <= batch.n_rows <= self._most_rows:
+        if not self._rows_that_need_not_wait() <= batch.n_rows <= self._most_rows:
             return False
-        moves_anchors = any(_array.read_flags(*self._pending_flags))
-        return not moves_anchors and self._wider_dtypes(batch) == (None, None)
+        return not self._moves_anchors() and self._wider_dtypes(batch) == (None, None)
+
+    def _rows_that_need_not_wait(self) -> int:
+        """
+        Return the least rows that are added without waiting in the buffer.
+
+        Few are enough if their residuals wait, unless to count them would take longer
+        than to copy them; but new anchors are the better the more rows there are.
+        """
+        if not self._residuals_wait or self._moves_anchors():
+            return self._least_rows
+        n_classes = int(self._totals.moments.counts.shape[0])
+        return min(self._least_rows, max(_LEAST_ROWS, n_classes // 64))
+
+    @property
+    def _residuals_wait(self) -> bool:
+        """Whether blocks become residuals that wait for one product."""
+        moments = self._totals.moments
+        return moments.scatter is not None and isinstance(moments.sums, np.ndarray)
+
+    def _moves_anchors(self) -> bool:
+        """Whether anchors have to be set or moved before a block is added."""
+        return any(_array.read_flags(*self._pending_flags))
 
     def flush(self) -> None:
         """Add all that waits."""
@@ -273,15 +296,16 @@ class Accumulator:
             self._pending_flags = (False, unseen)
         if unseen:
             self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
-        if not isinstance(block.features, np.ndarray):
-            self._totals = blocks.add(self._totals, block)
-            self._look_for_drift(block.index)
-        elif self._totals.moments.scatter is None:
+        if self._residuals_wait:
+            if not self._take_residuals(block, check=check):
+                return False
+        elif isinstance(block.features, np.ndarray):
             if not sums.add(self._totals, block, check=check):
                 return False
             self._look_for_drift(block.index)
-        elif not self._take_residuals(block, check=check):
-            return False
+        else:
+            self._totals = blocks.add(self._totals, block)
+            self._look_for_drift(block.index)
         if unseen:
             unseen = self._xp.any(self._totals.moments.counts == 0)
             self._pending_flags = (self._pending_flags[0], unseen)

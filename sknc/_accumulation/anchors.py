@@ -11,16 +11,20 @@ from sknc._array import Array, namespace
 from sknc._moments import Moments
 
 _ELEMENTS = 1 << 17  # of the samples that new anchors are the means of
-# An anchor is moved once more than this share of a class's second moment about it
-# is the anchor's own distance from the class mean: one decimal digit is lost.
+# An anchor is moved once more than this share of a class's second moment about it is
+# the anchor's own distance from the class mean: one decimal digit is lost. So is it in
+# the scatter of a class of many rows at a lesser share, such as that of a single row.
 _DRIFT = 0.9
+_DRIFT_OF_MANY = 0.3
+_MANY = 64
 
 
 def _drifted(counts: Array, sums: Array, squares: Array) -> Array:
     """Whether the mean of each class is far from its anchor, (K,)."""
     xp = namespace(sums)
-    limit = _DRIFT * squares * xp.astype(counts, xp.float64)
-    return _array.row_squared_norms(sums) > limit
+    counts = xp.astype(counts, xp.float64)
+    share = xp.where(counts < _MANY, _DRIFT, _DRIFT_OF_MANY)
+    return _array.row_squared_norms(sums) > share * squares * counts
 
 
 def any_drifted(moments: Moments, index: Array) -> Any:

@@ -1,17 +1,18 @@
 """Residuals of NumPy rows that wait for one product, where the scatter is kept."""
 
+from functools import partial
+
 import numpy as np
 
 from sknc import _array, _parallel
 from sknc._accumulation.block import Block
+from sknc._accumulation.products import most_threads, products
 from sknc._accumulation.rows import fill, finite, in_cache, quiet
 from sknc._accumulation.totals import Totals
+from sknc._parallel import Team
 
-_MOST_ROWS = 4096  # in one product in float32, before it is added in float64
-_MOST_OF_CLASS = 256  # rows of one class in one sum, likewise
-_LEAST_ROWS = 256  # of a matrix product that is worth a thread
-# A BLAS shares products of narrow matrices badly among its threads; wider ones well.
-_WIDEST = 768
+_MOST_ROWS = 4096  # in one sum or projection
+_MOST_OF_CLASS = 256  # rows of one class in one sum in float32
 
 
 class Residuals:
@@ -62,14 +63,19 @@ class Residuals:
             roots[:] = np.sqrt(block.weights)
         points, rows = totals.moments.anchors, self._rows[part]
         squares = np.empty(block.n_rows)
-        step = min(block.n_rows, in_cache(rows.shape[1]) // 2)
-        held = np.empty((step, rows.shape[1]), rows.dtype)
-        with quiet(check):
-            for tile in _array.tiles(block.n_rows, step):
-                near = held[: len(rows[tile])]
-                factors = None if roots is None else roots[tile]
-                fill(block.part(tile), points, factors, near, rows[tile])
-                squares[tile] = _array.row_squared_norms(rows[tile])
+        step = in_cache(rows.shape[1])
+
+        def fill_part(part: slice) -> None:
+            with quiet(check):
+                for start in range(part.start, part.stop, step):
+                    tile = slice(start, min(start + step, part.stop))
+                    factors = None if roots is None else roots[tile]
+                    fill(block.part(tile), points, factors, rows[tile])
+                    squares[tile] = _array.row_squared_norms(rows[tile])
+
+        with _parallel.team(block.n_rows // step) as team:
+            cut = team.cut(block.n_rows, block.n_rows)
+            team.do([partial(fill_part, part) for part in cut])
         if check and not finite(squares, block.features):
             return False
         if roots is None and self._weighted:
@@ -86,40 +92,42 @@ class Residuals:
     def put(self, totals: Totals) -> None:
         """Add what waits to the totals, in place."""
         rows, moments = self._rows[: self.filled], totals.moments
-        narrow = rows.shape[1] <= _WIDEST
-        with _parallel.team(len(rows) // _LEAST_ROWS if narrow else 1) as team:
-            cut = team.cut(len(rows), _MOST_ROWS)
-            started = team.map(lambda part: _array.gram(rows[part]), cut)
-            sums = self._sums(rows, len(moments.counts))
-            products = list(started)
+        n_classes = len(moments.counts)
+        with _parallel.team(most_threads(rows)) as team:
+            grams, jobs = products(rows, team)
+            of_sums = [
+                partial(self._sums, tile, n_classes)
+                for tile in self._tiles_of_sums(team, n_classes)
+            ]
+            sums = team.do([*jobs, *of_sums])[len(jobs) :]
         energies = self._energies(rows, totals.projector)
         # All is there. From here on an interruption would count rows twice.
         for classes, found in sums:
             _array.add_sums(moments.sums, classes, found)
         scatter = moments.scatter
-        for product in products:
-            scatter += product
+        for gram in grams:
+            scatter += gram
         if energies is not None:
             _array.add_at(totals.energies, self.index, energies)
         self.filled, self._weighted = 0, False
 
+    def _tiles_of_sums(self, team: Team, n_classes: int) -> list[slice]:
+        """Cut the rows for sums: not too many of a class, nor too few of all."""
+        n_rows = self.filled
+        if np.bincount(self.index).max() > _MOST_OF_CLASS:
+            return team.cut(n_rows, min(_MOST_ROWS, max(1024, 4 * n_classes)))
+        if 32 * n_classes > n_rows:
+            return [slice(0, n_rows)]  # to add sums takes long
+        return team.cut(n_rows, n_rows)
+
     def _sums(
-        self, rows: np.ndarray, n_classes: int
-    ) -> list[tuple[np.ndarray | None, np.ndarray]]:
-        """Sum the rows of each class, all at once if they are not too many."""
-        step = min(_MOST_ROWS, max(1024, 4 * n_classes))
-        if np.bincount(self.index).max() <= _MOST_OF_CLASS:
-            step = len(rows)
-        roots = self._roots if self._weighted else None
-        return [
-            _array.sums_by_index(
-                self._index[tile],
-                rows[tile],
-                None if roots is None else roots[tile],
-                n_classes,
-            )
-            for tile in _array.tiles(len(rows), step)
-        ]
+        self, tile: slice, n_classes: int
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """Sum the rows of each class."""
+        roots = self._roots[tile] if self._weighted else None
+        return _array.sums_by_index(
+            self._index[tile], self._rows[tile], roots, n_classes
+        )
 
     def _energies(
         self, rows: np.ndarray, projector: np.ndarray | None

@@ -23,7 +23,6 @@ def fill(
     block: Block,
     points: np.ndarray,
     roots: np.ndarray | None,
-    near: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """
@@ -37,11 +36,11 @@ def fill(
         One point a class.
     roots : ndarray of shape (B,), or None
         Square roots of the sample weights.
-    near, out : ndarray of shape (B, D)
-        Memory for the point of each row, and for its residual; may be the same.
+    out : ndarray of shape (B, D)
+        Memory for the residuals.
     """
-    np.take(points, block.index, axis=0, out=near, mode="clip")
-    np.subtract(block.features, near, out=out)
+    np.take(points, block.index, axis=0, out=out, mode="clip")
+    np.subtract(block.features, out, out=out)
     if roots is not None:
         out *= roots[:, None]
 

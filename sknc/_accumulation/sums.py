@@ -38,7 +38,7 @@ def add(totals: Totals, block: Block, *, check: bool) -> bool:
             if part.weights is not None:
                 roots = np.sqrt(part.weights).astype(held.dtype)
             rows = held[: part.n_rows]
-            fill(part, moments.anchors, roots, rows, rows)
+            fill(part, moments.anchors, roots, rows)
             squares[tile] = _array.row_squared_norms(rows)
             sums.append(_array.sums_by_index(part.index, rows, roots, n_classes))
             if totals.projector is not None:
