@@ -170,14 +170,17 @@ class Accumulator:
         looked whether the features are finite. Returns whether the batch was added.
         """
         batch = Block(features, index, weights)
-        check = invalid is None and self._finds_out_by_itself(batch)
+        ready = self._is_ready_for(batch)
+        waits = batch.n_rows < self._rows_that_need_not_wait(ready)
+        # Residuals of one block that is added right away tell by themselves.
+        check = invalid is None and ready and not waits
+        check = check and batch.n_rows <= self._most_rows
         if invalid is None:
             invalid = not check and not _array.all_finite(features)
         invalid, *flags = _array.read_flags(invalid, *self._pending_flags)
         if invalid:
             return False
         self._flags = self._pending_flags = (flags[0], flags[1])
-        waits = batch.n_rows < self._rows_that_need_not_wait()
         self._make_room_for(batch)
         if waits:
             self._wait(batch)
@@ -186,33 +189,26 @@ class Accumulator:
         self.n_samples += batch.n_rows
         return True
 
-    def _finds_out_by_itself(self, batch: Block) -> bool:
-        """Whether a batch is one block of which the residuals are taken first."""
-        if not self._rows_that_need_not_wait() <= batch.n_rows <= self._most_rows:
+    def _is_ready_for(self, batch: Block) -> bool:
+        """Whether neither anchors nor dtypes change before a batch (NumPy only)."""
+        if not isinstance(batch.features, np.ndarray):
+            return False  # not worth to wait for a device
+        drifted, unseen = self._pending_flags
+        if drifted or self._wider_dtypes(batch) != (None, None):
             return False
-        return not self._moves_anchors() and self._wider_dtypes(batch) == (None, None)
+        return not unseen or bool(self._totals.moments.counts[batch.index].all())
 
-    def _rows_that_need_not_wait(self) -> int:
+    def _rows_that_need_not_wait(self, ready: bool) -> int:
         """
         Return the least rows that are added without waiting in the buffer.
 
         Few are enough if their residuals wait, unless to count them would take longer
         than to copy them; but new anchors are the better the more rows there are.
         """
-        if not self._residuals_wait or self._moves_anchors():
+        if not ready or self._totals.moments.scatter is None:
             return self._least_rows
-        n_classes = int(self._totals.moments.counts.shape[0])
+        n_classes = len(self._totals.moments.counts)
         return min(self._least_rows, max(_LEAST_ROWS, n_classes // 64))
-
-    @property
-    def _residuals_wait(self) -> bool:
-        """Whether blocks become residuals that wait for one product."""
-        moments = self._totals.moments
-        return moments.scatter is not None and isinstance(moments.sums, np.ndarray)
-
-    def _moves_anchors(self) -> bool:
-        """Whether anchors have to be set or moved before a block is added."""
-        return any(_array.read_flags(*self._pending_flags))
 
     def flush(self) -> None:
         """Add all that waits."""
@@ -296,16 +292,15 @@ class Accumulator:
             self._pending_flags = (False, unseen)
         if unseen:
             self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
-        if self._residuals_wait:
-            if not self._take_residuals(block, check=check):
-                return False
-        elif isinstance(block.features, np.ndarray):
+        if not isinstance(block.features, np.ndarray):
+            self._totals = blocks.add(self._totals, block)
+            self._look_for_drift(block.index)
+        elif self._totals.moments.scatter is None:
             if not sums.add(self._totals, block, check=check):
                 return False
             self._look_for_drift(block.index)
-        else:
-            self._totals = blocks.add(self._totals, block)
-            self._look_for_drift(block.index)
+        elif not self._take_residuals(block, check=check):
+            return False
         if unseen:
             unseen = self._xp.any(self._totals.moments.counts == 0)
             self._pending_flags = (self._pending_flags[0], unseen)

@@ -12,37 +12,45 @@ from sknc._moments import Moments
 
 _ELEMENTS = 1 << 17  # of the samples that new anchors are the means of
 # An anchor is moved once more than this share of a class's second moment about it is
-# the anchor's own distance from the class mean: one decimal digit is lost. So is it in
-# the scatter of a class of many rows at a lesser share, such as that of a single row.
+# the anchor's own distance from the class mean: one decimal digit is lost.
 _DRIFT = 0.9
-_DRIFT_OF_MANY = 0.3
-_MANY = 64
+# All that is along one direction, so it costs the scatter digits at a lesser share too,
+# such as that of an anchor at a single row; but not if it is little of all classes.
+_DRIFT_OF_LARGE = 0.3
+_LARGE = 0.02
 
 
-def _drifted(counts: Array, sums: Array, squares: Array) -> Array:
+def _drifted(counts: Array, sums: Array, squares: Array, total: Array) -> Array:
     """Whether the mean of each class is far from its anchor, (K,)."""
     xp = namespace(sums)
     counts = xp.astype(counts, xp.float64)
-    share = xp.where(counts < _MANY, _DRIFT, _DRIFT_OF_MANY)
-    return _array.row_squared_norms(sums) > share * squares * counts
+    distances = _array.row_squared_norms(sums)
+    large = (distances > _LARGE * total * counts) & (
+        distances > _DRIFT_OF_LARGE * squares * counts
+    )
+    return large | (distances > _DRIFT * squares * counts)
 
 
 def any_drifted(moments: Moments, index: Array) -> Any:
     """Whether a class of a block has its mean far from its anchor."""
     xp = namespace(moments.sums)
-    arrays = (moments.counts, moments.sums, moments.squares)
-    if moments.counts.shape[0] <= 2 * index.shape[0]:
-        return xp.any(_drifted(*arrays))
-    # On a GPU finding the distinct rows would wait for the device.
-    rows = index if _array.on_gpu(index) else xp.unique_values(index)
-    return xp.any(_drifted(*(xp.take(array, rows, axis=0) for array in arrays)))
+    counts, sums, squares = moments.counts, moments.sums, moments.squares
+    total = xp.sum(squares)
+    if counts.shape[0] > 2 * index.shape[0]:
+        # On a GPU finding the distinct rows would wait for the device.
+        rows = index if _array.on_gpu(index) else xp.unique_values(index)
+        counts, sums, squares = (
+            xp.take(a, rows, axis=0) for a in (counts, sums, squares)
+        )
+    return xp.any(_drifted(counts, sums, squares, total))
 
 
 def move_drifted(moments: Moments) -> Moments:
     """Move the anchors of drifted classes to their current means."""
     xp = namespace(moments.sums)
-    arrays = (moments.counts, moments.sums, moments.squares)
-    far = np.flatnonzero(_array.to_numpy(_drifted(*arrays)))
+    counts, sums, squares = moments.counts, moments.sums, moments.squares
+    drifted = _drifted(counts, sums, squares, xp.sum(squares))
+    far = np.flatnonzero(_array.to_numpy(drifted))
     ids = xp.asarray(far, device=_array.device_of(moments.sums))
     old = moments.take(far) if len(far) < moments.counts.shape[0] else moments
     means = old.sums / xp.astype(old.counts, xp.float64)[:, None]

@@ -19,8 +19,8 @@ class Residuals:
     """
     Residuals of rows from the anchors of their classes, times the root of the weight.
 
-    Counts and squared lengths are added to the totals at once. Sums and products of
-    few rows would cost as much memory traffic as those of many, so they wait.
+    Their counts are added to the totals at once. Sums and products of few rows would
+    cost as much memory traffic as those of many, so they wait.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ class Residuals:
     def __init__(self, n_rows: int, n_features: int, dtype: np.dtype) -> None:
         self._rows = np.empty((n_rows, n_features), dtype)
         self._index = np.empty(n_rows, np.int64)
+        self._squares = np.empty(n_rows)
         self._roots = np.empty(n_rows, dtype)
         self._weighted = False
         self.filled = 0
@@ -53,8 +54,7 @@ class Residuals:
         """
         Take residuals of rows, unless they are not finite (if to `check`).
 
-        Counts and squares of the totals change in place. Returns whether the rows
-        were taken.
+        Counts of the totals change in place. Returns whether the rows were taken.
         """
         part = slice(self.filled, self.filled + block.n_rows)
         roots = None
@@ -62,7 +62,7 @@ class Residuals:
             roots = self._roots[part]
             roots[:] = np.sqrt(block.weights)
         points, rows = totals.moments.anchors, self._rows[part]
-        squares = np.empty(block.n_rows)
+        squares = self._squares[part]
         step = in_cache(rows.shape[1])
 
         def fill_part(part: slice) -> None:
@@ -85,7 +85,6 @@ class Residuals:
             self._weighted = True
         self._index[part] = block.index
         _array.add_at(totals.moments.counts, block.index, block.weights)
-        _array.add_at(totals.moments.squares, block.index, squares)
         self.filled = part.stop
         return True
 
@@ -107,6 +106,7 @@ class Residuals:
         scatter = moments.scatter
         for gram in grams:
             scatter += gram
+        _array.add_at(moments.squares, self.index, self._squares[: self.filled])
         if energies is not None:
             _array.add_at(totals.energies, self.index, energies)
         self.filled, self._weighted = 0, False
@@ -116,7 +116,7 @@ class Residuals:
         n_rows = self.filled
         if np.bincount(self.index).max() > _MOST_OF_CLASS:
             return team.cut(n_rows, min(_MOST_ROWS, max(1024, 4 * n_classes)))
-        if 32 * n_classes > n_rows:
+        if 8 * n_classes > n_rows:
             return [slice(0, n_rows)]  # to add sums takes long
         return team.cut(n_rows, n_rows)
 
