@@ -12,7 +12,11 @@ from sknc._memo import Memo
 from sknc.head import LinearHead
 from sknc.statistics import ClassStatistics
 
-_SCORE_ELEMENTS = 1 << 22  # 16 MiB of float32 scores at once
+# 8 MiB of float32 scores at once; more of many classes, whose weights are read anew for
+# each block of rows.
+_SCORE_ELEMENTS = 1 << 21
+_MOST_SCORE_ELEMENTS = 1 << 23
+_FEW_ROWS = 512
 _ROW_ELEMENTS = 1 << 21  # 8 MiB of float32 rows
 
 
@@ -127,7 +131,9 @@ class Decider:
         xp = namespace(features)
         most = max(int(rule.weights.shape[0]) for rule in self._rules)
         n_rows, n_features = (int(size) for size in features.shape)
-        step = max(16, min(_SCORE_ELEMENTS // most, _ROW_ELEMENTS // n_features))
+        few = min(_FEW_ROWS, _MOST_SCORE_ELEMENTS // most)
+        step = max(_SCORE_ELEMENTS // most, few)
+        step = max(16, min(step, _ROW_ELEMENTS // n_features))
         work = self._workspace(min(step, n_rows), _array.working_dtype(features))
         parts: list[list[Array]] = [[] for _ in self._rules]
         for tile in _array.tiles(n_rows, step):
