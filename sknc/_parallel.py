@@ -1,24 +1,24 @@
 """
-Threads for matrix products of NumPy that a BLAS does not share well among its own.
+Threads for what NumPy does in one thread, or a BLAS shares badly among its own.
 
-A team cuts the rows, and holds the BLAS to the threads that are left. How many there
-are is what the BLAS would use: the usual variables and `threadpool_limits` hold.
+A team holds the BLAS to the threads that are left. How many there are is what the BLAS
+would use: the usual variables and `threadpool_limits` hold.
 """
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 from threadpoolctl import ThreadpoolController
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Job: TypeAlias = Callable[[], Any]
 
 # The number of threads of a BLAS belongs to the process: two teams at once would
 # restore it in the wrong order. Whoever comes second works alone.
@@ -28,44 +28,56 @@ _free = threading.Semaphore()
 @dataclass(frozen=True)
 class Team:
     """
-    Some threads.
+    The calling thread, and some others.
 
     Parameters
     ----------
     size : int
         How many work at once.
     pool : ThreadPoolExecutor or None
-        The threads; None if the caller works alone.
+        The other threads; None if the caller works alone.
     """
 
     size: int = 1
     pool: ThreadPoolExecutor | None = None
 
-    def map(
-        self, function: Callable[[Item], Result], items: Sequence[Item]
-    ) -> Iterator[Result]:
+    def do(self, jobs: Sequence[Job]) -> list[Any]:
         """
-        Apply a function to each item; results are in the order of the items.
+        Do all jobs, begun in their order, and return what they return.
 
-        The threads begin at once. A caller who works alone does so item by item, when
-        it asks for the result.
+        However this ends, no job is at work any more: what they share may be used.
         """
-        if self.pool is None:
-            return map(function, items)
+        waiting, results = deque(enumerate(jobs)), [None] * len(jobs)
+
+        def work() -> None:
+            while waiting:
+                try:
+                    place, job = waiting.popleft()
+                except IndexError:  # another thread took the last one
+                    return
+                results[place] = job()
+
+        others: list[Future[None]] = []
         try:
-            return self.pool.map(function, items)
-        except RuntimeError:  # the interpreter is shutting down: no more threads
-            return map(function, items)
+            # It fails while the interpreter shuts down: no more threads then.
+            with suppress(RuntimeError):
+                while self.pool and len(others) < min(self.size, len(jobs)) - 1:
+                    others.append(self.pool.submit(work))
+            work()
+            wait(others)
+        except BaseException:
+            waiting.clear()
+            wait(others)
+            raise
+        for other in others:
+            other.result()
+        return results
 
-    def do(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Do all jobs, begun in their order, and return what they return."""
-        return list(self.map(lambda job: job(), jobs))
 
-    def cut(self, n_rows: int, most: int) -> list[slice]:
-        """Cut ``range(n_rows)`` for all threads, in slices of at most `most` rows."""
-        n_parts = self.size * -(-n_rows // (self.size * most))
-        edges = [n_rows * part // n_parts for part in range(n_parts + 1)]
-        return [slice(*pair) for pair in pairwise(edges)]
+def cut(n_rows: int, n_parts: int) -> list[slice]:
+    """Cut ``range(n_rows)`` into slices of nearly equal length."""
+    edges = [n_rows * part // n_parts for part in range(n_parts + 1)]
+    return [slice(*pair) for pair in pairwise(edges)]
 
 
 @contextmanager
@@ -78,7 +90,7 @@ def team(most: int) -> Iterator[Team]:
         return
     try:
         with _blas().limit(limits=n_threads // size):
-            yield Team(size, _threads(n_threads))
+            yield Team(size, _threads(n_threads - 1))
     finally:
         _free.release()
 

@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -42,14 +44,15 @@ def test_a_team_works_at_once_and_in_order(most, four_threads):
 
     with _parallel.team(most) as team:
         assert team.size == most
-        assert list(team.map(square, range(most))) == [n**2 for n in range(most)]
+        jobs = [partial(square, number) for number in range(most)]
+        assert team.do(jobs) == [n**2 for n in range(most)]
 
 
 @pytest.mark.parametrize("most", [-1, 0, 1])
 def test_alone(most, four_threads):
     with _parallel.team(most) as team:
         assert team.size == 1
-        here = list(team.map(lambda _: threading.get_ident(), range(3)))
+        here = team.do([threading.get_ident] * 3)
         assert here == [threading.get_ident()] * 3
 
 
@@ -66,9 +69,8 @@ def test_the_blas_is_held_to_the_threads_left_and_released(four_threads):
         assert set(blas_threads()) == {2}
     with _parallel.team(4) as team:
         assert set(blas_threads()) == {1}
-        results = team.map(lambda n: 1 / n, [1, 0])
         with pytest.raises(ZeroDivisionError):
-            list(results)
+            team.do([partial(divmod, 1, n) for n in (1, 0)])
     assert blas_threads() == before
 
 
@@ -98,36 +100,69 @@ def test_threads_do_not_pile_up(four_threads):
     before = set(threading.enumerate())
     for most in (2, 3, 4, 3, 2):
         with _parallel.team(most) as team:
-            list(team.map(abs, range(most)))
+            team.do([partial(abs, n) for n in range(most)])
     assert len(set(threading.enumerate()) - before) <= 4
 
 
 def test_alone_while_the_interpreter_shuts_down():
     pool = ThreadPoolExecutor(2)
     pool.shutdown()
-    assert list(_parallel.Team(2, pool).map(abs, [-1, 2])) == [1, 2]
+    assert _parallel.Team(2, pool).do([partial(abs, n) for n in (-1, 2)]) == [1, 2]
 
 
-@pytest.mark.parametrize("size", [1, 3])
-@pytest.mark.parametrize("n_rows", [1, 2, 3, 10, 11, 13])
-def test_cuts_cover_all_rows_once(n_rows, size, four_threads):
-    with _parallel.team(size) as team:
-        cut = team.cut(n_rows, 4)
-    rows = [range(n_rows)[part] for part in cut]
+@pytest.mark.parametrize("n_parts", [1, 2, 3])
+@pytest.mark.parametrize("n_rows", [3, 4, 10, 11])
+def test_cuts_cover_all_rows_once(n_rows, n_parts):
+    rows = [range(n_rows)[part] for part in _parallel.cut(n_rows, n_parts)]
     assert [row for part in rows for row in part] == list(range(n_rows))
-    assert max(map(len, rows)) <= 4
-    assert not len(cut) % size
+    assert len(rows) == n_parts
+    assert max(map(len, rows)) - min(map(len, rows)) <= 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+@pytest.mark.parametrize("place", range(3))
+def test_nothing_is_at_work_after_an_error(error, place, four_threads):
+    done = []
+
+    def job(number):
+        if number == place:
+            raise error
+        time.sleep(0.05)
+        done.append(number)
+
+    with _parallel.team(2) as team:
+        with pytest.raises(error):
+            team.do([partial(job, number) for number in range(4)])
+        finished = list(done)
+        time.sleep(0.2)
+        assert done == finished
+
+
+def test_no_more_at_once_than_the_team(four_threads):
+    at_work, most, lock = [0], [0], threading.Lock()
+
+    def job():
+        with lock:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+        time.sleep(0.02)
+        with lock:
+            at_work[0] -= 1
+
+    with _parallel.team(2) as team:
+        team.do([job] * 9)
+    assert most == [2]
 
 
 def size_in_child(queue):
     with _parallel.team(2) as team:
-        queue.put((team.size, sum(team.map(abs, [-1, -2]))))
+        queue.put((team.size, sum(team.do([partial(abs, n) for n in (-1, -2)]))))
 
 
 @pytest.mark.skipif(not POSIX, reason="no fork")
 def test_after_fork(four_threads):
     with _parallel.team(2) as team:  # held, with threads, when the process forks
-        list(team.map(abs, [1, 2]))
+        team.do([partial(abs, n) for n in (1, 2)])
         context = multiprocessing.get_context("fork")
         queue = context.SimpleQueue()
         with warnings.catch_warnings():

@@ -1,15 +1,10 @@
 """The product of rows with themselves, in jobs for a team of threads (NumPy only)."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
 import numpy as np
 
-from sknc import _array
-from sknc._parallel import Team
-
-Job: TypeAlias = Callable[[], object]
+from sknc._parallel import Job, Team, cut
 
 _MOST_ROWS = 4096  # in one product in float32, before it is added in float64
 _LEAST_ROWS = 256  # that are worth a thread
@@ -44,11 +39,11 @@ def products(rows: np.ndarray, team: Team) -> tuple[list[np.ndarray], list[Job]]
     """
     n_rows, n_features = rows.shape
     by_columns = n_features > _WIDEST and team.size > 1
-    cut = (
-        _array.tiles(n_rows, _MOST_ROWS) if by_columns else team.cut(n_rows, _MOST_ROWS)
-    )
-    found, jobs = [], []
-    for part in cut:
+    n_threads = 1 if by_columns else team.size
+    n_parts = n_threads * -(-n_rows // (n_threads * _MOST_ROWS))
+    found: list[np.ndarray] = []
+    jobs: list[Job] = []
+    for part in cut(n_rows, n_parts):
         product = np.empty((n_features, n_features), rows.dtype)
         found.append(product)
         if by_columns:

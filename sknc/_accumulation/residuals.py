@@ -1,6 +1,7 @@
 """Residuals of NumPy rows that wait for one product, where the scatter is kept."""
 
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -9,10 +10,12 @@ from sknc._accumulation.block import Block
 from sknc._accumulation.products import most_threads, products
 from sknc._accumulation.rows import fill, finite, in_cache, quiet
 from sknc._accumulation.totals import Totals
-from sknc._parallel import Team
+from sknc._parallel import Team, cut
 
 _MOST_ROWS = 4096  # in one sum or projection
 _MOST_OF_CLASS = 256  # rows of one class in one sum in float32
+
+Sums: TypeAlias = tuple[np.ndarray | None, np.ndarray]
 
 
 class Residuals:
@@ -74,8 +77,8 @@ class Residuals:
                     squares[tile] = _array.row_squared_norms(rows[tile])
 
         with _parallel.team(block.n_rows // step) as team:
-            cut = team.cut(block.n_rows, block.n_rows)
-            team.do([partial(fill_part, part) for part in cut])
+            parts = cut(block.n_rows, team.size)
+            team.do([partial(fill_part, part) for part in parts])
         if check and not finite(squares, block.features):
             return False
         if roots is None and self._weighted:
@@ -91,7 +94,8 @@ class Residuals:
     def put(self, totals: Totals) -> None:
         """Add what waits to the totals, in place."""
         rows, moments = self._rows[: self.filled], totals.moments
-        n_classes = len(moments.counts)
+        n_classes, n_features = moments.sums.shape
+        energies = self._energies(rows, totals.projector)
         with _parallel.team(most_threads(rows)) as team:
             grams, jobs = products(rows, team)
             of_sums = [
@@ -99,13 +103,12 @@ class Residuals:
                 for tile in self._tiles_of_sums(team, n_classes)
             ]
             sums = team.do([*jobs, *of_sums])[len(jobs) :]
-        energies = self._energies(rows, totals.projector)
-        # All is there. From here on an interruption would count rows twice.
-        for classes, found in sums:
-            _array.add_sums(moments.sums, classes, found)
-        scatter = moments.scatter
-        for gram in grams:
-            scatter += gram
+            # All is there. From here on an interruption would count rows twice.
+            scatter = [
+                partial(_add_part, moments.scatter, grams, part)
+                for part in cut(n_features, min(team.size, n_features))
+            ]
+            team.do([partial(_add_sums, moments.sums, sums), *scatter])
         _array.add_at(moments.squares, self.index, self._squares[: self.filled])
         if energies is not None:
             _array.add_at(totals.energies, self.index, energies)
@@ -113,16 +116,13 @@ class Residuals:
 
     def _tiles_of_sums(self, team: Team, n_classes: int) -> list[slice]:
         """Cut the rows for sums: not too many of a class, nor too few of all."""
-        n_rows = self.filled
+        few = 4 * n_classes  # of fewer, it takes longer to add the sums
+        most = max(few, -(-self.filled // team.size))
         if np.bincount(self.index).max() > _MOST_OF_CLASS:
-            return team.cut(n_rows, min(_MOST_ROWS, max(1024, 4 * n_classes)))
-        if 8 * n_classes > n_rows:
-            return [slice(0, n_rows)]  # to add sums takes long
-        return team.cut(n_rows, n_rows)
+            most = min(_MOST_ROWS, max(1024, few))
+        return cut(self.filled, -(-self.filled // most))
 
-    def _sums(
-        self, tile: slice, n_classes: int
-    ) -> tuple[np.ndarray | None, np.ndarray]:
+    def _sums(self, tile: slice, n_classes: int) -> Sums:
         """Sum the rows of each class."""
         roots = self._roots[tile] if self._weighted else None
         return _array.sums_by_index(
@@ -139,3 +139,14 @@ class Residuals:
         for tile in _array.tiles(len(rows), _MOST_ROWS):
             energies[tile] = _array.row_squared_norms(rows[tile] @ projector)
         return energies
+
+
+def _add_sums(target: np.ndarray, sums: list[Sums]) -> None:
+    for classes, found in sums:
+        _array.add_sums(target, classes, found)
+
+
+def _add_part(target: np.ndarray | None, arrays: list[np.ndarray], rows: slice) -> None:
+    assert target is not None
+    for array in arrays:
+        target[rows] += array[rows]
