@@ -130,6 +130,9 @@ class HeldOutStatistics(Memo):
         projection = self.projection
         if projection is None or projection.key != key:
             return None
+        return self.once(("energies", *key), lambda: self._energies(projection))
+
+    def _energies(self, projection: Projection) -> Array:
         xp = namespace(self.counts)
         offsets = self._mean_offsets @ projection.directions
         sums = self.samples.moments.sums @ projection.directions
