@@ -5,6 +5,7 @@ import inspect
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sknc
@@ -108,8 +109,9 @@ def test_select():
     assert [m.key for m in select("all")] == list(TABLE)
     assert [m.key for m in select("nc1_pinv")] == ["nc1_pinv"]
     # In the order of the table, and never twice.
-    keys = [m.key for m in select(["nc2_etf", "nc1_pinv", "nc2_etf"])]
-    assert keys == ["nc1_pinv", "nc2_etf"]
+    asked = ["nc2_etf", "nc1_pinv", "nc2_etf"]
+    for metrics in (asked, tuple(asked), set(asked), np.array(asked), iter(asked)):
+        assert [m.key for m in select(metrics)] == ["nc1_pinv", "nc2_etf"]
     assert {m.key for m in select("default")} == {
         m.key for m in TABLE.values() if m.headline
     }

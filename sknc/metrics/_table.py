@@ -95,11 +95,11 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
     ValueError
         If a key or group is not in the table.
     """
-    if metrics == "default":
-        return [metric for metric in TABLE.values() if metric.headline]
-    if metrics == "all":
-        return list(TABLE.values())
     several = isinstance(metrics, Iterable) and not isinstance(metrics, str)
+    if not several and metrics == "default":
+        return [metric for metric in TABLE.values() if metric.headline]
+    if not several and metrics == "all":
+        return list(TABLE.values())
     keys: list[Any] = list(metrics) if several else [metrics]
     known = {*TABLE, *(metric.group for metric in TABLE.values())}
     unknown = [key for key in keys if not isinstance(key, str) or key not in known]
