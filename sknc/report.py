@@ -148,10 +148,6 @@ class NCReport(float):
         """Iterate over the keys."""
         return iter(self._content.values)
 
-    def __len__(self) -> int:
-        """Return the number of metrics."""
-        return len(self._content.values)
-
     def keys(self) -> list[str]:
         """
         Return the keys of the metrics.

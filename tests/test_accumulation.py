@@ -143,6 +143,33 @@ def test_nothing_is_lost_if_reading_is_interrupted(module, function, monkeypatch
     assert_right(analyzer, batches, 1e-12)
 
 
+@pytest.mark.parametrize("covariance", [True, False])
+@pytest.mark.parametrize("use", ["partial_fit", "report", "pickle"])
+def test_incomplete_sums_are_refused(covariance, use, monkeypatch):
+    X, y = np.random.default_rng(0).standard_normal((9000, 20)), np.arange(9000) % 3
+    analyzer = NeuralCollapseAnalyzer(covariance=covariance).partial_fit(X, y)
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_array, "add_sums", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            analyzer.partial_fit(X, y).statistics_  # noqa: B018
+    uses = {
+        "partial_fit": lambda: analyzer.partial_fit(X, y),
+        "report": analyzer.report,
+        "pickle": lambda: pickle.dumps(analyzer),
+    }
+    message = (
+        r"^The sums are incomplete: adding rows to them was interrupted\. Fit again, "
+        r"or go on from a copy made before\.$"
+    )
+    with pytest.raises(RuntimeError, match=message):
+        uses[use]()
+    assert_right(analyzer.fit(X, y), [(X, y, None)], 1e-12)
+
+
 def test_many_rows_of_one_class_lose_no_digits():
     rng = np.random.default_rng(0)
     y = np.where(rng.random(60_000) < 0.97, 0, rng.integers(0, 1000, 60_000))

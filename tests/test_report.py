@@ -87,7 +87,6 @@ def test_score_without_its_metric(data):
 def test_keys(report):
     assert report.keys() == HEADLINE
     assert list(report) == report.keys()
-    assert len(report) == len(HEADLINE)
     assert "nc1_pinv" in report
     assert "nc9" not in report
     assert 3 not in report

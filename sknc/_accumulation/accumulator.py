@@ -1,19 +1,23 @@
 """The one mutable object: takes batches, and adds blocks of rows to the moments."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from sknc import _array
+from sknc import _array, _parallel
 from sknc._accumulation import anchors, blocks, sums
 from sknc._accumulation.block import Block
 from sknc._accumulation.buffer import Buffer
+from sknc._accumulation.products import most_threads
 from sknc._accumulation.residuals import Residuals
 from sknc._accumulation.rows import in_cache
-from sknc._accumulation.totals import Totals
+from sknc._accumulation.totals import Terms, Totals
 from sknc._array import Array
 from sknc._moments import Moments
+from sknc._parallel import Team
 
 # 32 MiB of float32 residuals at most in a block, and in all blocks that wait for one
 # symmetric update.
@@ -78,6 +82,7 @@ class Accumulator:
         if projector is not None:
             energies = self._xp.zeros_like(moments.squares)
         self._totals = Totals(moments, projector, energies)
+        self._whole = True
         self._least_rows, self._most_rows = self._block_rows(like)
         # (drifted, unseen): whether a class has its anchor far from its mean, or no
         # sample yet. Pending flags may still be on a device.
@@ -128,6 +133,7 @@ class Accumulator:
 
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates leave them alone."""
+        self._check_whole()
         self.flush()
         self._shared = True
         return self._totals.moments
@@ -169,6 +175,7 @@ class Accumulator:
         own flags in the one transfer that a batch costs. It is None if nobody has
         looked whether the features are finite. Returns whether the batch was added.
         """
+        self._check_whole()
         batch = Block(features, index, weights)
         ready = self._is_ready_for(batch)
         waits = batch.n_rows < self._rows_that_need_not_wait(ready)
@@ -196,7 +203,7 @@ class Accumulator:
         drifted, unseen = self._pending_flags
         if drifted or self._wider_dtypes(batch) != (None, None):
             return False
-        return not unseen or bool(self._totals.moments.counts[batch.index].all())
+        return not unseen or not self._has_new(batch)
 
     def _rows_that_need_not_wait(self, ready: bool) -> int:
         """
@@ -225,11 +232,16 @@ class Accumulator:
             buffer.clear()
 
     def _put_residuals(self) -> None:
-        """Sum the residuals that wait."""
-        if self._residuals is not None and self._residuals.filled:
-            index = self._residuals.index
-            self._residuals.put(self._totals)
-            self._look_for_drift(index)
+        """Add the residuals that wait to the totals."""
+        held = self._residuals
+        if held is None or not held.filled:
+            return
+        with _parallel.team(most_threads(held.filled, self.n_features)) as threads:
+            terms = held.terms(self._totals, threads)
+            with self._changing():
+                self._totals = self._totals.add(terms, threads)
+                held.clear()
+        self._look_around(terms.index)
 
     def _wait(self, batch: Block) -> None:
         """Copy rows to the buffer, and add what is in it whenever it is full."""
@@ -290,27 +302,60 @@ class Accumulator:
             self._put_residuals()
             self._set_moments(anchors.move_drifted(self._totals.moments))
             self._pending_flags = (False, unseen)
-        if unseen:
+        new = unseen and self._has_new(block)
+        if new:
             self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
         if not isinstance(block.features, np.ndarray):
-            self._totals = blocks.add(self._totals, block)
-            self._look_for_drift(block.index)
+            self._put(blocks.terms(self._totals, block))
         elif self._totals.moments.scatter is None:
-            if not sums.add(self._totals, block, check=check):
+            terms = sums.terms(self._totals, block, check=check)
+            if terms is None:
                 return False
-            self._look_for_drift(block.index)
+            self._put(terms)
         elif not self._take_residuals(block, check=check):
             return False
-        if unseen:
-            unseen = self._xp.any(self._totals.moments.counts == 0)
-            self._pending_flags = (self._pending_flags[0], unseen)
+        elif new:
+            self._put_residuals()  # their classes must not seem new any more
         return True
 
-    def _look_for_drift(self, index: Array) -> None:
-        """Find out whether an anchor has to be moved before the next block."""
+    def _has_new(self, block: Block) -> bool:
+        """Whether a block has classes without samples; so it seems on a GPU."""
+        if _array.on_gpu(block.features):
+            return True
+        xp = self._xp
+        counts = xp.take(self._totals.moments.counts, block.index, axis=0)
+        return bool(xp.any(counts == 0))
+
+    def _put(self, terms: Terms) -> None:
+        """Add terms to the totals."""
+        with self._changing():
+            self._totals = self._totals.add(terms, Team())
+        self._look_around(terms.index)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Remember if the body, in which totals change, is left before its end."""
+        self._whole = False
+        yield
+        self._whole = True
+
+    def _check_whole(self) -> None:
+        if not self._whole:
+            msg = (
+                "The sums are incomplete: adding rows to them was interrupted. Fit "
+                "again, or go on from a copy made before."
+            )
+            raise RuntimeError(msg)
+
+    def _look_around(self, index: Array) -> None:
+        """Find out what anchors need before the next block, after rows were added."""
+        drifted, unseen = self._pending_flags
+        moments = self._totals.moments
         if not self._fixed_anchors:
-            drifted = anchors.any_drifted(self._totals.moments, index)
-            self._pending_flags = (drifted, self._pending_flags[1])
+            drifted = anchors.any_drifted(moments, index)
+        if self._flags[1]:
+            unseen = self._xp.any(moments.counts == 0)
+        self._pending_flags = (drifted, unseen)
 
     def _take_residuals(self, block: Block, *, check: bool) -> bool:
         """Keep the residuals of a block, and sum what waits once there is enough."""
@@ -319,7 +364,7 @@ class Accumulator:
             held = self._residuals = self._no_residuals()
         if held.free < block.n_rows:
             self._put_residuals()
-        if not held.take(self._totals, block, check=check):
+        if not held.take(self._totals.moments.anchors, block, check=check):
             return False
         if held.free < block.n_rows:  # while they are in the cache
             self._put_residuals()

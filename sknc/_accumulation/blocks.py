@@ -1,33 +1,39 @@
-"""Adding one block of rows to the totals, for libraries other than NumPy."""
-
-from dataclasses import replace
+"""What one block of rows adds to the totals, for libraries other than NumPy."""
 
 from sknc import _array
 from sknc._accumulation.block import Block
-from sknc._accumulation.totals import Totals
+from sknc._accumulation.totals import Terms, Totals
 from sknc._array import Array, namespace
 
 
-def add(totals: Totals, block: Block) -> Totals:
-    """Return the totals with a block added; in place where the library can."""
-    moments, index = totals.moments, block.index
-    rows, root = _residuals(moments.anchors, block)
-    lengths = _array.row_squared_norms(rows)
-    scatter = moments.scatter
-    if scatter is not None:
-        scatter += _array.gram(rows)
-    added = replace(
-        moments,
-        counts=_array.add_at(moments.counts, index, block.weights),
-        sums=_array.add_rows_at(moments.sums, index, rows, root),
-        squares=_array.add_at(moments.squares, index, lengths),
-        scatter=scatter,
-    )
-    energies = totals.energies
+def terms(totals: Totals, block: Block) -> Terms:
+    """
+    Return what a block adds to the totals.
+
+    Parameters
+    ----------
+    totals : Totals
+        What it is to be added to.
+    block : Block
+        Rows of classes that have anchors.
+
+    Returns
+    -------
+    Terms
+        The terms, on the device of the rows.
+    """
+    rows, root = _residuals(totals.moments.anchors, block)
+    energies = None
     if totals.projector is not None:
-        lengths = _array.row_squared_norms(rows @ totals.projector)
-        energies = _array.add_at(energies, index, lengths)
-    return replace(totals, moments=added, energies=energies)
+        energies = _array.row_squared_norms(rows @ totals.projector)
+    return Terms(
+        index=block.index,
+        weights=block.weights,
+        squares=_array.row_squared_norms(rows),
+        energies=energies,
+        rows=(rows, root),
+        grams=() if totals.moments.scatter is None else (_array.gram(rows),),
+    )
 
 
 def _residuals(points: Array, block: Block) -> tuple[Array, Array | None]:

@@ -13,9 +13,8 @@ _LEAST_ROWS = 256  # that are worth a thread
 _WIDEST = 768
 
 
-def most_threads(rows: np.ndarray) -> int:
-    """Return how many threads can share the products of the rows."""
-    n_rows, n_features = rows.shape
+def most_threads(n_rows: int, n_features: int) -> int:
+    """Return how many threads can share the products of rows."""
     return n_rows // _LEAST_ROWS if n_features <= _WIDEST else 2
 
 

@@ -19,14 +19,9 @@ def in_cache(n_features: int, n_classes: int = 0) -> int:
     return max(256, _CACHE_ELEMENTS // n_features, 4 * n_classes)
 
 
-def fill(
-    block: Block,
-    points: np.ndarray,
-    roots: np.ndarray | None,
-    out: np.ndarray,
-) -> None:
+def fill(block: Block, points: np.ndarray, out: np.ndarray) -> np.ndarray | None:
     """
-    Write residuals of rows from the points of their classes, times `roots`.
+    Write residuals of rows from the points of their classes, times sqrt(weight).
 
     Parameters
     ----------
@@ -34,15 +29,21 @@ def fill(
         The rows.
     points : ndarray of shape (K, D)
         One point a class.
-    roots : ndarray of shape (B,), or None
-        Square roots of the sample weights.
     out : ndarray of shape (B, D)
         Memory for the residuals.
+
+    Returns
+    -------
+    ndarray of shape (B,), or None
+        The square roots of the weights, if there are weights.
     """
     np.take(points, block.index, axis=0, out=out, mode="clip")
     np.subtract(block.features, out, out=out)
-    if roots is not None:
-        out *= roots[:, None]
+    if block.weights is None:
+        return None
+    roots: np.ndarray = np.sqrt(block.weights).astype(out.dtype)
+    out *= roots[:, None]
+    return roots
 
 
 def quiet(check: bool) -> AbstractContextManager[object]:

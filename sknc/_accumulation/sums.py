@@ -1,32 +1,32 @@
-"""Adding NumPy rows to the totals while they are in the cache, without a scatter."""
+"""Sums of NumPy rows, taken while they are in the cache, without a scatter."""
 
 import numpy as np
 
 from sknc import _array
 from sknc._accumulation.block import Block
 from sknc._accumulation.rows import fill, finite, in_cache, quiet
-from sknc._accumulation.totals import Totals
+from sknc._accumulation.totals import Terms, Totals
 
 
-def add(totals: Totals, block: Block, *, check: bool) -> bool:
+def terms(totals: Totals, block: Block, *, check: bool) -> Terms | None:
     """
-    Add a block to the totals, in place.
+    Return what a block adds to the totals.
 
     Parameters
     ----------
     totals : Totals
-        What to add to, without a scatter.
+        What it is to be added to, without a scatter.
     block : Block
         Rows of classes that have anchors.
     check : bool
-        Whether to add nothing if the features are not finite.
+        Whether to look if the features are finite.
 
     Returns
     -------
-    bool
-        Whether it was added.
+    Terms or None
+        The terms; None if the features are not finite.
     """
-    moments, n_rows = totals.moments, block.n_rows
+    moments, projector, n_rows = totals.moments, totals.projector, block.n_rows
     n_classes, n_features = moments.sums.shape
     step = min(n_rows, in_cache(n_features, n_classes))
     held = np.empty((step, n_features), moments.anchors.dtype)
@@ -34,22 +34,18 @@ def add(totals: Totals, block: Block, *, check: bool) -> bool:
     with quiet(check):
         for tile in _array.tiles(n_rows, step):
             part = block.part(tile)
-            roots = None
-            if part.weights is not None:
-                roots = np.sqrt(part.weights).astype(held.dtype)
             rows = held[: part.n_rows]
-            fill(part, moments.anchors, roots, rows)
+            roots = fill(part, moments.anchors, rows)
             squares[tile] = _array.row_squared_norms(rows)
             sums.append(_array.sums_by_index(part.index, rows, roots, n_classes))
-            if totals.projector is not None:
-                along = rows @ totals.projector
-                energies[tile] = _array.row_squared_norms(along)
+            if projector is not None:
+                energies[tile] = _array.row_squared_norms(rows @ projector)
     if check and not finite(squares, block.features):
-        return False
-    _array.add_at(moments.counts, block.index, block.weights)
-    _array.add_at(moments.squares, block.index, squares)
-    if totals.energies is not None:
-        _array.add_at(totals.energies, block.index, energies)
-    for classes, found in sums:
-        _array.add_sums(moments.sums, classes, found)
-    return True
+        return None
+    return Terms(
+        index=block.index,
+        weights=block.weights,
+        squares=squares,
+        energies=None if projector is None else energies,
+        sums=sums,
+    )
