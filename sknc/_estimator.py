@@ -168,7 +168,9 @@ class CenterEstimator(BaseEstimator):
         Parameters
         ----------
         batches : iterable of (X, y) or (X, y, sample_weight)
-            Any iterable, such as a torch DataLoader.
+            Any iterable of features, the inputs of the last layer and not of the model.
+            A third item is the samples' weights: leave out what else a data set yields,
+            such as their numbers.
         classes : array-like of shape (n_classes,), default=None
             All labels there will be, as in `partial_fit`.
         progress : bool, default=False
@@ -211,7 +213,8 @@ class CenterEstimator(BaseEstimator):
         Parameters
         ----------
         *others : estimators of the same type
-            Fitted on other samples of the same features, of any classes.
+            Fitted on other samples of the same features, of any classes. Of all other
+            parameters, such as the head and the convention, those of `self` hold.
 
         Returns
         -------

@@ -100,6 +100,12 @@ def check_head_kind(head: Any) -> None:
     _head_parts(head)
 
 
+def n_unused_rows(head: Any, classes: np.ndarray) -> int:
+    """Return how many classes a head knows that are none of `classes`."""
+    head_classes = None if head is None else _head_parts(head)[2]
+    return 0 if head_classes is None else int(np.sum(~np.isin(head_classes, classes)))
+
+
 def check_head_shape(
     head: Any, classes: np.ndarray, n_features: int, *, complete: bool = True
 ) -> None:

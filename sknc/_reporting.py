@@ -31,6 +31,7 @@ def build_report(
     convention: Convention,
     metrics: str | Iterable[str] = "default",
     n_unobserved: int = 0,
+    n_unused_rows: int = 0,
     standard_error: Mapping[str, float] | None = None,
     lone_classes: Sequence[Any] = (),
     lost_scatter: bool = False,
@@ -54,6 +55,8 @@ def build_report(
         What to compute.
     n_unobserved : int, default=0
         Classes that were left out for want of samples.
+    n_unused_rows : int, default=0
+        Rows of the head that were left out for want of a class.
     standard_error : mapping of str to float, optional
         Jackknife errors.
     lone_classes : sequence, default=()
@@ -90,6 +93,17 @@ def build_report(
     if n_unobserved:
         have = "class has" if n_unobserved == 1 else "classes have"
         notes["classes"] = f"{n_unobserved} {have} no samples and no part in this."
+        if head is not None:
+            notes["classes"] += (
+                " Nor have their rows of the head: without them the others cannot be a "
+                "simplex, and NC0, NC3 and metrics of the head stay above 0."
+            )
+    if n_unused_rows:
+        notes["head"] = (
+            f"The head knows classes that were not fitted, {n_unused_rows} in number. "
+            "It is measured without their rows, and decides among the others. Name all "
+            "classes with classes= of fit_batches or of the first partial_fit."
+        )
     if lost_scatter:
         notes["covariance"] = (
             "Some of the samples were fitted with covariance=False, so the scatter is "
@@ -251,7 +265,7 @@ def _notes_on_missing(
     missing: Mapping[str, str], n_classes: int, metrics: str | Iterable[str]
 ) -> dict[str, str]:
     """Return notes on metrics that were asked for by name or are too costly."""
-    by_name = metrics not in ("default", "all")
+    by_name = not isinstance(metrics, str) or metrics not in ("default", "all")
     return {
         metric.key: f"Left out. {missing[metric.key]}"
         for metric in select(metrics)

@@ -105,7 +105,8 @@ def _not_rows(X: Any, name: str) -> ValueError:
         "X.reshape(-1, 1) if it is one feature."
         if X.ndim < 2
         else "Flatten or pool the other axes, for example with X.mean(axis=(2, 3)) for "
-        "images and X.reshape(-1, X.shape[-1]) for tokens, with y.reshape(-1)."
+        "images and X.reshape(-1, X.shape[-1]) for tokens, with y.reshape(-1). If "
+        "these are inputs of the model, pass those of its last layer instead."
     )
     return ValueError(
         f"Expected 2D array, got {X.ndim}D {type(X).__name__} of shape "

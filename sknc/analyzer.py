@@ -13,7 +13,12 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator, each_batch
 from sknc._groups import check_finite, deal
-from sknc._heads import check_head, check_head_kind, check_head_shape
+from sknc._heads import (
+    check_head,
+    check_head_kind,
+    check_head_shape,
+    n_unused_rows,
+)
 from sknc._labels import distinct_labels
 from sknc._reporting import build_report, metric_values
 from sknc._validation import Batch, check_batch, check_classes
@@ -204,6 +209,7 @@ class NeuralCollapseAnalyzer(
                 convention=convention,
                 metrics=self.metrics,
                 n_unobserved=statistics.n_classes - seen.n_classes,
+                n_unused_rows=n_unused_rows(self.head, statistics.classes),
                 standard_error=errors_of_report(parts, head, convention, keys),
                 lone_classes=lone_classes(parts),
                 lost_scatter=self._keeps_scatter and seen.moments.scatter is None,
@@ -334,6 +340,7 @@ class NeuralCollapseAnalyzer(
             convention=convention,
             metrics=self.metrics,
             n_unobserved=statistics.n_classes - whole.held_out.n_classes,
+            n_unused_rows=n_unused_rows(self.head, statistics.classes),
             standard_error=errors,
             lone_classes=lone_classes(parts),
         )
@@ -542,6 +549,10 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     A scorer for scikit-learn: ``cross_validate(..., scoring=nc_scorer)``. The values
     are those of the report, so of most metrics lower is better: `GridSearchCV`, which
     picks the greatest, is to be given ``refit="score"``, as below, or a callable.
+
+    NC1 and NC4 are of the samples scored; NC0, NC2 and NC3 are of the fitted class
+    means and the head, so ``test_nc2_etf`` is a number of the training folds. The head
+    is not fitted again in each fold: if fitted on all samples it knows the test fold.
 
     Parameters
     ----------

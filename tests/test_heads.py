@@ -204,7 +204,19 @@ def test_head_that_knows_more_classes():
     rows = head.coef_[[0, 2, 5]], head.intercept_[[0, 2, 5]]
     expected = scored(rows, X[seen], y[seen])
     # Its other rows belong to no class of the data, and decide nothing.
-    assert_same(scored(head, X[seen], y[seen]), expected)
+    report = scored(head, X[seen], y[seen])
+    assert_same(report, expected)
+    assert report.notes["head"] == (
+        "The head knows classes that were not fitted, 3 in number. It is measured "
+        "without their rows, and decides among the others. Name all classes with "
+        "classes= of fit_batches or of the first partial_fit."
+    )
+    assert "head" not in expected.notes
+    named = NeuralCollapseAnalyzer(head=head).partial_fit(X[seen], y[seen], range(6))
+    report = named.score(X[seen], y[seen])
+    assert report.nc4_head_accuracy == head.score(X[seen], y[seen])
+    assert set(report.notes) >= {"classes"}
+    assert "head" not in report.notes
     names = np.array(list("abcdef"))[y]
     head = LogisticRegression(max_iter=500).fit(X, names)
     assert_same(scored(head, X[seen], names[seen]), expected)

@@ -110,7 +110,7 @@ def test_select():
     assert [m.key for m in select("nc1_pinv")] == ["nc1_pinv"]
     # In the order of the table, and never twice.
     asked = ["nc2_etf", "nc1_pinv", "nc2_etf"]
-    for metrics in (asked, tuple(asked), set(asked), np.array(asked), iter(asked)):
+    for metrics in (asked, tuple(asked), set(asked), np.array(asked)):
         assert [m.key for m in select(metrics)] == ["nc1_pinv", "nc2_etf"]
     assert {m.key for m in select("default")} == {
         m.key for m in TABLE.values() if m.headline
@@ -135,6 +135,8 @@ def test_select_groups():
     [
         (["nc1_pinv", "nc7"], r"got \['nc7'\]\. sknc"),
         (["nc1_pnv"], r"got \['nc1_pnv'\]\. Did you mean 'nc1_pinv'\? sknc"),
+        ("nc1", r"got 'nc1'\. Did you mean 'NC1'\? sknc"),
+        (["NC1_PINV"], r"got \['NC1_PINV'\]\. Did you mean 'nc1_pinv'\? sknc"),
         ("imbalanced", r"got 'imbalanced'\. Did you mean 'imbalance'\? sknc"),
         (None, r"got None\. sknc"),
         (3, r"got 3\. sknc"),

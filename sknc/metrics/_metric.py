@@ -111,7 +111,8 @@ class Metric:
             Never true of a metric that was asked for by name.
         """
         return (
-            metrics == "all"
+            isinstance(metrics, str)
+            and metrics == "all"
             and self.most_classes is not None
             and n_classes > self.most_classes
         )

@@ -128,8 +128,11 @@ def did_you_mean(name: object) -> str:
     str
         With a space before; empty if nothing is like it.
     """
-    names = [*TABLE, *dict.fromkeys(metric.group for metric in TABLE.values())]
-    near = get_close_matches(name, names, n=1) if isinstance(name, str) else []
+    if not isinstance(name, str):
+        return ""
+    names = [*dict.fromkeys(metric.group for metric in TABLE.values()), *TABLE]
+    near = [known for known in names if known.casefold() == name.casefold()]
+    near += get_close_matches(name, names, n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
