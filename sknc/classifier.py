@@ -394,8 +394,8 @@ class NearestClassCenter(
             Features, in the array library and on the device of the fitted ones.
         head : object
             ``torch.nn.Linear``, fitted scikit-learn linear classifier, ``(W, b)`` or W,
-            as in `NeuralCollapseAnalyzer`. Its bias counts. It decides among the classes
-            that were fitted or named, even if it knows more.
+            as in `NeuralCollapseAnalyzer`. Its bias counts. It decides among the
+            classes that were fitted or named, even if it knows more.
         y : array-like of shape (n_samples,), default=None
             True labels, for accuracies and rates by true class.
 
