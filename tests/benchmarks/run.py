@@ -20,8 +20,8 @@ import gpu
 import peers
 
 _PASSES = """\
-Against the library `neural_collapse`, in the same batches: a pass for its means, one for
-its variances and covariance, then its measures; with decisions, a third pass. One
+Against the library `neural_collapse`, in the same batches: a pass for its means, one
+for its variances and covariance, then its measures; with decisions, a third pass. One
 `X.T @ X` of all rows is the least that a single pass with a scatter can take: where it
 alone exceeds *at most*, that is out of reach on this machine."""
 
