@@ -16,6 +16,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 Job: TypeAlias = Callable[[], Any]
@@ -47,7 +48,10 @@ class Team:
 
         However this ends, no job is at work any more: what they share may be used.
         """
+        if self.pool is None or len(jobs) < 2:
+            return [job() for job in jobs]
         waiting, results = deque(enumerate(jobs)), [None] * len(jobs)
+        handling = np.geterr()
 
         def work() -> None:
             while waiting:
@@ -55,13 +59,14 @@ class Team:
                     place, job = waiting.popleft()
                 except IndexError:  # another thread took the last one
                     return
-                results[place] = job()
+                with np.errstate(**handling):  # threads do not inherit it
+                    results[place] = job()
 
         others: list[Future[None]] = []
         try:
             # It fails while the interpreter shuts down: no more threads then.
             with suppress(RuntimeError):
-                while self.pool and len(others) < min(self.size, len(jobs)) - 1:
+                while len(others) < min(self.size, len(jobs)) - 1:
                     others.append(self.pool.submit(work))
             work()
             wait(others)

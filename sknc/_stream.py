@@ -43,9 +43,11 @@ class Stream:
             moments = moments.without_scatter()
         self.index = ClassIndex.of(statistics.classes, fixed=fixed)
         self._accumulator = Accumulator(
-            moments.anchors, len(statistics.classes), moments=moments
+            moments.anchors,
+            len(statistics.classes),
+            moments=moments,
+            n_samples=statistics.n_samples,
         )
-        self._accumulator.n_samples = statistics.n_samples
         self._dtype = statistics.input_dtype
         self._statistics = statistics
         return self
@@ -69,12 +71,12 @@ class Stream:
         index = self.known_classes(classes).including(batch.labels)
         accumulator = self._place(batch.features, len(index.labels))
         accumulator.grow(len(index.labels))
+        self._statistics = None
         add_batch(accumulator, index, batch)
         dtype = _array.dtype_name(batch.features)
         if self._dtype:
             dtype = _array.common_dtype_name(self._dtype, dtype)
         self.index, self._accumulator, self._dtype = index, accumulator, dtype
-        self._statistics = None
 
     def known_classes(self, classes: Any) -> ClassIndex:
         """Return the index of the classes so far, or of those named first."""

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,6 +170,57 @@ def test_incomplete_sums_are_refused(covariance, use, monkeypatch):
     with pytest.raises(RuntimeError, match=message):
         uses[use]()
     assert_right(analyzer.fit(X, y), [(X, y, None)], 1e-12)
+
+
+@pytest.mark.parametrize("size", [700, 1500, 5000])
+@pytest.mark.parametrize("covariance", [True, False])
+def test_interrupted_anywhere(size, covariance, monkeypatch):
+    monkeypatch.setattr(_parallel, "blas_threads", lambda: 2)
+    X = np.random.default_rng(0).standard_normal((7000, 30))
+    y = np.arange(7000) % 3
+    X[:3] *= 30  # anchors that have to be moved
+    folder = str(Path(residuals.__file__).parent)
+    steps, place = 0, 1
+
+    def interrupt(frame, event, _):
+        nonlocal steps
+        if folder not in frame.f_code.co_filename:
+            return None
+        if event == "line":
+            steps += 1
+            if steps == place:
+                raise KeyboardInterrupt
+        return interrupt
+
+    refused = rounds = 0
+    while True:
+        analyzer = NeuralCollapseAnalyzer(covariance=covariance)
+        analyzer.partial_fit(X[:3], y[:3])
+        steps, done, before = 0, 3, sys.gettrace()
+        try:
+            sys.settrace(interrupt)
+            for done in range(3, 7000, size):
+                rows = slice(done, done + size)
+                analyzer.partial_fit(X[rows], y[rows])
+            done = 7000
+            analyzer._stream.statistics()
+            break
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        rounds += 1
+        place += 1 if place < 60 else 7
+        try:
+            found = analyzer.statistics_.n_samples
+        except RuntimeError:
+            refused += 1
+            continue
+        # The batch is in, or it is not.
+        assert found in (done, min(done + size, 7000))
+        assert_right(analyzer, [(X[:found], y[:found], None)], 1e-12)
+    assert rounds > 50
+    assert refused < rounds / 2
 
 
 def test_many_rows_of_one_class_lose_no_digits():

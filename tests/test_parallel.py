@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from toys import around
 
 from sknc import NeuralCollapseAnalyzer, _parallel
+from sknc._accumulation import products
 
 POSIX = hasattr(os, "fork")
 
@@ -216,6 +217,27 @@ def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
     )
     error = np.abs(got - want).max() / np.abs(want).max()
     assert error <= {"float64": 1e-12, "float32": 1e-6}[dtype]
+
+
+@pytest.mark.parametrize("size", [5000, 31, 33])
+@pytest.mark.parametrize("n_features", [769, 1030])
+def test_wide_products_in_threads(n_features, size, monkeypatch):
+    monkeypatch.setattr(products, "blas_threads", lambda: 2)
+    monkeypatch.setattr(_parallel, "blas_threads", lambda: 2)
+    halves, by_columns = [], products._by_columns
+    monkeypatch.setattr(
+        products, "_by_columns", lambda *a: halves.append(a) or by_columns(*a)
+    )
+    item = around(np.random.default_rng(0).standard_normal((5, n_features)), 1000, 0.7)
+    got = fitted(item.X, item.y, size).within_class_covariance_
+    assert halves  # or this says nothing of threads
+    want = within_class_covariance(item.X, item.y, np.ones(len(item.y)))
+    assert np.abs(got - want).max() <= 1e-12 * np.abs(want).max()
+
+
+def test_threads_handle_errors_as_the_caller_does(four_threads):
+    with np.errstate(over="raise"), _parallel.team(2) as team:
+        assert team.do([np.geterr] * 4) == [np.geterr()] * 4
 
 
 @pytest.mark.parametrize("n_features", [6, 300])

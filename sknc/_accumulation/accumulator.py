@@ -14,16 +14,20 @@ from sknc._accumulation.buffer import Buffer
 from sknc._accumulation.products import most_threads
 from sknc._accumulation.residuals import Residuals
 from sknc._accumulation.rows import in_cache
-from sknc._accumulation.totals import Terms, Totals
+from sknc._accumulation.totals import Totals
 from sknc._array import Array
 from sknc._moments import Moments
 from sknc._parallel import Team
 
-# 32 MiB of float32 residuals at most in a block, and in all blocks that wait for one
-# symmetric update.
+# 32 MiB of float32 residuals at most in a block.
 _BLOCK_ELEMENTS = 1 << 23
-WAITING_BLOCKS = 2  # as far as that leaves room
-_LEAST_ROWS = 32  # of which residuals are taken at once
+# Residuals wait in as many blocks, but not in more than 16 MiB of float32 or one block.
+WAITING_BLOCKS = 4
+_WAITING_ELEMENTS = 1 << 22
+# To take residuals of fewer elements, or of fewer rows for each class there is, takes
+# longer than to copy the rows into the buffer.
+_LEAST_ELEMENTS = 1 << 15
+_LEAST_ROWS_A_CLASS = 1 / 64
 # Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
 
@@ -34,8 +38,10 @@ class Accumulator:
     """
     Running moments of a stream of batches with class indices.
 
-    Small batches wait in a buffer until they make a block, because the update of the
-    (D, D) scatter costs the same memory traffic however few rows it takes.
+    Rows wait until they make a block, because the update of the (D, D) scatter costs
+    the same memory traffic however few rows it takes: as residuals where that can be,
+    else in a buffer. A batch is in as a whole or not at all, also if reading or adding
+    is interrupted; where that cannot be, the sums are marked as incomplete.
 
     Parameters
     ----------
@@ -47,6 +53,8 @@ class Accumulator:
         Whether to keep the (D, D) scatter.
     moments : Moments or None
         Moments to go on from. They are copied before the first change.
+    n_samples : int
+        Number of samples in `moments`.
     fixed_anchors : bool
         Whether the anchors of `moments` must stay where they are.
     projector : array of shape (D, R), or None
@@ -63,6 +71,7 @@ class Accumulator:
         *,
         covariance: bool = True,
         moments: Moments | None = None,
+        n_samples: int = 0,
         fixed_anchors: bool = False,
         projector: Array | None = None,
         waiting_blocks: int = WAITING_BLOCKS,
@@ -70,7 +79,7 @@ class Accumulator:
         self._xp = _array.namespace(like)
         self._device = _array.device_of(like)
         self.n_features = int(like.shape[1])
-        self.n_samples = 0
+        self._n_taken = n_samples  # all but those in the buffer
         self._fixed_anchors = fixed_anchors
         self._waiting_blocks = waiting_blocks
         self._buffer: Buffer | None = None
@@ -131,6 +140,11 @@ class Accumulator:
         """Sums of squared lengths on the projector, (K,), as of `moments()`."""
         return self._totals.energies
 
+    @property
+    def n_samples(self) -> int:
+        """Number of rows so far."""
+        return self._n_taken + (0 if self._buffer is None else self._buffer.filled)
+
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates leave them alone."""
         self._check_whole()
@@ -178,7 +192,9 @@ class Accumulator:
         self._check_whole()
         batch = Block(features, index, weights)
         ready = self._is_ready_for(batch)
-        waits = batch.n_rows < self._rows_that_need_not_wait(ready)
+        waits = batch.n_rows < self._least_rows
+        if ready and self._totals.moments.scatter is not None:
+            waits = waits and self._is_few(batch)
         # Residuals of one block that is added right away tell by themselves.
         check = invalid is None and ready and not waits
         check = check and batch.n_rows <= self._most_rows
@@ -191,10 +207,8 @@ class Accumulator:
         self._make_room_for(batch)
         if waits:
             self._wait(batch)
-        elif not self._add_all(batch, check=check):
-            return False
-        self.n_samples += batch.n_rows
-        return True
+            return True
+        return self._add_all(batch, check=check)
 
     def _is_ready_for(self, batch: Block) -> bool:
         """Whether neither anchors nor dtypes change before a batch (NumPy only)."""
@@ -205,17 +219,13 @@ class Accumulator:
             return False
         return not unseen or not self._has_new(batch)
 
-    def _rows_that_need_not_wait(self, ready: bool) -> int:
-        """
-        Return the least rows that are added without waiting in the buffer.
-
-        Few are enough if their residuals wait, unless to count them would take longer
-        than to copy them; but new anchors are the better the more rows there are.
-        """
-        if not ready or self._totals.moments.scatter is None:
-            return self._least_rows
-        n_classes = len(self._totals.moments.counts)
-        return min(self._least_rows, max(_LEAST_ROWS, n_classes // 64))
+    def _is_few(self, batch: Block) -> bool:
+        """Whether it is cheaper to copy a batch than to take its residuals."""
+        n_classes = int(self._totals.moments.counts.shape[0])
+        return (
+            batch.n_rows * self.n_features < _LEAST_ELEMENTS
+            or batch.n_rows < _LEAST_ROWS_A_CLASS * n_classes
+        )
 
     def flush(self) -> None:
         """Add all that waits."""
@@ -223,13 +233,11 @@ class Accumulator:
         self._put_residuals()
 
     def _empty_buffer(self) -> None:
-        """Take residuals of the rows that wait in the buffer."""
-        buffer = self._buffer
-        waiting = None if buffer is None else buffer.waiting()
-        if buffer is not None and waiting is not None:
+        """Add the rows that wait in the buffer."""
+        waiting = None if self._buffer is None else self._buffer.waiting()
+        if waiting is not None:
             self._make_room_for(waiting)
-            self._add(waiting)
-            buffer.clear()
+            self._add(waiting, source=self._buffer)
 
     def _put_residuals(self) -> None:
         """Add the residuals that wait to the totals."""
@@ -244,24 +252,23 @@ class Accumulator:
         self._look_around(terms.index)
 
     def _wait(self, batch: Block) -> None:
-        """Copy rows to the buffer, and add what is in it whenever it is full."""
+        """Copy rows to the buffer, after adding what is in it if they do not fit."""
         if self._buffer is None:
             self._buffer = Buffer(batch, self._least_rows)
-        start = 0
-        while start < batch.n_rows:
-            stop = min(batch.n_rows, start + self._buffer.free)
-            self._buffer.append(batch.part(slice(start, stop)))
-            if not self._buffer.free:
-                self._empty_buffer()
-            start = stop
+        if self._buffer.free < batch.n_rows:
+            self._empty_buffer()
+        self._buffer.append(batch)
 
     def _add_all(self, batch: Block, *, check: bool) -> bool:
         """Add a batch in blocks of equal size, and return whether it was added."""
         n_blocks = -(-batch.n_rows // self._most_rows)
-        assert n_blocks == 1 or not check  # or some of it could be in before it fails
-        step = -(-batch.n_rows // n_blocks)
-        tiles = _array.tiles(batch.n_rows, step)
-        return all(self._add(batch.part(tile), check=check) for tile in tiles)
+        if n_blocks == 1:
+            return self._add(batch, check=check)
+        assert not check  # or some of it could be in before it fails
+        with self._changing():
+            for part in _parallel.cut(batch.n_rows, n_blocks):
+                self._add(batch.part(part))
+        return True
 
     def _set_moments(self, moments: Moments) -> None:
         self._totals = replace(self._totals, moments=moments)
@@ -295,28 +302,50 @@ class Accumulator:
             xp.float64 if widen_counts else None,
         )
 
-    def _add(self, block: Block, *, check: bool = False) -> bool:
-        """Add one block, and return whether it was (if to `check`)."""
-        drifted, unseen = self._current_flags()
-        if drifted:
-            self._put_residuals()
-            self._set_moments(anchors.move_drifted(self._totals.moments))
-            self._pending_flags = (False, unseen)
-        new = unseen and self._has_new(block)
-        if new:
-            self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
+    def _add(
+        self, block: Block, *, check: bool = False, source: Buffer | None = None
+    ) -> bool:
+        """
+        Add one block, and return whether it was (if to `check`).
+
+        A buffer that is its `source` is cleared in the same moment.
+        """
+        self._prepare_anchors(block)
+        terms = None
         if not isinstance(block.features, np.ndarray):
-            self._put(blocks.terms(self._totals, block))
+            terms = blocks.terms(self._totals, block)
         elif self._totals.moments.scatter is None:
             terms = sums.terms(self._totals, block, check=check)
             if terms is None:
                 return False
-            self._put(terms)
         elif not self._take_residuals(block, check=check):
             return False
-        elif new:
-            self._put_residuals()  # their classes must not seem new any more
+        with self._changing():
+            if terms is not None:
+                self._totals = self._totals.add(terms, Team())
+            elif self._residuals is not None:
+                self._residuals.keep(block)
+            if source is not None:
+                source.clear()
+            self._n_taken += block.n_rows
+        if terms is not None:
+            self._look_around(terms.index)
         return True
+
+    def _prepare_anchors(self, block: Block) -> None:
+        """Set and move anchors that must not stay as they are for a block."""
+        drifted, unseen = self._current_flags()
+        new = unseen and self._has_new(block)
+        if drifted or new:
+            self._put_residuals()  # they are from the anchors as they were
+            drifted = drifted or self._current_flags()[0]
+            new = new and self._has_new(block)
+        with self._changing():
+            if drifted:
+                self._set_moments(anchors.move_drifted(self._totals.moments))
+                self._pending_flags = (False, self._pending_flags[1])
+            if new:
+                self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
 
     def _has_new(self, block: Block) -> bool:
         """Whether a block has classes without samples; so it seems on a GPU."""
@@ -326,18 +355,12 @@ class Accumulator:
         counts = xp.take(self._totals.moments.counts, block.index, axis=0)
         return bool(xp.any(counts == 0))
 
-    def _put(self, terms: Terms) -> None:
-        """Add terms to the totals."""
-        with self._changing():
-            self._totals = self._totals.add(terms, Team())
-        self._look_around(terms.index)
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Remember if the body, in which totals change, is left before its end."""
-        self._whole = False
+        whole, self._whole = self._whole, False
         yield
-        self._whole = True
+        self._whole = whole
 
     def _check_whole(self) -> None:
         if not self._whole:
@@ -358,17 +381,12 @@ class Accumulator:
         self._pending_flags = (drifted, unseen)
 
     def _take_residuals(self, block: Block, *, check: bool) -> bool:
-        """Keep the residuals of a block, and sum what waits once there is enough."""
-        held = self._residuals
-        if held is None:
-            held = self._residuals = self._no_residuals()
-        if held.free < block.n_rows:
+        """Take residuals of a block, after adding those that wait if need be."""
+        if self._residuals is None:
+            self._residuals = self._no_residuals()
+        if self._residuals.free < block.n_rows:
             self._put_residuals()
-        if not held.take(self._totals.moments.anchors, block, check=check):
-            return False
-        if held.free < block.n_rows:  # while they are in the cache
-            self._put_residuals()
-        return True
+        return self._residuals.take(self._totals.moments.anchors, block, check=check)
 
     def _current_flags(self) -> Flags:
         """Return the newest flags that can be read without waiting for a GPU."""
@@ -378,8 +396,8 @@ class Accumulator:
         return self._flags
 
     def _no_residuals(self) -> Residuals:
-        widest = _BLOCK_ELEMENTS // self.n_features
-        n_blocks = max(1, min(self._waiting_blocks, widest // self._most_rows))
+        n_blocks = _WAITING_ELEMENTS // (self._most_rows * self.n_features)
+        n_blocks = max(1, min(self._waiting_blocks, n_blocks))
         dtype = self._totals.moments.anchors.dtype
         return Residuals(n_blocks * self._most_rows, self.n_features, dtype)
 

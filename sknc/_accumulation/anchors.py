@@ -20,36 +20,36 @@ _DRIFT_OF_LARGE = 0.3
 _LARGE = 0.02
 
 
-def _drifted(counts: Array, sums: Array, squares: Array, total: Array) -> Array:
+def _drifted(moments: Moments, total: Array) -> Array:
     """Whether the mean of each class is far from its anchor, (K,)."""
-    xp = namespace(sums)
-    counts = xp.astype(counts, xp.float64)
-    distances = _array.row_squared_norms(sums)
+    xp = namespace(moments.sums)
+    counts = xp.astype(moments.counts, xp.float64)
+    distances = _array.row_squared_norms(moments.sums)
     large = (distances > _LARGE * total * counts) & (
-        distances > _DRIFT_OF_LARGE * squares * counts
+        distances > _DRIFT_OF_LARGE * moments.squares * counts
     )
-    return large | (distances > _DRIFT * squares * counts)
+    drifted = large | (distances > _DRIFT * moments.squares * counts)
+    # A nearer anchor cannot be written down: it would be moved again and again.
+    eps = float(xp.finfo(moments.anchors.dtype).eps)
+    lengths = xp.astype(_array.row_squared_norms(moments.anchors), xp.float64)
+    return drifted & (distances > eps**2 * lengths * counts**2)
 
 
 def any_drifted(moments: Moments, index: Array) -> Any:
     """Whether a class of a block has its mean far from its anchor."""
     xp = namespace(moments.sums)
-    counts, sums, squares = moments.counts, moments.sums, moments.squares
-    total = xp.sum(squares)
-    if counts.shape[0] > 2 * index.shape[0]:
+    total = xp.sum(moments.squares)
+    if moments.counts.shape[0] > 2 * index.shape[0]:
         # On a GPU finding the distinct rows would wait for the device.
         rows = index if _array.on_gpu(index) else xp.unique_values(index)
-        counts, sums, squares = (
-            xp.take(a, rows, axis=0) for a in (counts, sums, squares)
-        )
-    return xp.any(_drifted(counts, sums, squares, total))
+        moments = moments.map(lambda array: xp.take(array, rows, axis=0))
+    return xp.any(_drifted(moments, total))
 
 
 def move_drifted(moments: Moments) -> Moments:
     """Move the anchors of drifted classes to their current means."""
     xp = namespace(moments.sums)
-    counts, sums, squares = moments.counts, moments.sums, moments.squares
-    drifted = _drifted(counts, sums, squares, xp.sum(squares))
+    drifted = _drifted(moments, xp.sum(moments.squares))
     far = np.flatnonzero(_array.to_numpy(drifted))
     ids = xp.asarray(far, device=_array.device_of(moments.sums))
     old = moments.take(far) if len(far) < moments.counts.shape[0] else moments

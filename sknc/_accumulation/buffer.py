@@ -26,12 +26,12 @@ class Buffer:
         if like.weights is not None:
             self._weights = xp.empty(n_rows, dtype=xp.float64, device=device)
         self._n_rows = n_rows
-        self._filled = 0
+        self.filled = 0
 
     @property
     def free(self) -> int:
         """Number of rows that still fit."""
-        return self._n_rows - self._filled
+        return self._n_rows - self.filled
 
     def accepts(self, block: Block) -> bool:
         """Whether the rows are of the same dtype, and weighted as those here."""
@@ -40,20 +40,20 @@ class Buffer:
 
     def append(self, block: Block) -> None:
         """Copy rows, for which there must be room."""
-        part = slice(self._filled, self._filled + block.n_rows)
+        part = slice(self.filled, self.filled + block.n_rows)
         self._features[part, :] = block.features
         self._index[part] = block.index
         if self._weights is not None:
             self._weights[part] = block.weights
-        self._filled = part.stop
+        self.filled = part.stop
 
     def waiting(self) -> Block | None:
         """Return the rows that wait, if any, as views."""
-        if not self._filled:
+        if not self.filled:
             return None
-        part = slice(0, self._filled)
+        part = slice(0, self.filled)
         return Block(self._features, self._index, self._weights).part(part)
 
     def clear(self) -> None:
         """Be empty."""
-        self._filled = 0
+        self.filled = 0

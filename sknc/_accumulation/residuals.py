@@ -6,7 +6,7 @@ import numpy as np
 
 from sknc import _array, _parallel
 from sknc._accumulation.block import Block
-from sknc._accumulation.products import products
+from sknc._accumulation.products import gram_jobs
 from sknc._accumulation.rows import fill, finite, in_cache, quiet
 from sknc._accumulation.totals import Sums, Terms, Totals
 from sknc._parallel import Team, cut
@@ -47,7 +47,7 @@ class Residuals:
 
     def take(self, anchors: np.ndarray, block: Block, *, check: bool) -> bool:
         """
-        Take residuals of rows, for which there must be room.
+        Take residuals of rows, for which there must be room; `keep` lets them wait.
 
         Returns whether they were taken: not if they are not finite (if to `check`).
         """
@@ -65,8 +65,11 @@ class Residuals:
         with _parallel.team(block.n_rows // step) as threads:
             parts = cut(block.n_rows, threads.size)
             threads.do([partial(fill_part, part) for part in parts])
-        if check and not finite(squares, block.features):
-            return False
+        return not check or finite(squares, block.features)
+
+    def keep(self, block: Block) -> None:
+        """Let the rows wait that were taken last."""
+        taken = slice(self.filled, self.filled + block.n_rows)
         self._index[taken] = block.index
         if block.weights is not None:
             if not self._weighted:
@@ -76,7 +79,6 @@ class Residuals:
         elif self._weighted:
             self._weights[taken] = 1
         self.filled = taken.stop
-        return True
 
     def terms(self, totals: Totals, threads: Team) -> Terms:
         """Return what the rows that wait add to the totals."""
@@ -84,7 +86,7 @@ class Residuals:
         energies = (
             None if totals.projector is None else self._energies(totals.projector)
         )
-        grams, jobs = products(rows, threads)
+        grams, jobs = gram_jobs(rows, threads)
         of_sums = [
             partial(self._sums, tile, n_classes)
             for tile in self._tiles_of_sums(threads.size, n_classes)
