@@ -191,10 +191,10 @@ class Accumulator:
         """
         self._check_whole()
         batch = Block(features, index, weights)
-        ready = self._is_ready_for(batch)
         waits = batch.n_rows < self._least_rows
+        ready = not (waits and self._is_few(batch)) and self._is_ready_for(batch)
         if ready and self._totals.moments.scatter is not None:
-            waits = waits and self._is_few(batch)
+            waits = False
         # Residuals of one block that is added right away tell by themselves.
         check = invalid is None and ready and not waits
         check = check and batch.n_rows <= self._most_rows
