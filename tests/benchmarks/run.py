@@ -94,9 +94,9 @@ accumulated state. *At most* is a bar that this project sets itself.
 
 ![Time a row by number of rows and classes](figures/growth.png)
 
-Time a row does not depend on the number of rows, and beyond the update of the scatter
-it grows no faster than the number of classes. The state holds two vectors a class and
-one (D, D) matrix: O(K D + D²)."""
+Time a row does not grow with the number of rows (the first ones pay for memory and
+anchors), and beyond the update of the scatter no faster than the number of classes. The
+state holds two vectors a class and one (D, D) matrix: O(K D + D²)."""
 
 
 def _version(name: str) -> str:
