@@ -98,9 +98,11 @@ def test_random_streams(seed, monkeypatch):
     stream = Stream(seed)
     for _ in range(int(rng.integers(3, 9))):
         stream.step()
-    # A class that begins with one row of other weights than the next batch has a poor
-    # anchor: less than half a digit is lost in some 1000 rows.
-    assert_right(stream.analyzer, stream.batches, 3e-6)
+    # Narrow residuals are of float64. In float32 a class that begins with one row of
+    # other weights than the next batch has a poor anchor: less than half a digit is
+    # lost in some 1000 rows.
+    tolerance = 1e-10 if stream.centers.shape[1] == 3 else 3e-6
+    assert_right(stream.analyzer, stream.batches, tolerance)
     for moments, before in stream.held:
         for name in ARRAYS:
             now, then = getattr(moments, name), getattr(before, name)

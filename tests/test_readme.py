@@ -65,7 +65,8 @@ PYTHON = blocks("python") if README.exists() else []
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
-def test_example_runs(code):
+def test_example_runs(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # one saves a figure
     namespace = surroundings() if "import torch" in code else {}
     printed = run(code, namespace)
     assert printed

@@ -196,8 +196,8 @@ class Accumulator:
         if ready and self._totals.moments.scatter is not None:
             waits = False
         # Residuals of one block that is added right away tell by themselves.
-        check = invalid is None and ready and not waits
-        check = check and batch.n_rows <= self._most_rows
+        tells = ready and not waits and batch.n_rows <= self._most_rows
+        check = invalid is None and tells
         if invalid is None:
             invalid = not check and not _array.all_finite(features)
         invalid, *flags = _array.read_flags(invalid, *self._pending_flags)
@@ -336,10 +336,11 @@ class Accumulator:
         """Set and move anchors that must not stay as they are for a block."""
         drifted, unseen = self._current_flags()
         new = unseen and self._has_new(block)
-        if drifted or new:
-            self._put_residuals()  # they are from the anchors as they were
-            drifted = drifted or self._current_flags()[0]
-            new = new and self._has_new(block)
+        if not drifted and not new:
+            return
+        self._put_residuals()  # they are from the anchors as they were
+        drifted = drifted or self._current_flags()[0]
+        new = new and self._has_new(block)
         with self._changing():
             if drifted:
                 self._set_moments(anchors.move_drifted(self._totals.moments))
