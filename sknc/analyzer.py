@@ -20,7 +20,13 @@ from sknc._heads import (
     n_unused_rows,
 )
 from sknc._labels import distinct_labels
-from sknc._reporting import build_report, metric_values
+from sknc._reporting import (
+    Errors,
+    Inputs,
+    Omissions,
+    build_report,
+    metric_values,
+)
 from sknc._validation import Batch, check_batch, check_classes
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated, Evaluation
@@ -203,17 +209,15 @@ class NeuralCollapseAnalyzer(
             head = _rows_of(self._linear_head(statistics), statistics)
             parts = self._stream.parts()
             keys = self._keys(seen.n_classes)
-            return build_report(
-                seen,
-                head=head,
-                convention=convention,
-                metrics=self.metrics,
+            omissions = Omissions(
                 n_unobserved=statistics.n_classes - seen.n_classes,
                 n_unused_rows=n_unused_rows(self.head, statistics.classes),
-                standard_error=errors_of_report(parts, head, convention, keys),
-                lone_classes=lone_classes(parts),
                 lost_scatter=self._keeps_scatter and seen.moments.scatter is None,
             )
+            found = errors_of_report(parts, head, convention, keys)
+            errors = Errors(found, lone_classes(parts))
+            inputs = Inputs(seen, convention, head)
+            return build_report(inputs, self.metrics, omissions, errors)
 
     def _keys(self, n_classes: int) -> list[str]:
         """Return the metrics that were asked for and are not too costly."""
@@ -332,17 +336,15 @@ class NeuralCollapseAnalyzer(
         # The centers are as given. What depends on them alone has the fit's error.
         errors = errors_of_report(parts, rows, convention, of_fit)
         errors |= errors_of_score(found, rows, convention, of_samples)
-        return build_report(
-            whole.held_out,
-            head=rows,
-            decisions=whole.decisions,
-            measures=whole.measures,
-            convention=convention,
-            metrics=self.metrics,
+        inputs = Inputs(
+            whole.held_out, convention, rows, whole.decisions, whole.measures
+        )
+        omissions = Omissions(
             n_unobserved=statistics.n_classes - whole.held_out.n_classes,
             n_unused_rows=n_unused_rows(self.head, statistics.classes),
-            standard_error=errors,
-            lone_classes=lone_classes(parts),
+        )
+        return build_report(
+            inputs, self.metrics, omissions, Errors(errors, lone_classes(parts))
         )
 
     def _linear_head(self, statistics: ClassStatistics) -> LinearHead | None:
@@ -394,13 +396,13 @@ class NeuralCollapseAnalyzer(
         with _array.plain_arithmetic(X):
             features = self._check_new(X, "score_ood")
             xp = namespace(features)
-            return metric_values(
+            inputs = Inputs(
                 self.statistics_.observed_only(),
+                Convention.preset(self.convention),
                 ood_mean=xp.mean(xp.astype(features, xp.float64), axis=0),
                 ood_features=features,
-                convention=Convention.preset(self.convention),
-                metrics=[key for key, metric in TABLE.items() if metric.group == "NC5"],
             )
+            return metric_values(inputs, "NC5")
 
     def neco_score(self, X: Any) -> Array:
         """

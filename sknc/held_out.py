@@ -90,6 +90,11 @@ class HeldOutStatistics(Memo):
         return self.samples.counts
 
     @property
+    def weighted(self) -> bool:
+        """Whether the new samples had weights, or the fitted ones."""
+        return self.samples.weighted or self.centers.weighted
+
+    @property
     def _mean_offsets(self) -> Array:
         return self.centers.moments.sums / self.centers.counts[:, None]
 

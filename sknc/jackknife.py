@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sknc._groups import leave_one_out
-from sknc._reporting import metric_values
+from sknc._reporting import Inputs, metric_values
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated
 from sknc.head import LinearHead
@@ -88,9 +88,9 @@ def errors_of_report(
     def values(statistics: ClassStatistics) -> dict[str, float]:
         seen = statistics.observed_only()
         if seen.n_classes < len(labels):  # another question without that class
-            own = metric_values(seen, head=head, convention=convention, metrics=of_head)
+            own = metric_values(Inputs(seen, convention, head), of_head)
             return {**dict.fromkeys(keys, math.nan), **own}
-        return metric_values(seen, head=head, convention=convention, metrics=keys)
+        return metric_values(Inputs(seen, convention, head), keys)
 
     return _errors(held, values)
 
@@ -146,14 +146,10 @@ def errors_of_score(
         return {}
 
     def values(found: Evaluated) -> dict[str, float]:
-        return metric_values(
-            found.held_out,
-            head=head,
-            decisions=found.decisions,
-            measures=found.measures,
-            convention=convention,
-            metrics=keys,
+        inputs = Inputs(
+            found.held_out, convention, head, found.decisions, found.measures
         )
+        return metric_values(inputs, keys)
 
     return _errors(parts, values)
 

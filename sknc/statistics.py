@@ -142,6 +142,11 @@ class ClassStatistics(Memo):
         return xp.astype(self.moments.counts, xp.float64)
 
     @property
+    def weighted(self) -> bool:
+        """Whether samples had weights, so that counts are sums of them."""
+        return "float" in str(self.moments.counts.dtype)
+
+    @property
     def all_singletons(self) -> bool:
         """Whether no class has two samples, so that no variance can be seen."""
         return self.n_samples <= len(self.observed)

@@ -50,8 +50,9 @@ SCRIPTS = [p.name for p in sorted(DOCS.glob("*.md")) if p.name not in NOT_SCRIPT
 def test_blocks_run_one_after_the_other(page):
     namespace = {}
     for code in blocks(page):
-        if "import torch" in code and find_spec("torch") is None:
-            continue  # an extra, which the blocks behind do without
+        extras = re.findall(r"^import (torch|pandas)\b", code, re.MULTILINE)
+        if not all(map(find_spec, extras)):
+            continue  # the blocks behind do without
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, page, "exec"), namespace)

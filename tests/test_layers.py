@@ -20,6 +20,7 @@ LAYERS = [
     {"convention", "head", "held_out"},
     {"decisions", "sample_measures"},
     {"metrics"},
+    {"_rendering"},
     {"report", "_validation", "_heads", "_labels"},
     {"_reporting", "_stream"},
     {"_groups", "evaluation"},

@@ -1,10 +1,8 @@
 """The report: a number, a table, and ways out of Python."""
 
 import copy
-import json
 import math
 import pickle
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -96,6 +94,27 @@ def test_key_is_attribute(report):
     for key in report.keys():  # noqa: SIM118
         assert report[key] == getattr(report, key)
         assert type(report[key]) is float
+
+
+def test_values_and_items(report):
+    pairs = [(key, report[key]) for key in report]
+    assert report.items() == pairs
+    assert report.values() == [value for _, value in pairs]
+    assert dict(report) == report.to_dict() == dict(pairs)
+
+
+def test_has_no_length(report):
+    # Libraries take what has a length for a collection, not for a score.
+    with pytest.raises(TypeError, match="has no len"):
+        len(report)
+
+
+def test_rows_of_a_data_frame(report, analyzer):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([report.to_dict(), analyzer.report().to_dict()])
+    assert frame.columns.tolist() == report.keys()
+    assert frame["nc1_cdnv"].tolist() == [report.nc1_cdnv] * 2
+    assert frame["nc4_mismatch"].isna().tolist() == [False, True]
 
 
 def test_default_and_all(data, head):
@@ -203,8 +222,6 @@ def test_notes_of_what_was_asked_for_by_name(data, head, metrics):
     report = model.report()
     note = "Left out. It is measured on samples: call score(X, y) or"
     assert report.notes["nc4_mismatch"].startswith(note)
-    assert f"nc4_mismatch: {note}" in repr(report)
-    assert strict(report.to_json())["notes"] == report.notes
     assert "nc4_mismatch" not in model.score(*data).notes
     if "nc5_neco" in metrics:
         assert "call score_ood(X)" in report.notes["nc5_neco"]
@@ -217,6 +234,9 @@ def test_read_only(report):
         report.nc1_pinv = 0.0
     with pytest.raises(TypeError, match="does not support item assignment"):
         report["nc1_pinv"] = 0.0
+    for part in (report.notes, report.standard_error, report.per_class):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            part["nc1_pinv"] = 0.0
     values = report.to_dict()
     values["nc1_pinv"] = -1.0
     assert report.nc1_pinv > 0
@@ -444,146 +464,6 @@ def test_weights_below_one_are_no_lack_of_samples(data):
         NeuralCollapseAnalyzer().fit(X, y).report().nc1_pinv, rel=1e-9
     )
     assert "nc1_pinv" not in report.notes
-
-
-# Exports ------------------------------------------------------------------------
-
-
-def test_to_dict(report):
-    values = report.to_dict()
-    assert list(values) == report.keys()
-    assert values == {key: report[key] for key in report}
-
-
-def strict(text):
-    def refuse(constant):
-        msg = f"{constant} is no JSON"
-        raise ValueError(msg)
-
-    return json.loads(text, parse_constant=refuse)
-
-
-def test_to_json(report):
-    found = strict(report.to_json())
-    assert found["score"] == float(report)
-    assert found["metrics"] == report.to_dict()
-    assert found["per_class"]["label"] == ["ant", "bee", "cat", "dog"]
-    assert set(found["per_class"]) == set(report.per_class)
-    assert found["convention"]["name"] == "default"
-    assert (found["n_samples"], found["n_classes"], found["n_features"]) == (240, 4, 5)
-    assert (found["dtype"], found["device"], found["rank"]) == ("float64", "cpu", 3)
-    assert found["condition"] == report.condition
-    assert "\n  " in report.to_json(indent=2)
-
-
-def test_to_json_of_undefined_values(undefined):
-    found = strict(undefined.to_json())
-    assert found["metrics"]["nc2_etf"] is None
-    assert found["metrics"]["nc1_trace_ratio"] is None  # infinite
-    assert found["notes"] == undefined.notes
-
-
-def test_to_json_of_integer_labels(data):
-    X, y = data
-    labels = np.unique(y, return_inverse=True)[1]
-    for dtype in (np.int64, np.int8, bool):
-        report = NeuralCollapseAnalyzer().fit(X, labels.astype(dtype)).report()
-        assert strict(report.to_json())["per_class"]["label"][0] == 0
-
-
-@pytest.mark.parametrize("backend", ["pandas", "polars"])
-def test_to_frame(report, undefined, backend):
-    pytest.importorskip("narwhals")
-    library = pytest.importorskip(backend)
-    frame = report.to_frame(backend=backend)
-    assert isinstance(frame, library.DataFrame)
-    assert list(frame.columns) == ["metric", "value", "group", "direction", "note"]
-    assert list(frame["metric"]) == report.keys()
-    assert list(frame["value"]) == list(report.to_dict().values())
-    assert list(frame["group"])[:2] == ["NC0", "NC1"]
-    assert set(frame["direction"]) == {"lower", "none"}
-    notes = dict(
-        zip(
-            *(list(undefined.to_frame(backend)[c]) for c in ("metric", "note")),
-            strict=True,
-        )
-    )
-    assert {k: v for k, v in notes.items() if v} == {
-        k: v for k, v in undefined.notes.items() if k in undefined
-    }
-
-
-def test_to_frame_without_the_library(report, monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "narwhals", None)
-    with pytest.raises(
-        ImportError, match=r"requires narwhals.*pip install 'sknc\[frame\]'"
-    ):
-        report.to_frame()
-
-
-# Views --------------------------------------------------------------------------
-
-
-def test_repr(report):
-    lines = repr(report).splitlines()
-    assert lines[0] == (
-        "Neural collapse of 240 samples, 4 classes, 5 features (float64 on cpu), "
-        "convention 'default'"
-    )
-    assert len(lines) == 1 + len(HEADLINE) + 1
-    for key, line in zip(report, lines[1:], strict=False):
-        assert line.split()[0] == key
-        assert f"{report[key]:.6g}" in line
-    assert lines[-1].split()[-1] == f"{float(report):.6g}"
-    assert all(line == line.rstrip() for line in lines)
-
-
-def test_repr_has_notes(undefined):
-    assert undefined.notes["nc2_etf"] in repr(undefined)
-    assert "nan" in repr(undefined)
-
-
-def test_repr_of_unobserved_classes(data):
-    X, y = data
-    model = NeuralCollapseAnalyzer()
-    model.partial_fit(X, y, classes=["ant", "bee", "cat", "cow", "dog"])
-    text = "classes: 1 class has no samples and no part in this."
-    assert text in repr(model.report())
-    model = NeuralCollapseAnalyzer()
-    model.partial_fit(X, y, classes=["ant", "bee", "cat", "cow", "dog", "emu"])
-    text = "classes: 2 classes have no samples and no part in this."
-    assert text in repr(model.report())
-
-
-class _Tags(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.open, self.seen = [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.open.append(tag)
-        self.seen.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
-def test_html(report, undefined):
-    for one in (report, undefined):
-        html = one._repr_html_()
-        tags = _Tags()
-        tags.feed(html)
-        assert tags.open == []
-        assert tags.seen.count("tr") == len(one.keys()) + 1
-        assert all(f"<code>{key}</code>" in html for key in one)
-
-
-def test_html_is_escaped(data):
-    convention = Convention("<script>alert(1)</script>")
-    report = NeuralCollapseAnalyzer(convention=convention).fit(*data).report()
-    assert "<script>" not in report._repr_html_()
 
 
 # Copies -------------------------------------------------------------------------

@@ -9,20 +9,8 @@ A table a group, made of `sknc.metrics.catalogue()`.
 import inspect
 
 from sknc.metrics import TABLE, catalogue
+from sknc.metrics._properties import PROPERTIES
 
-# Name of the group, and what it measures.
-GROUPS = {
-    "NC0": "rows of the head sum to zero",
-    "NC1": "features shrink to their class means",
-    "NC2": "class means, and rows of the head, form a simplex",
-    "GNC2": "class means spread over the sphere, for more classes than dimensions",
-    "NC3": "the head lines up with the class means",
-    "NC4": "the head decides as the nearest class center does",
-    "NC5": "samples of no class are orthogonal to all classes",
-    "imbalance": "what rare classes do",
-    "MSE": "the squared loss in parts",
-    "spectrum": "how many directions are in use",
-}
 NEEDS = {
     "statistics": "class counts, means and variances; always there",
     "head": "a head",
@@ -129,7 +117,7 @@ def main() -> None:
     print(INTRODUCTION.format(n=len(rows), n_headline=n_headline), end="")
     for need, text in NEEDS.items():
         print(f"| {need} | {text} |")
-    for group, title in GROUPS.items():
+    for group, title in PROPERTIES.items():
         members = [row for row in rows if row["group"] == group]
         print(f"\n## {group}: {title}\n\n{table(members)}")
     print("\n## Many classes")

@@ -1,8 +1,10 @@
 """Why a report lacks a metric, and which call gives it, in words."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sknc.metrics._metric import Metric
+from sknc.metrics._table import TABLE, select
 
 _SAMPLES = "It is measured on samples: call score(X, y) or score_batches(batches)."
 _ELSEWHERE = "It is measured on samples from elsewhere: call score_ood(X)."
@@ -16,6 +18,76 @@ _BIAS = "It takes a head with a bias: head=(weights, bias)."
 _OF_SAMPLES = {"decisions", "measures", "energies"}
 _OF_HEAD = {"head", "any_head"}
 _FROM_ELSEWHERE = {"ood_mean", "ood_features"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    What a report was asked for, and what it could be made of.
+
+    Parameters
+    ----------
+    metrics : str or tuple of str
+        The ``metrics`` argument.
+    inputs : frozenset of str
+        Inputs of metrics that there were.
+    """
+
+    metrics: str | tuple[str, ...]
+    inputs: frozenset[str]
+
+    def why_missing(self, key: str, within: str, n_classes: int) -> str:
+        """
+        Return what to do about a metric that the report does not have.
+
+        Parameters
+        ----------
+        key : str
+            A key of the table.
+        within : {"sample", "class"}
+            The convention's within-class covariance.
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        str
+            A sentence for each thing to do.
+        """
+        metric = TABLE[key]
+        text = remedy(metric, self.inputs, within)
+        if metric not in select(self.metrics) and not metric.of_elsewhere:
+            text = f"Ask for it: metrics=[{key!r}, ...]. {text}"
+        elif metric.left_out(self.metrics, n_classes):
+            text = (
+                f'metrics="all" does without it above {metric.most_classes} classes, '
+                f"for its cost: ask for it by name. {text}"
+            )
+        return text.rstrip()
+
+    def missing(self, keys: Collection[str], n_classes: int) -> list[str]:
+        """
+        Return the metrics that are worth a note, since someone expects them.
+
+        Parameters
+        ----------
+        keys : collection of str
+            Keys of the metrics that there are.
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        list of str
+            Keys of those that were asked for by name, or that are too costly.
+        """
+        by_name = self.metrics not in ("default", "all")
+        return [
+            metric.key
+            for metric in select(self.metrics)
+            if metric.key not in keys
+            and (by_name or metric.left_out(self.metrics, n_classes))
+        ]
 
 
 def remedy(metric: Metric, available: Collection[str], within: str = "sample") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from sknc.metrics import agreement, duality, simplex, variability
 from sknc.metrics._further import FURTHER
 from sknc.metrics._metric import Input, Metric
+from sknc.metrics._properties import PROPERTIES
 from sknc.metrics._sources import (
     AFTER_ZHAO,
     GALANTI,
@@ -73,7 +74,15 @@ _HEADLINE = (
     ),
 )
 
-TABLE: dict[str, Metric] = {metric.key: metric for metric in (*_HEADLINE, *FURTHER)}
+
+def _by_property(metrics: Iterable[Metric]) -> dict[str, Metric]:
+    """Return the rows by key, grouped by property, the headline ones first."""
+    order = list(PROPERTIES)
+    ranked = sorted(metrics, key=lambda m: (order.index(m.group), not m.headline))
+    return {metric.key: metric for metric in ranked}
+
+
+TABLE: dict[str, Metric] = _by_property((*_HEADLINE, *FURTHER))
 
 
 def select(metrics: str | Iterable[str]) -> list[Metric]:

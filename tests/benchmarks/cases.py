@@ -287,13 +287,13 @@ def _report(
     metrics: str | list[str] = "default",
 ) -> object:
     from sknc import Convention
-    from sknc._reporting import build_report
+    from sknc._reporting import Inputs, build_report
 
     # A copy, so that nothing is left from the run before.
     fresh = replace(statistics)
     head = None if head is None else replace(head)
     agreed = Convention.preset("default")
-    return build_report(fresh, head=head, convention=agreed, metrics=metrics)
+    return build_report(Inputs(fresh, agreed, head), metrics)
 
 
 def given_means(k: int, d: int, *, scatter: bool) -> ClassStatistics:
