@@ -11,7 +11,7 @@ from strategies import rotations
 from toys import Toy, around, simplex, toy
 
 from sknc import NeuralCollapseAnalyzer
-from sknc._reporting import metric_values
+from sknc._reporting import Inputs, metric_values
 from sknc.convention import Convention
 from sknc.metrics import TABLE
 
@@ -344,13 +344,8 @@ def everything():
 def test_metrics_of_strangers_by_name(key):
     item, Z = long_tailed(), strangers(8)
     statistics = NeuralCollapseAnalyzer().fit(item.X, item.y).statistics_
-    got = metric_values(
-        statistics,
-        ood_mean=Z.mean(0),
-        ood_features=Z,
-        convention=Convention(),
-        metrics=[key],
-    )
+    inputs = Inputs(statistics, Convention(), ood_mean=Z.mean(0), ood_features=Z)
+    got = metric_values(inputs, [key])
     same(got, long_tailed_values(), keys=[key])
 
 
