@@ -7,6 +7,7 @@ from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.metrics._geometry import between_trace, spectrum
+from sknc.metrics._instability import UNSTABLE, is_unstable
 from sknc.metrics._table import TABLE
 from sknc.metrics.imbalance import minority_classes
 from sknc.statistics import ClassStatistics
@@ -70,6 +71,8 @@ def caveat(
         )
         return f"Infinite: the {what} coincide."
     notes = [_regime(key, statistics, convention)]
+    if key == "nc1_pinv" and is_unstable(value, statistics, convention):
+        notes.append(UNSTABLE)
     if key in _OF_VARIANCE and has_single_samples(statistics):
         notes.append(SINGLE_SAMPLES)
     return " ".join(note for note in notes if note) or None

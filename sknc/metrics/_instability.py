@@ -1,0 +1,60 @@
+"""How much of ``nc1_pinv`` the sampling error of the class means may account for."""
+
+from sknc._array import namespace
+from sknc.convention import Convention
+from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import spectrum
+
+# Samples of Gaussian classes below it give the value of their population, at worst half
+# or twice of it; above it, some of them give many times that.
+_MOST_NOISE = 0.25
+UNSTABLE = (
+    "Unstable: in the directions that make up most of it, the class means differ by "
+    "little more than their sampling error. Compare nc1_cdnv or nc1_trace_ratio, or "
+    "fit more samples of each class."
+)
+
+
+def is_unstable(
+    value: float, statistics: AnyStatistics, convention: Convention
+) -> bool:
+    """Whether sampling error is much of the distance of the class means."""
+    return noise_share(value, statistics, convention) > _MOST_NOISE
+
+
+def noise_share(
+    value: float, statistics: AnyStatistics, convention: Convention
+) -> float:
+    r"""
+    Return the share of sampling error in what ``nc1_pinv`` divides by.
+
+    A mean of n samples of variance w along a direction has an error of variance w/n.
+    Along a direction of between-class variance s², that is a share c/n of it, where
+    c = w/s² is the part of the direction in :math:`\operatorname{tr}(\Sigma_W
+    \Sigma_B^\dagger)`. The shares are averaged with the parts as weights, and w is
+    taken to be the same along all directions, so that no scatter is needed.
+
+    Parameters
+    ----------
+    value : float
+        The value of ``nc1_pinv``, finite.
+    statistics : ClassStatistics or HeldOutStatistics
+        What it was computed from.
+    convention : Convention
+        Choices.
+
+    Returns
+    -------
+    float
+        In [0, inf); about 1 or more if the class means are equal in truth.
+    """
+    if not value > 0:
+        return 0.0
+    centers, values = statistics.centers, spectrum(statistics, convention).values
+    xp = namespace(values)
+    trace = value * statistics.n_classes if convention.divide_by_classes else value
+    parts = (values[-1] / values) ** 2
+    largest_part = float(xp.sum(parts**2)) / float(xp.sum(parts)) ** 2
+    n_samples = centers.counts * (centers.n_samples / xp.sum(centers.counts))
+    weights = convention.between_weights(centers.counts)
+    return trace * largest_part * float(xp.sum(weights / n_samples))
