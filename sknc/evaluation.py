@@ -69,7 +69,7 @@ class Evaluation:
     head : LinearHead or None
         One row for each of all classes.
     convention : Convention
-        Choices that the projection depends on.
+        Choices that the projection and the cosine margins depend on.
     keys : set of str
         Metrics that will be asked for, to leave out work for others.
     """
@@ -111,7 +111,12 @@ class Evaluation:
         if keys & _OF_SAMPLES:
             rows = None if head is None else head.rows(self._all_rows)
             self._meter = SampleMeter(
-                self._centers, rows, self._directions, self._scale, frozenset(keys)
+                self._centers,
+                rows,
+                self._directions,
+                self._scale,
+                frozenset(keys),
+                convention,
             )
 
     def _projector(self) -> tuple[Array, float]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.statistics import ClassStatistics
 
@@ -28,7 +29,8 @@ class SampleMeasures:
     ncc_margins : float64 ndarray of shape (N,), or None
         Signed distance to the nearest boundary of the nearest-center cell.
     cosine_margins : float64 ndarray of shape (N,), or None
-        Lead of the true class in the cosines with the centered rows of the head.
+        Lead of the true class in the cosines with the centered rows of the head,
+        about the global mean of the convention.
     directional : float64 array of shape (K, K), or None
         Weighted sum over the samples of class i of the squared residual along the line
         from center i to center j, times the squared distance of both.
@@ -71,6 +73,8 @@ class SampleMeter:
         What a squared length along them is multiplied with.
     keys : frozenset of str
         Metrics asked for.
+    convention : Convention
+        Global mean that cosine margins are about.
     """
 
     centers: ClassStatistics
@@ -78,6 +82,7 @@ class SampleMeter:
     directions: Array | None
     scale: float
     keys: frozenset[str]
+    convention: Convention
 
     def measure(
         self,
@@ -144,7 +149,8 @@ class SampleMeter:
         if "nc4_ncc_margin" in self.keys:
             ncc = _array.to_numpy(_ncc_margins(rows, own, means, index))
         if "nc4_cosine_margin" in self.keys and self.head is not None:
-            cosine = _array.to_numpy(_cosine_margins(rows, self.head, index))
+            about = rows - self._global_mean(means, origin)
+            cosine = _array.to_numpy(_cosine_margins(about, self.head, index))
         if "nc1_cdnv_directional" in self.keys:
             along = (rows - own) @ means.T
             along = along - xp.sum((rows - own) * own, axis=1)[:, None]
@@ -161,6 +167,12 @@ class SampleMeter:
     def _origin(self, means: Array) -> Array:
         """Return what the centered means are less than the class means."""
         return self.centers.class_means[0, :] - means[0, :]
+
+    def _global_mean(self, means: Array, origin: Array) -> Array:
+        """Return the convention's global mean, less the mean of class means."""
+        if self.convention.center == "none":
+            return -origin
+        return self.convention.center_weights(self.centers.counts) @ means
 
 
 def _ncc_margins(rows: Array, own: Array, means: Array, index: Array) -> Array:

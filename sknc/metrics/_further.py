@@ -156,7 +156,7 @@ _NC4 = (
         ("measures", "any_head"),
         False,
         "K/(K-1)",
-        by.ZHOU,
+        by.AFTER_ZHOU,
     ),
     Metric(
         sample_margins.nc4_ncc_margin,

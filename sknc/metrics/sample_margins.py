@@ -175,14 +175,20 @@ def nc4_cosine_margin(measures: SampleMeasures) -> float:
     -------
     float
         Dimensionless, in [-2, 2]; higher is more collapsed, K/(K - 1) at collapse.
-        Unchanged by shifts, and by scaling of features or head. The global mean is the
-        mean of class means.
+        Unchanged by scaling of features or head, and by shifts unless the convention
+        has ``center="none"``.
+
+    Notes
+    -----
+    The global mean is that of the convention of the analyzer, from the fitted samples.
+    The paper's code divides the logits of uncentered features by the lengths of the
+    centered ones; this function centers both.
 
     References
     ----------
     .. [1] J. Zhou et al. "On the optimization landscape of neural collapse under MSE
        loss: global optimality with unconstrained features." ICML 2022.
-       https://arxiv.org/abs/2203.01238
+       https://arxiv.org/abs/2203.01238 (after which this is made).
 
     Examples
     --------

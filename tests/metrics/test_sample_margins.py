@@ -349,11 +349,53 @@ def test_only_what_was_asked_for():
     assert set(scored) == {"nc4_ncc_margin", "nc1_cdnv_directional"}
 
 
-def test_a_convention_may_change_the_center_but_not_the_margins():
+def cosine_margins(X, y, W, center):
+    """Return the lead of the own cosine about a center, sample by sample."""
+    tilted, leads = W - W.mean(0), []
+    for x, label in zip(X, y, strict=True):
+        v = x - center
+        cosines = [w @ v / math.sqrt((w @ w) * (v @ v)) for w in tilted]
+        own = cosines.pop(label)
+        leads.append(own - max(cosines))
+    return np.array(leads)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("center", ["class", "sample", "none"])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_cosine_margin_is_about_the_center_of_the_convention(center, weighted, library):
+    item = toy("long_tailed")
+    fit_weights = 0.5 + np.arange(len(item.X)) % 3 if weighted else np.ones(len(item.X))
+    members = [item.y == k for k in np.unique(item.y)]
+    about = {
+        "class": np.mean(
+            [np.average(item.X[m], 0, fit_weights[m]) for m in members], axis=0
+        ),
+        "sample": np.average(item.X, 0, fit_weights),
+        "none": 0.0,
+    }
+    X, y = held_out(item, 40, np.arange(len(members)))
+    want = {name: cosine_margins(X, y, item.W, mean) for name, mean in about.items()}
+    assert len({round(values.mean(), 2) for values in want.values()}) == 3
+    arrays = item.X, item.y, fit_weights if weighted else None
+    samples = X, y
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        arrays = [None if a is None else torch.asarray(a) for a in arrays]
+        samples = torch.asarray(X), torch.asarray(y)
+    analyzer = analyzer_of(item, convention=Convention("mine", center=center))
+    report = analyzer.fit(*arrays).score(*samples)
+    assert report.nc4_cosine_margin == pytest.approx(want[center].mean(), rel=1e-12)
+    for level, found in report.quantiles["nc4_cosine_margin"].items():
+        direct = weighted_quantile(want[center], np.ones(len(X)), level)
+        assert found == pytest.approx(direct, rel=1e-9)
+
+
+def test_other_margins_have_no_center():
     item = toy("long_tailed")
     one = item.report(metrics=KEYS)
     two = item.report(metrics=KEYS, convention=Convention(center="sample"))
-    for key in ("nc4_ncc_margin", "nc4_cosine_margin", "nc1_cdnv_directional"):
+    for key in ("nc4_ncc_margin", "nc1_cdnv_directional"):
         assert one[key] == pytest.approx(two[key], rel=1e-14)
 
 
