@@ -1,19 +1,22 @@
 """
 Threads for what NumPy does in one thread, or a BLAS shares badly among its own.
 
-A team holds the BLAS to the threads that are left. How many there are is what the BLAS
-would use: the usual variables and `threadpool_limits` hold.
+A team has as many threads as the BLAS would use, so the usual variables and
+`threadpool_limits` hold. The number of threads of a BLAS belongs to the process: while
+a team multiplies matrices, and only then, the BLAS is held to the threads that are
+left. Another thread that enters `threadpool_limits` in these milliseconds takes the
+held number for the usual one, and restores that.
 """
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,9 +24,9 @@ from threadpoolctl import ThreadpoolController
 
 Job: TypeAlias = Callable[[], Any]
 
-# The number of threads of a BLAS belongs to the process: two teams at once would
-# restore it in the wrong order. Whoever comes second works alone.
-_free = threading.Semaphore()
+# The work that the threads are doing, if any, under one key: whoever comes second works
+# alone. Unlike a lock it says who has it, so an interruption cannot leave it taken.
+_current: dict[str, "_Work"] = {}
 
 
 @dataclass(frozen=True)
@@ -34,70 +37,133 @@ class Team:
     Parameters
     ----------
     size : int
-        How many work at once.
-    pool : ThreadPoolExecutor or None
-        The other threads; None if the caller works alone.
+        How many work at once; one works alone.
     """
 
     size: int = 1
-    pool: ThreadPoolExecutor | None = None
 
-    def do(self, jobs: Sequence[Job]) -> list[Any]:
+    def do(self, jobs: Sequence[Job], *, hold_blas: bool = False) -> list[Any]:
         """
         Do all jobs, begun in their order, and return what they return.
 
-        However this ends, no job is at work any more: what they share may be used.
+        However this ends, also if it is interrupted, no job is running any more and the
+        BLAS has its threads back.
+
+        Parameters
+        ----------
+        jobs : sequence of callable
+            What to do.
+        hold_blas : bool, default=False
+            Whether the jobs multiply matrices, so that each must use only its share of
+            the BLAS's threads.
+
+        Returns
+        -------
+        list
+            The results, in the order of the jobs.
         """
-        if self.pool is None or len(jobs) < 2:
+        if self.size < 2 or len(jobs) < 2:
             return [job() for job in jobs]
-        waiting, results = deque(enumerate(jobs)), [None] * len(jobs)
-        handling = np.geterr()
-
-        def work() -> None:
-            while waiting:
-                try:
-                    place, job = waiting.popleft()
-                except IndexError:  # another thread took the last one
-                    return
-                with np.errstate(**handling):  # threads do not inherit it
-                    results[place] = job()
-
-        others: list[Future[None]] = []
+        work = _Work(jobs, min(self.size, len(jobs)) - 1)
         try:
-            # It fails while the interpreter shuts down: no more threads then.
-            with suppress(RuntimeError):
-                while len(others) < min(self.size, len(jobs)) - 1:
-                    others.append(self.pool.submit(work))
-            work()
-            wait(others)
+            try:
+                return work.results(blas_threads() // self.size if hold_blas else 0)
+            finally:
+                work.end()
         except BaseException:
-            waiting.clear()
-            wait(others)
+            work.end()  # again, if it was the end that was interrupted
             raise
-        for other in others:
-            other.result()
-        return results
+
+
+class _Work:
+    """
+    Jobs that several threads take from until none is left.
+
+    Parameters
+    ----------
+    jobs : sequence of callable
+        What to do.
+    n_others : int
+        Threads beside the calling one.
+    """
+
+    def __init__(self, jobs: Sequence[Job], n_others: int) -> None:
+        self._jobs = jobs
+        self._waiting = deque(enumerate(jobs))
+        self._results: list[Any] = [None] * len(jobs)
+        self._errors: list[BaseException] = []
+        self._handling = np.geterr()
+        self._others = [threading.RLock() for _ in range(n_others)]
+        self._held: list[tuple[Any, int, int]] = []
+
+    def results(self, n_blas_threads: int) -> list[Any]:
+        """Do all jobs, with the BLAS held to some threads unless they are zero."""
+        if _current.setdefault("work", self) is not self:
+            return [job() for job in self._jobs]
+        with self._hold(n_blas_threads) if n_blas_threads else nullcontext():
+            with suppress(RuntimeError):  # no more threads: the interpreter shuts down
+                _threads().start([partial(self._help, lock) for lock in self._others])
+            self._take_jobs()
+            self._wait()
+        if self._errors:
+            raise self._errors[0]
+        return self._results
+
+    def _hold(self, n_threads: int) -> Any:
+        libraries = _blas().lib_controllers
+        self._held = [(b, b.num_threads, n_threads) for b in libraries]
+        return _blas().limit(limits=n_threads)
+
+    def _take_jobs(self) -> None:
+        while self._waiting:
+            try:
+                place, job = self._waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            self._results[place] = job()
+
+    def _help(self, lock: Any) -> None:
+        # Before taking a job: whoever has the lock knows that none is running.
+        if not lock.acquire(blocking=False):
+            return  # the end has come before
+        try:
+            with np.errstate(**self._handling):  # threads do not inherit it
+                self._take_jobs()
+        except BaseException as error:
+            self._errors.append(error)
+        finally:
+            lock.release()
+
+    def _wait(self) -> None:
+        for lock in self._others:
+            with lock:
+                pass
+
+    def end(self) -> None:
+        """Begin no more jobs, wait for those that run, and release the BLAS."""
+        if _current.get("work") is not self:
+            return
+        self._waiting.clear()
+        self._wait()
+        self.release_blas()
+        del _current["work"]
+
+    def release_blas(self) -> None:
+        """Give the BLAS its threads back, if an interruption has left it held."""
+        for library, before, held in self._held:
+            if held != before and library.num_threads == held:
+                library.set_num_threads(before)
+
+
+def team(most: int) -> Team:
+    """Return a team of at most `most` threads, and no more than the BLAS has."""
+    return Team(max(1, min(most, blas_threads()))) if most > 1 else Team()
 
 
 def cut(n_rows: int, n_parts: int) -> list[slice]:
     """Cut ``range(n_rows)`` into slices of nearly equal length."""
     edges = [n_rows * part // n_parts for part in range(n_parts + 1)]
     return [slice(*pair) for pair in pairwise(edges)]
-
-
-@contextmanager
-def team(most: int) -> Iterator[Team]:
-    """Hold at most `most` threads, as far as the BLAS has some and they are free."""
-    n_threads = blas_threads() if most > 1 else 1
-    size = min(most, n_threads)
-    if size < 2 or not _free.acquire(blocking=False):
-        yield Team()
-        return
-    try:
-        with _blas().limit(limits=n_threads // size):
-            yield Team(size, _threads(n_threads - 1))
-    finally:
-        _free.release()
 
 
 def blas_threads() -> int:
@@ -112,10 +178,35 @@ def blas_threads() -> int:
     return max((library.num_threads or 1 for library in libraries), default=1)
 
 
+class _Threads:
+    """
+    Threads that wait for tasks: starting them takes as long as a block.
+
+    The locks of a `ThreadPoolExecutor` are written in Python, so an interruption can
+    leave them taken, and then it blocks for good.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[Job] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, tasks: Sequence[Job]) -> None:
+        """Begin some tasks, each in a thread of its own."""
+        while len(self._threads) < len(tasks):
+            thread = threading.Thread(target=self._run, name="sknc", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        for task in tasks:
+            self._tasks.put(task)
+
+    def _run(self) -> None:
+        while True:
+            self._tasks.get()()
+
+
 @cache
-def _threads(most: int) -> ThreadPoolExecutor:
-    """Return threads, always the same: starting them takes as long as a block."""
-    return ThreadPoolExecutor(most, thread_name_prefix="sknc")
+def _threads() -> _Threads:
+    return _Threads()
 
 
 @cache
@@ -125,8 +216,9 @@ def _blas() -> Any:
 
 def _forget() -> None:
     """Start anew in a child process, in which the threads of its parent are gone."""
-    global _free
-    _free = threading.Semaphore()
+    for work in _current.values():
+        work.release_blas()
+    _current.clear()
     _threads.cache_clear()
 
 

@@ -1,15 +1,17 @@
 """Threads share products, and leave everything else as they found it."""
 
+import contextlib
 import multiprocessing
 import os
 import threading
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import interrupts
 import numpy as np
 import pytest
+import threadpoolctl
 from threadpoolctl import threadpool_info, threadpool_limits
 from toys import around
 
@@ -17,6 +19,7 @@ from sknc import NeuralCollapseAnalyzer, _parallel
 from sknc._accumulation import products
 
 POSIX = hasattr(os, "fork")
+MODULES = tuple(m.__file__ for m in (contextlib, threading, threadpoolctl))
 
 
 @pytest.fixture
@@ -43,72 +46,67 @@ def test_a_team_works_at_once_and_in_order(most, four_threads):
         together.wait()  # breaks unless all are at work
         return number**2
 
-    with _parallel.team(most) as team:
-        assert team.size == most
-        jobs = [partial(square, number) for number in range(most)]
-        assert team.do(jobs) == [n**2 for n in range(most)]
+    team = _parallel.team(most)
+    assert team.size == most
+    jobs = [partial(square, number) for number in range(most)]
+    assert team.do(jobs) == [n**2 for n in range(most)]
 
 
 @pytest.mark.parametrize("most", [-1, 0, 1])
 def test_alone(most, four_threads):
-    with _parallel.team(most) as team:
-        assert team.size == 1
-        here = team.do([threading.get_ident] * 3)
-        assert here == [threading.get_ident()] * 3
+    team = _parallel.team(most)
+    assert team.size == 1
+    assert team.do([threading.get_ident] * 3) == [threading.get_ident()] * 3
 
 
 def test_no_more_threads_than_the_blas_has():
-    with threadpool_limits(1, user_api="blas"), _parallel.team(8) as team:
+    with threadpool_limits(1, user_api="blas"):
         assert _parallel.blas_threads() == 1
-        assert team.size == 1
+        assert _parallel.team(8).size == 1
     assert _parallel.blas_threads() == max(blas_threads())
 
 
-def test_the_blas_is_held_to_the_threads_left_and_released(four_threads):
+@pytest.mark.parametrize(("size", "left"), [(2, 2), (4, 1)])
+def test_products_hold_the_blas_to_the_threads_left(size, left, four_threads):
     before = blas_threads()
-    with _parallel.team(2):
-        assert set(blas_threads()) == {2}
-    with _parallel.team(4) as team:
-        assert set(blas_threads()) == {1}
-        with pytest.raises(ZeroDivisionError):
-            team.do([partial(divmod, 1, n) for n in (1, 0)])
+    found = _parallel.team(size).do([blas_threads] * size, hold_blas=True)
+    assert found == [[left] * len(before)] * size
     assert blas_threads() == before
+    # Other threads would see it too, so other jobs leave the BLAS alone.
+    assert _parallel.team(size).do([blas_threads] * size) == [before] * size
 
 
 def test_released_after_an_error(four_threads):
     before = blas_threads()
-
-    def fail():
-        with _parallel.team(4):
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert blas_threads() == before
-    with _parallel.team(4) as team:
-        assert team.size == 4
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            _parallel.team(4).do([partial(divmod, 1, n) for n in (1, 0)] * 2)
+        assert blas_threads() == before
+        assert not _parallel._current
 
 
 def test_a_second_team_works_alone(four_threads):
-    with _parallel.team(2) as first, _parallel.team(2) as second:
-        assert (first.size, second.size) == (2, 1)
-        assert set(blas_threads()) == {2}
-    with _parallel.team(2) as third:
-        assert third.size == 2
+    def inner():
+        return _parallel.team(2).do([threading.get_ident] * 4), threading.get_ident()
+
+    for found, here in _parallel.team(2).do([inner] * 2):
+        assert set(found) == {here}
 
 
 def test_threads_do_not_pile_up(four_threads):
     before = set(threading.enumerate())
     for most in (2, 3, 4, 3, 2):
-        with _parallel.team(most) as team:
-            team.do([partial(abs, n) for n in range(most)])
+        _parallel.team(most).do([partial(abs, n) for n in range(most)])
     assert len(set(threading.enumerate()) - before) <= 3  # and the caller
 
 
-def test_alone_while_the_interpreter_shuts_down():
-    pool = ThreadPoolExecutor(2)
-    pool.shutdown()
-    assert _parallel.Team(2, pool).do([partial(abs, n) for n in (-1, 2)]) == [1, 2]
+def test_alone_while_the_interpreter_shuts_down(monkeypatch):
+    def start(thread):
+        raise RuntimeError  # as in Python
+
+    monkeypatch.setattr(_parallel, "_threads", _parallel._Threads)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert _parallel.Team(2).do([partial(abs, n) for n in (-1, 2)]) == [1, 2]
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 3])
@@ -131,12 +129,33 @@ def test_nothing_is_at_work_after_an_error(error, place, four_threads):
         time.sleep(0.05)
         done.append(number)
 
-    with _parallel.team(2) as team:
-        with pytest.raises(error):
-            team.do([partial(job, number) for number in range(4)])
-        finished = list(done)
-        time.sleep(0.2)
-        assert done == finished
+    with pytest.raises(error):
+        _parallel.team(2).do([partial(job, number) for number in range(4)])
+    finished = list(done)
+    time.sleep(0.2)
+    assert done == finished
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_interrupted_at_any_line(step, four_threads):
+    """Whatever line of ours or of a library a signal comes before."""
+    before, n_running = blas_threads(), [0]
+
+    def job():
+        n_running[0] += 1
+        time.sleep(1e-3)
+        n_running[0] -= 1
+
+    def work():
+        _parallel.team(2).do([job] * 3, hold_blas=True)
+
+    files = (interrupts.PACKAGE, *MODULES)
+    n_lines = interrupts.run(work, files=files)
+    assert n_lines > 100
+    for place in range(1, n_lines + 1, step):
+        interrupts.run(work, place, files)
+        found = blas_threads(), dict(_parallel._current), n_running[0]
+        assert found == (before, {}, 0), place
 
 
 def test_no_more_at_once_than_the_team(four_threads):
@@ -150,30 +169,34 @@ def test_no_more_at_once_than_the_team(four_threads):
         with lock:
             at_work[0] -= 1
 
-    with _parallel.team(2) as team:
-        team.do([job] * 9)
+    _parallel.team(2).do([job] * 9)
     assert most == [2]
 
 
 def size_in_child(queue):
-    with _parallel.team(2) as team:
-        queue.put((team.size, sum(team.do([partial(abs, n) for n in (-1, -2)]))))
+    team, here = _parallel.team(2), threading.get_ident()
+    threads = team.do([lambda: time.sleep(0.1) or threading.get_ident()] * 2)
+    queue.put((team.size, len({here, *threads}), blas_threads()))
 
 
 @pytest.mark.skipif(not POSIX, reason="no fork")
 def test_after_fork(four_threads):
-    with _parallel.team(2) as team:  # held, with threads, when the process forks
-        team.do([partial(abs, n) for n in (1, 2)])
-        context = multiprocessing.get_context("fork")
-        queue = context.SimpleQueue()
+    before, context = blas_threads(), multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+
+    def fork():
+        child = context.Process(target=size_in_child, args=(queue,))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of forks with threads
-            child = context.Process(target=size_in_child, args=(queue,))
             child.start()
         child.join(20)
+        return child
+
+    # The process forks while threads are at work and the BLAS is held.
+    child, _ = _parallel.team(2).do([fork, partial(abs, 1)], hold_blas=True)
     child.terminate()
     assert child.exitcode == 0
-    assert queue.get() == (2, 3)
+    assert queue.get() == (2, 2, before)
 
 
 # Accumulation ------------------------------------------------
@@ -206,14 +229,16 @@ def within_class_covariance(X, y, weights):
 @pytest.mark.parametrize("size", [5000, 12345, 100])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
-    pools, do = [], _parallel.Team.do
+    sizes, do = set(), _parallel.Team.do
     monkeypatch.setattr(
-        _parallel.Team, "do", lambda team, jobs: pools.append(team) or do(team, jobs)
+        _parallel.Team,
+        "do",
+        lambda team, *a, **b: sizes.add(team.size) or do(team, *a, **b),
     )
     X, y = samples(dtype)
     weights = np.random.default_rng(1).uniform(0.5, 2, len(y)) if weighted else None
     got = fitted(X, y, size, weights).within_class_covariance_
-    assert any(team.size == 4 and team.pool for team in pools)  # else no threads
+    assert 4 in sizes  # or this says nothing of threads
     want = within_class_covariance(
         X, y, np.ones(len(y)) if weights is None else weights
     )
@@ -238,8 +263,8 @@ def test_wide_products_in_threads(n_features, size, monkeypatch):
 
 
 def test_threads_handle_errors_as_the_caller_does(four_threads):
-    with np.errstate(over="raise"), _parallel.team(2) as team:
-        assert team.do([np.geterr] * 4) == [np.geterr()] * 4
+    with np.errstate(over="raise"):
+        assert _parallel.team(2).do([np.geterr] * 4) == [np.geterr()] * 4
 
 
 @pytest.mark.parametrize("n_features", [6, 300])

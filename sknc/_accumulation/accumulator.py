@@ -244,11 +244,11 @@ class Accumulator:
         held = self._residuals
         if held is None or not held.filled:
             return
-        with _parallel.team(most_threads(held.filled, self.n_features)) as threads:
-            terms = held.terms(self._totals, threads)
-            with self._changing():
-                self._totals = self._totals.add(terms, threads)
-                held.clear()
+        threads = _parallel.team(most_threads(held.filled, self.n_features))
+        terms = held.terms(self._totals, threads)
+        with self._changing():
+            self._totals = self._totals.add(terms, threads)
+            held.clear()
         self._look_around(terms.index)
 
     def _wait(self, batch: Block) -> None:

@@ -62,9 +62,9 @@ class Residuals:
                     fill(block.part(tile), anchors, rows[tile])
                     squares[tile] = _array.row_squared_norms(rows[tile])
 
-        with _parallel.team(block.n_rows // step) as threads:
-            parts = cut(block.n_rows, threads.size)
-            threads.do([partial(fill_part, part) for part in parts])
+        threads = _parallel.team(block.n_rows // step)
+        parts = cut(block.n_rows, threads.size)
+        threads.do([partial(fill_part, part) for part in parts])
         return not check or finite(squares, block.features)
 
     def keep(self, block: Block) -> None:
@@ -96,7 +96,7 @@ class Residuals:
             weights=self._weights[: self.filled] if self._weighted else None,
             squares=self._squares[: self.filled],
             energies=energies,
-            sums=threads.do([*jobs, *of_sums])[len(jobs) :],
+            sums=threads.do([*jobs, *of_sums], hold_blas=True)[len(jobs) :],
             grams=grams,
         )
 
