@@ -6,7 +6,7 @@ a tensor can only arrive if its user has imported torch already.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -18,6 +18,10 @@ from scipy import sparse
 
 # No static type covers NumPy arrays, torch tensors and other array API objects.
 Array: TypeAlias = Any
+
+_FINITE_ELEMENTS = 1 << 18  # checked together, in a core's cache
+_WORK_ELEMENTS = 1 << 19  # 4 MiB of float64 in a temporary array
+_GPU_ELEMENTS = 1 << 24
 
 
 def torch_module() -> ModuleType | None:
@@ -112,8 +116,9 @@ def working_dtype(x: Array) -> Any:
 
 
 def dtype_name(x: Array) -> str:
-    """Return the plain name of the dtype of `x`, such as 'float32'."""
-    return str(x.dtype).rpartition(".")[2]
+    """Return the plain name of the dtype of `x`; 'float64' if it is not a float."""
+    name = str(x.dtype).rpartition(".")[2]
+    return name if name in ("float16", "bfloat16", "float32") else "float64"
 
 
 def common_dtype_name(first: str, second: str) -> str:
@@ -172,16 +177,89 @@ def tiles(n_rows: int, step: int) -> Iterator[slice]:
         yield slice(start, min(start + step, n_rows))
 
 
+def map_rows(
+    function: Callable[[Array], Array], rows: Array, n_columns: int = 0
+) -> Array:
+    """
+    Apply a function of rows to one block after the other, in their working dtype.
+
+    Parameters
+    ----------
+    function : callable
+        From (B, D) to an array of B rows.
+    rows : array of shape (N, D)
+        All rows.
+    n_columns : int, default=0
+        Width of what `function` makes of each row, if that is more than D.
+
+    Returns
+    -------
+    array of N rows
+        What `function` returned, joined.
+    """
+    xp, dtype, n_rows = namespace(rows), working_dtype(rows), rows.shape[0]
+    n_elements = _GPU_ELEMENTS if on_gpu(rows) else _WORK_ELEMENTS
+    out = None
+    for tile in tiles(n_rows, max(1, n_elements // max(rows.shape[1], n_columns))):
+        part = function(xp.astype(rows[tile, ...], dtype, copy=False))
+        if part.shape[0] == n_rows:
+            return part
+        if out is None:
+            shape, device = (n_rows, *part.shape[1:]), device_of(part)
+            out = xp.empty(shape, dtype=part.dtype, device=device)
+        out[tile, ...] = part
+    return out
+
+
+def column_means(rows: Array) -> Array:
+    """Return the mean row, in float64, (D,)."""
+    xp = namespace(rows)
+    total = 0.0
+    for tile in tiles(rows.shape[0], max(1, _WORK_ELEMENTS // rows.shape[1])):
+        total = total + xp.sum(xp.astype(rows[tile, ...], xp.float64), axis=0)
+    return total / rows.shape[0]
+
+
 def all_finite(x: Array) -> bool:
-    """Whether `x` is finite; one dot product in the usual case."""
+    """Whether `x`, of two axes, is finite; without a copy of it."""
+    if isinstance(x, np.ndarray):
+        if x.dtype.kind in "biu":
+            return True
+        plain = x.flags.c_contiguous or x.flags.f_contiguous
+        if plain and x.dtype in (np.float32, np.float64):
+            flat = x.ravel(order="K")
+            with np.errstate(over="ignore", invalid="ignore"):
+                if np.isfinite(np.dot(flat, flat)):
+                    return True
+        # Squares of finite numbers may overflow, so ask each number.
+    return all(bool(flag) for flag in _finite_flags(x, _FINITE_ELEMENTS))
+
+
+def finite_flag(x: Array) -> Any:
+    """Return whether a tensor is finite, without waiting for its device."""
+    flags = list(_finite_flags(x, _GPU_ELEMENTS))
+    return namespace(x).stack(flags).all() if len(flags) > 1 else flags[0]
+
+
+def _finite_flags(x: Array, n_elements: int) -> Iterator[Any]:
+    """Yield whether each few rows are finite."""
     xp = namespace(x)
-    if isinstance(x, np.ndarray) and x.dtype != np.float16:
-        flat = x.ravel(order="K")
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(np.dot(flat, flat)):
-                return True
-    # Squares of finite numbers may overflow, so ask each number.
-    return bool(xp.all(xp.isfinite(x)))
+    for tile in tiles(x.shape[0], max(1, n_elements // x.shape[1])):
+        if isinstance(x, np.ndarray) and x.dtype == np.float16:
+            # All bits of the exponent are set only in NaN and infinity.
+            yield np.max(x[tile].view(np.uint16) & 0x7C00) < 0x7C00
+        else:
+            yield xp.all(xp.isfinite(x[tile, ...]))
+
+
+def count_not_finite(x: Array) -> tuple[int, int]:
+    """Return the numbers of NaN and of infinite values."""
+    xp, counts = namespace(x), [0, 0]
+    for tile in tiles(x.shape[0], max(1, _FINITE_ELEMENTS // x.shape[1])):
+        rows = x[tile, ...]
+        for place, found in enumerate((xp.isnan(rows), ~xp.isfinite(rows))):
+            counts[place] += int(xp.sum(xp.astype(found, xp.int64)))
+    return counts[0], counts[1] - counts[0]
 
 
 # Kernels ------------------------------------------------------------------

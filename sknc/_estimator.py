@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from sknc import _array
-from sknc._array import Array, namespace
+from sknc._array import Array
 from sknc._groups import AnyStream, merged_parts, new_stream, resumed_stream
 from sknc._stream import check_same_place
 from sknc._validation import Batch, check_batch, check_features, not_finite
@@ -321,9 +321,7 @@ class CenterEstimator(BaseEstimator):
         check_same_place(features, statistics.moments.sums, f"The input of {name}")
         if not _array.all_finite(features) if invalid is None else invalid:
             raise not_finite(features)
-        xp = namespace(features)
-        dtype = _array.working_dtype(features)
-        return features if features.dtype == dtype else xp.astype(features, dtype)
+        return features
 
 
 # A call with wrong arguments is told of by the qualified name, and nobody has heard of

@@ -60,7 +60,7 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
         checked = X
     else:
         checked = validate_data(
-            estimator, X, reset=reset, dtype=_floats_for(X), ensure_all_finite=False
+            estimator, X, reset=reset, dtype=_kept_dtypes(X), ensure_all_finite=False
         )
     if isinstance(checked, np.ndarray):
         return checked, None
@@ -71,7 +71,7 @@ def _needs_no_conversion(estimator: Any, X: Any) -> bool:
     """Whether scikit-learn would return X as it is; asking it takes 0.2 ms a batch."""
     return (
         type(X) is np.ndarray
-        and X.dtype in _HOST_FLOATS
+        and X.dtype in _kept_dtypes(X)
         and X.ndim == 2
         and len(X) > 0
         and X.shape[1] == estimator.n_features_in_
@@ -79,11 +79,13 @@ def _needs_no_conversion(estimator: Any, X: Any) -> bool:
     )
 
 
-def _floats_for(X: Any) -> list[Any]:
-    """Return the dtypes that features may keep."""
+def _kept_dtypes(X: Any) -> list[Any]:
+    """Return the dtypes that features may keep; others are copied to the first."""
     if _dispatched(X):
         xp = namespace(X)
         return [xp.float64, xp.float32]
+    if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.itemsize <= 8:
+        return [*_HOST_FLOATS, X.dtype]  # converted block by block
     return _HOST_FLOATS
 
 
@@ -117,13 +119,10 @@ def _not_rows(X: Any, name: str) -> ValueError:
 
 def not_finite(X: Array) -> ValueError:
     """Return the error for features with NaN or infinity."""
-    xp = namespace(X)
-    n_nan = int(xp.sum(xp.astype(xp.isnan(X), xp.int64)))
-    n_bad = int(xp.sum(xp.astype(~xp.isfinite(X), xp.int64)))
+    n_nan, n_infinite = _array.count_not_finite(X)
     return ValueError(
         f"Input X contains NaN or infinity: expected finite features, got {n_nan} NaN "
-        f"and {n_bad - n_nan} infinite values in {tuple(X.shape)}. Remove "
-        "those samples, "
+        f"and {n_infinite} infinite values in {tuple(X.shape)}. Remove those samples, "
         "or find where the network produced them; nothing of this batch was used."
     )
 
@@ -153,9 +152,8 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
     X = X.detach()
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if not X.is_floating_point():
-        return X.to(torch.float64), False
-    # A sum of absolute values is finite exactly if all are, unless it overflows.
-    return X, ~torch.isfinite(X).all()
+        return X, False  # converted block by block
+    return X, ~_array.finite_flag(X)
 
 
 # Labels -----------------------------------------------------------------------

@@ -395,11 +395,10 @@ class NeuralCollapseAnalyzer(
         """
         with _array.plain_arithmetic(X):
             features = self._check_new(X, "score_ood")
-            xp = namespace(features)
             inputs = Inputs(
                 self.statistics_.observed_only(),
                 Convention.preset(self.convention),
-                ood_mean=xp.mean(xp.astype(features, xp.float64), axis=0),
+                ood_mean=_array.column_means(features),
                 ood_features=features,
             )
             return metric_values(inputs, "NC5")
@@ -465,9 +464,14 @@ class NeuralCollapseAnalyzer(
         """
         with _array.plain_arithmetic(X):
             features = self._check_new(X, "transform")
-            xp = namespace(features)
-            wide = xp.astype(features, xp.float64) - self.global_mean_
-            return xp.astype(wide @ self._directions().T, features.dtype)
+            xp, origin = namespace(features), self.global_mean_
+            directions = self._directions().T
+
+            def project(rows: Array) -> Array:
+                wide = xp.astype(rows, xp.float64) - origin
+                return xp.astype(wide @ directions, rows.dtype)
+
+            return _array.map_rows(project, features)
 
     def _directions(self) -> Array:
         """Orthonormal directions of the class means, their signs fixed, (R, D)."""

@@ -1,5 +1,6 @@
 """`NearestClassCenter`: the classifier that neural collapse leads to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -229,11 +230,22 @@ class NearestClassCenter(
             If the features are malformed.
         """
         with _array.plain_arithmetic(X):
-            features = self._check_new(X, "decision_function")
-            scores = self._scores(features)
-            if scores.shape[1] == 2:
-                scores = scores[:, 1] - scores[:, 0]
-            return namespace(features).astype(scores, features.dtype)
+            return self._by_blocks(X, "decision_function", self._decision_values)
+
+    def _by_blocks(
+        self, X: Any, method: str, function: Callable[[Array], Array]
+    ) -> Array:
+        """Return ``function(rows)`` of all rows, in their working dtype."""
+        features = self._check_new(X, method)
+
+        def narrow(rows: Array) -> Array:
+            return namespace(rows).astype(function(rows), rows.dtype)
+
+        return _array.map_rows(narrow, features, self.statistics_.n_classes)
+
+    def _decision_values(self, features: Array) -> Array:
+        scores = self._scores(features)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def predict_proba(self, X: Any) -> Array:
         """
@@ -258,17 +270,17 @@ class NearestClassCenter(
             If the features are malformed.
         """
         with _array.plain_arithmetic(X):
-            features = self._check_new(X, "predict_proba")
-            xp = namespace(features)
-            scores = self._scores(features)
-            scores = scores - xp.max(scores, axis=1, keepdims=True)
-            variance = self._shared_variance()
-            if variance:
-                scores = xp.exp(scores / variance)
-            else:  # the limit: all on the nearest
-                scores = xp.astype(scores == 0, xp.float64)
-            scores = scores / xp.sum(scores, axis=1, keepdims=True)
-            return xp.astype(scores, features.dtype)
+            return self._by_blocks(X, "predict_proba", self._probabilities)
+
+    def _probabilities(self, features: Array) -> Array:
+        xp, variance = namespace(features), self._shared_variance()
+        scores = self._scores(features)
+        scores = scores - xp.max(scores, axis=1, keepdims=True)
+        if variance:
+            scores = xp.exp(scores / variance)
+        else:  # the limit: all on the nearest
+            scores = xp.astype(scores == 0, xp.float64)
+        return scores / xp.sum(scores, axis=1, keepdims=True)
 
     def _shared_variance(self) -> float:
         if self.metric == "cosine":
@@ -300,13 +312,14 @@ class NearestClassCenter(
             If the features are malformed.
         """
         with _array.plain_arithmetic(X):
-            features = self._check_new(X, "transform")
-            xp = namespace(features)
-            scores = self._scores(features)
-            if self.metric == "cosine":
-                return xp.astype(1 - scores, features.dtype)
-            squared = self._with_exact_small(features, -2 * scores)
-            return xp.astype(xp.sqrt(squared), features.dtype)
+            return self._by_blocks(X, "transform", self._distances)
+
+    def _distances(self, features: Array) -> Array:
+        scores = self._scores(features)
+        if self.metric == "cosine":
+            return 1 - scores
+        squared = self._with_exact_small(features, -2 * scores)
+        return namespace(features).sqrt(squared)
 
     def _with_exact_small(self, features: Array, squared: Array) -> Array:
         """Take squared distances anew from differences where products cancelled."""

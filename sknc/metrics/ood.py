@@ -18,7 +18,7 @@ from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics._rows import unit_rows
 from sknc.statistics import ClassStatistics
 
-_TILE_ELEMENTS = 1 << 21
+_TILE_ELEMENTS = 1 << 19  # 4 MiB of float64
 
 
 def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
