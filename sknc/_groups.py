@@ -11,6 +11,9 @@ from sknc._stream import Stream, check_same_place
 from sknc._validation import Batch, not_finite
 from sknc.statistics import ClassStatistics, merge_all
 
+_MOST_ROWS = 2048  # of a group, copied together
+_MOST_ELEMENTS = 1 << 21
+
 
 def deal(batch: Batch, first: int, n_groups: int) -> Iterator[tuple[int, Batch]]:
     """
@@ -31,13 +34,16 @@ def deal(batch: Batch, first: int, n_groups: int) -> Iterator[tuple[int, Batch]]
     Yields
     ------
     tuple of int and Batch
-        Group and its rows, for groups with rows.
+        Group and some of its rows, which are copied: never many at a time.
     """
-    groups = _hash(np.arange(first, first + batch.features.shape[0])) % n_groups
-    for group in range(n_groups):
-        rows = np.flatnonzero(groups == group)
-        if len(rows):
-            yield group, _rows_of(batch, rows)
+    n_rows, n_features = batch.features.shape
+    most = max(256, min(_MOST_ROWS, _MOST_ELEMENTS // n_features))
+    for tile in _array.tiles(n_rows, n_groups * most):
+        groups = _hash(np.arange(first + tile.start, first + tile.stop)) % n_groups
+        for group in range(n_groups):
+            rows = tile.start + np.flatnonzero(groups == group)
+            if len(rows):
+                yield group, _rows_of(batch, rows)
 
 
 def _hash(places: np.ndarray) -> np.ndarray:
@@ -52,6 +58,8 @@ def _rows_of(batch: Batch, rows: np.ndarray) -> Batch:
     def taken(values: Any) -> Any:
         if values is None:
             return None
+        if isinstance(values, np.ndarray):
+            return values[rows]  # np.take would copy all of a strided array
         xp = _array.namespace(values)
         return xp.take(values, _array.move_like(rows, values, xp.int64), axis=0)
 

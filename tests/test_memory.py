@@ -100,6 +100,16 @@ def test_analyzer_takes_blocks(stored, method):
 
 
 @some
+@pytest.mark.parametrize("method", ["fit", "score"])
+def test_groups_take_blocks(stored, method):
+    X, y = stored
+    analyzer = NeuralCollapseAnalyzer(covariance=False, n_jackknife=2)
+    analyzer.fit(X[:256], y[:256])
+    # Groups are of random size, and with them their last blocks.
+    assert growth(getattr(analyzer, method), X, y) < 4 * MOST
+
+
+@some
 @pytest.mark.parametrize("method", ["transform", "score_ood"])
 def test_coordinates_take_blocks(stored, method):
     X, y = stored
