@@ -29,7 +29,7 @@ def _load(name):
         spec.loader.exec_module(module)
 
 
-for helper in ("toys", "references", "strategies", "interrupts"):
+for helper in ("peers", "toys", "references", "strategies", "interrupts"):
     _load(helper)
 
 
