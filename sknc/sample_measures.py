@@ -69,8 +69,8 @@ class SampleMeter:
         Rows of the same classes.
     directions : float64 array of shape (D, R), or None
         Directions over singular values, for energies.
-    scale : float
-        What a squared length along them is multiplied with.
+    unit : float
+        What lengths along them are measured in.
     keys : frozenset of str
         Metrics asked for.
     convention : Convention
@@ -80,7 +80,7 @@ class SampleMeter:
     centers: ClassStatistics
     head: LinearHead | None
     directions: Array | None
-    scale: float
+    unit: float
     keys: frozenset[str]
     convention: Convention
 
@@ -128,7 +128,8 @@ class SampleMeter:
             if getattr(whole, item.name) is not None
         }
         if weights is not None:
-            known["weights"] = _array.to_numpy(weights)
+            # A copy: a loader may fill the same memory with its next weights.
+            known["weights"] = np.array(_array.to_numpy(weights))
         if correct is not None:
             known["correct"] = _array.to_numpy(correct)
         return SampleMeasures(**known)
@@ -137,67 +138,83 @@ class SampleMeter:
         self, features: Array, index: Array, weights: Array | None
     ) -> SampleMeasures:
         xp = namespace(features)
-        centers = self.centers
-        means = centers.once("centered_alike", self._centered_means)
-        origin = centers.once("origin", lambda: self._origin(means))
-        rows = xp.astype(features, xp.float64) - origin
+        residuals = self._residuals(features, index)
+        means = centered_alike(self.centers)
         own = xp.take(means, index, axis=0)
         energies = ncc = cosine = directional = None
         if self.directions is not None and self.keys & {"nc1_correct", "nc1_wrong"}:
-            lengths = _array.row_squared_norms((rows - own) @ self.directions)
-            energies = _array.to_numpy(self.scale * lengths)
-        if "nc4_ncc_margin" in self.keys:
-            ncc = _array.to_numpy(_ncc_margins(rows, own, means, index))
+            lengths = _array.row_squared_norms(residuals @ self.directions)
+            energies = _array.to_numpy(lengths / self.unit / self.unit)
+        if self.keys & {"nc4_ncc_margin", "nc1_cdnv_directional"}:
+            along = residuals @ means.T
+            along = along - xp.sum(residuals * own, axis=1)[:, None]
+            if "nc4_ncc_margin" in self.keys:
+                ncc = _array.to_numpy(_ncc_margins(along, own, means, index))
+            if "nc1_cdnv_directional" in self.keys:
+                directional = self._directional(along, index, weights)
         if "nc4_cosine_margin" in self.keys and self.head is not None:
-            about = rows - self._global_mean(means, origin)
-            cosine = _array.to_numpy(_cosine_margins(about, self.head, index))
-        if "nc1_cdnv_directional" in self.keys:
-            along = (rows - own) @ means.T
-            along = along - xp.sum((rows - own) * own, axis=1)[:, None]
-            zeros = xp.zeros((len(centers.classes),) * 2, dtype=xp.float64)
-            zeros = _array.move_like(zeros, means)
-            directional = _array.add_rows_at(zeros, index, along**2, weights)
+            about = means - self._global_mean(means)
+            largest = xp.sqrt(xp.max(_array.row_squared_norms(about)))
+            rows = _units(residuals + xp.take(about, index, axis=0), largest)
+            cosine = _array.to_numpy(_cosine_margins(rows, self.head, index))
         ones = np.ones(int(features.shape[0]))
         return SampleMeasures(ones, energies, None, ncc, cosine, directional)
 
-    def _centered_means(self) -> Array:
-        counts = self.centers.counts
-        return self.centers.centered_means(0 * counts + 1 / len(self.centers.classes))
+    def _residuals(self, features: Array, index: Array) -> Array:
+        """Return the features less their class mean, whatever offset both have."""
+        xp, moments = namespace(features), self.centers.moments
+        anchors = xp.astype(xp.take(moments.anchors, index, axis=0), xp.float64)
+        offsets = moments.sums / self.centers.counts[:, None]
+        rows = xp.astype(features, xp.float64) - anchors
+        return rows - xp.take(offsets, index, axis=0)
 
-    def _origin(self, means: Array) -> Array:
-        """Return what the centered means are less than the class means."""
-        return self.centers.class_means[0, :] - means[0, :]
+    def _directional(self, along: Array, index: Array, weights: Array | None) -> Array:
+        xp, n_classes = namespace(along), self.centers.n_classes
+        zeros = xp.zeros((n_classes, n_classes), dtype=xp.float64)
+        zeros = _array.move_like(zeros, along)
+        return _array.add_rows_at(zeros, index, along**2, weights)
 
-    def _global_mean(self, means: Array, origin: Array) -> Array:
+    def _global_mean(self, means: Array) -> Array:
         """Return the convention's global mean, less the mean of class means."""
         if self.convention.center == "none":
-            return -origin
+            return means[0, :] - self.centers.class_means[0, :]
         return self.convention.center_weights(self.centers.counts) @ means
 
 
-def _ncc_margins(rows: Array, own: Array, means: Array, index: Array) -> Array:
-    """Return the signed distance of each row to the boundary of its class's cell."""
-    xp = namespace(rows)
+def centered_alike(centers: ClassStatistics) -> Array:
+    """Return the class means less their plain mean, (K, D)."""
+    equal = 0 * centers.counts + 1 / centers.n_classes
+    return centers.once("centered_alike", lambda: centers.centered_means(equal))
+
+
+def _ncc_margins(along: Array, own: Array, means: Array, index: Array) -> Array:
+    """Return the signed distance of each sample to the boundary of its class's cell."""
+    xp = namespace(along)
     half = _array.row_squared_norms(means) / 2
-    # (|x - m_j|^2 - |x - m_y|^2) / 2 about x = m_y + r, without |x|^2.
-    lead = xp.sum(rows * own, axis=1) - xp.take(half, index, axis=0)
-    scores = lead[:, None] - rows @ means.T + half
     squared = 2 * (half + xp.take(half, index, axis=0)[:, None] - own @ means.T)
     distances = xp.sqrt(xp.where(squared > 0, squared, xp.nan * squared))
-    margins = xp.where(xp.isnan(distances), xp.inf, scores / distances)
+    # (|x - m_j|^2 - |x - m_y|^2) / 2 = |m_j - m_y|^2 / 2 - (x - m_y)(m_j - m_y)
+    margins = distances / 2 - along / distances
+    margins = xp.where(xp.isnan(distances), xp.inf, margins)
     return xp.min(_without_own(margins, index, xp.inf), axis=1)
 
 
-def _cosine_margins(rows: Array, head: LinearHead, index: Array) -> Array:
+def _cosine_margins(units: Array, head: LinearHead, index: Array) -> Array:
     """Return how far the cosine with the own row of the head leads the others."""
-    xp = namespace(rows)
-    centered = head.weights - xp.mean(head.weights, axis=0)
-    norms = xp.sqrt(_array.row_squared_norms(centered))
-    lengths = xp.sqrt(_array.row_squared_norms(rows))
-    cosines = rows @ (centered / norms[:, None]).T / lengths[:, None]
+    xp, weights = namespace(units), head.weights
+    largest = xp.sqrt(xp.max(_array.row_squared_norms(weights)))
+    cosines = units @ _units(weights - xp.mean(weights, axis=0), largest).T
     classes = xp.arange(cosines.shape[1], device=_array.device_of(cosines))
     own = xp.sum(xp.where(classes == index[:, None], cosines, 0.0), axis=1)
     return own - xp.max(_without_own(cosines, index, -xp.inf), axis=1)
+
+
+def _units(rows: Array, scale: Array) -> Array:
+    """Return the rows at unit length; NaN for one that is rounding at that scale."""
+    xp = namespace(rows)
+    lengths = xp.sqrt(_array.row_squared_norms(rows))
+    noise = 8 * float(xp.finfo(xp.float64).eps) * scale
+    return rows / xp.where(lengths > noise, lengths, xp.nan * lengths)[:, None]
 
 
 def _without_own(values: Array, index: Array, blank: float) -> Array:

@@ -413,3 +413,23 @@ def test_no_work_between_classes_where_all_leaves_it_out(monkeypatch):
     report = toy("random_balanced").report(metrics="all")
     assert key not in report
     assert found[0].directional is None
+
+
+@pytest.mark.parametrize("offset", [2.0**20, 2.0**24])
+def test_a_common_offset_costs_no_digits(offset):
+    # Whole multiples of 2^-28 of small numbers are shifted without error.
+    rng = np.random.default_rng(3)
+    y, other = np.repeat(np.arange(4), 30), np.repeat(np.arange(4), 8)
+    means = rng.standard_normal((4, 6))
+    fitted, held_out = (
+        np.round((means[k] + rng.standard_normal((len(k), 6))) * 2**8) * 2.0**-28
+        for k in (y, other)
+    )
+    near, far = (
+        NeuralCollapseAnalyzer((means, -shift * means.sum(1)), metrics=WITH_PINV)
+        .fit(fitted + shift, y)
+        .score(held_out + shift, other)
+        for shift in (0.0, offset)
+    )
+    assert near.nc4_head_accuracy == far.nc4_head_accuracy
+    check(far, near, rtol=1e-12)
