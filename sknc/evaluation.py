@@ -87,9 +87,9 @@ class Evaluation:
         moments = self._centers.moments
         xp = namespace(moments.sums)
         self._all_rows = _array.move_like(statistics.observed, moments.sums, xp.int64)
-        self._directions, projector, self._scale = None, None, 1.0
+        self._directions, projector, self._unit = None, None, 1.0
         if keys & {"nc1_pinv", "nc1_fuzziness", "nc1_correct", "nc1_wrong"}:
-            self._directions, self._scale = self._projector()
+            self._directions, self._unit = self._projector()
             projector = xp.astype(self._directions, moments.anchors.dtype)
         self._accumulator = Accumulator(
             moments.anchors,
@@ -114,20 +114,19 @@ class Evaluation:
                 self._centers,
                 rows,
                 self._directions,
-                self._scale,
+                self._unit,
                 frozenset(keys),
                 convention,
             )
 
     def _projector(self) -> tuple[Array, float]:
-        """Return directions over singular values, scaled to at most unit length."""
+        """Return directions over singular values, times the least of these, and it."""
         found = spectrum(self._centers, self._convention)
         if not found.rank:
             return found.directions.T, 1.0
         least = found.values[-1]
-        return (found.directions * (least / found.values)[:, None]).T, float(
-            least
-        ) ** -2
+        scaled = found.directions * (least / found.values)[:, None]
+        return scaled.T, float(least)
 
     def update(self, batch: Batch) -> None:
         """Add a batch, or raise and change nothing."""
@@ -175,7 +174,7 @@ class Evaluation:
             projection = Projection(
                 self._directions,
                 self._accumulator.energies,
-                self._scale,
+                self._unit,
                 spectrum_key(self._convention),
             )
         held_out = HeldOutStatistics(self._centers, samples, projection)

@@ -21,15 +21,15 @@ class Projection:
         The directions, as columns.
     energies : float64 array of shape (K,)
         Sum over each class's samples of ``w |(x - anchor) directions|^2``.
-    scale : float
-        What one squared length is to be multiplied with.
+    unit : float
+        What lengths along the directions are measured in.
     key : tuple
         Which spectrum the directions come from.
     """
 
     directions: Array
     energies: Array
-    scale: float
+    unit: float
     key: tuple[str, ...]
 
 
@@ -143,7 +143,8 @@ class HeldOutStatistics(Memo):
         sums = self.samples.moments.sums @ projection.directions
         energies = projection.energies - 2 * xp.sum(offsets * sums, axis=1)
         energies = energies + self.counts * row_squared_norms(offsets)
-        return projection.scale * xp.where(energies < 0, 0 * energies, energies)
+        energies = xp.where(energies < 0, 0 * energies, energies)
+        return energies / projection.unit / projection.unit  # its square may overflow
 
 
 AnyStatistics: TypeAlias = ClassStatistics | HeldOutStatistics

@@ -30,6 +30,8 @@ _CORRECTED = (
     "nc1_cdnv_max",
     "nc1_cdnv_median",
 )
+# Made with the inverse of the between-class covariance.
+_INVERTED = ("nc1_pinv", "nc1_fuzziness", "nc1_correct", "nc1_wrong")
 # Low where a class has one sample. The adjusted index knows how many there are.
 _OF_VARIANCE = {"spec_within_pr"} | {
     key
@@ -48,6 +50,8 @@ _REASONS = {
     "nc1_correct": "the head assigns no sample to its own class.",
     "nc1_wrong": "the head assigns every sample to its own class.",
     "nc1_cdnv_directional": "a class has no sample here.",
+    "nc4_cosine_margin": "a sample is at the global mean, or a row of the head is the "
+    "mean of its rows.",
     "spec_within_pr": "nothing varies within the classes.",
     "mse_": "the samples have no scatter.",
 }
@@ -85,6 +89,8 @@ def _why_undefined(
         return "Undefined: two classes have one pair, whose spread has no meaning."
     if key.startswith("imb_minority"):
         return _why_no_minority(key, statistics, convention)
+    if key in _INVERTED and not spectrum(statistics, convention).inverts(convention):
+        return _why_no_inverse(statistics, convention)
     for start, reason in _REASONS.items():
         if key.startswith(start):
             return f"Undefined: {reason}"
@@ -97,9 +103,7 @@ def _why_undefined(
         return "Undefined: a row of the head's weights is zero."
     if between_trace(statistics, convention) == 0:
         return "Undefined: all class means coincide."
-    if key == "nc1_pinv" and not spectrum(statistics, convention).rank:
-        return "Undefined: all class means coincide up to rounding."
-    if key == "nc1_pinv" and statistics.centers.all_singletons:
+    if key in _INVERTED and statistics.centers.all_singletons:
         return "Undefined: every class has one sample, so no variance is seen."
     if key.startswith("nc3"):
         return (
@@ -108,6 +112,17 @@ def _why_undefined(
     if key == "nc1_cdnv":
         return "Undefined: two classes coincide and have no variance."
     return "Undefined: a class mean is the global mean, so it has no direction."
+
+
+def _why_no_inverse(statistics: AnyStatistics, convention: Convention) -> str:
+    found = spectrum(statistics, convention)
+    if not found.rank:
+        return "Undefined: all class means coincide up to rounding."
+    return (
+        f"Undefined: the class means span {found.rank} of {found.possible} possible "
+        'directions, and rank="full" inverts them all. Choose a convention with '
+        'rank="numerical".'
+    )
 
 
 def _why_no_minority(
@@ -171,11 +186,10 @@ def _regime(key: str, statistics: AnyStatistics, convention: Convention) -> str 
             return f"{text}: the least possible value is {floor:.6g}."
         return f"{text}: zero cannot be reached."
     if key == "nc1_pinv":
-        rank = spectrum(statistics, convention).rank
-        possible = min(n_classes - 1, n_features)
-        if rank < possible:
+        found = spectrum(statistics, convention)
+        if found.rank < found.possible:
             return (
-                f"The class means span {rank} of {possible} possible directions: only "
-                "these are compared."
+                f"The class means span {found.rank} of {found.possible} possible "
+                "directions: only these are compared."
             )
     return None

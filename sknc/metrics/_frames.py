@@ -9,6 +9,7 @@ from sknc.metrics._geometry import (
     _triangular_factor,
 )
 from sknc.metrics._pairs import DirectionSummaries, PairSummaries
+from sknc.metrics._rows import unit_product
 
 # Above this cosine the arc cosine has lost too many digits.
 _CLOSE_COSINE = 0.999
@@ -50,16 +51,13 @@ def orthoframe(vectors: Array) -> float:
     xp = namespace(vectors)
     n_classes, n_features = vectors.shape
     tall = n_classes > n_features
-    product = vectors.T @ vectors if tall else vectors @ vectors.T
-    norm = float(xp.linalg.matrix_norm(product))
-    if norm == 0:
-        return math.nan
+    rows = vectors.T if tall else vectors
+    product = unit_product(rows, rows)
     if tall:
-        share = float(xp.linalg.trace(product)) / (norm * math.sqrt(n_classes))
-        return math.sqrt(max(0.0, 2 - 2 * share))
+        share = float(xp.linalg.trace(product)) / math.sqrt(n_classes)
+        return math.sqrt(2 - 2 * min(share, 1.0))  # in this order NaN passes
     identity = xp.eye(n_classes, dtype=product.dtype, device=device_of(product))
-    difference = product / norm - identity / math.sqrt(n_classes)
-    return float(xp.linalg.matrix_norm(difference))
+    return float(xp.linalg.matrix_norm(product - identity / math.sqrt(n_classes)))
 
 
 def singular_values(head: LinearHead) -> Array:

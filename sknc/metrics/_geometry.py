@@ -26,15 +26,23 @@ class Spectrum:
         Singular values of ``diag(sqrt(w)) M``, largest first, the rank R of them.
     directions : array of shape (R, D)
         Right singular vectors, as rows.
+    possible : int
+        The greatest rank that so many means of so many features can have.
     """
 
     values: Array
     directions: Array
+    possible: int
 
     @property
     def rank(self) -> int:
         """Number of directions kept."""
         return int(self.values.shape[0])
+
+    def inverts(self, convention: Convention) -> bool:
+        """Whether the convention's inverse of the between-class covariance exists."""
+        least = self.possible if convention.rank == "full" else 1
+        return self.rank >= least
 
     @property
     def condition(self) -> float:
@@ -60,7 +68,21 @@ def centered_means(statistics: AnyStatistics, convention: Convention) -> Array:
     centers = statistics.centers
     weights = convention.center_weights(centers.counts)
     key = ("centered_means", convention.center)
-    return centers.once(key, lambda: centers.centered_means(weights))
+    return centers.once(key, lambda: _centered_means(centers, weights))
+
+
+def _centered_means(centers: ClassStatistics, weights: Array) -> Array:
+    """Center the class means; what is left of one at the global mean is zero."""
+    means = centers.centered_means(weights)
+    xp = namespace(means)
+    lengths = xp.sqrt(row_squared_norms(means))
+    noise = centers.mean_rounding()
+    if float(xp.max(xp.abs(weights))):
+        noise = noise + 8 * float(xp.finfo(means.dtype).eps) * xp.max(lengths)
+    at_center = lengths <= noise
+    if not bool(xp.any(at_center)):
+        return means
+    return xp.where(at_center[:, None], xp.zeros_like(means), means)
 
 
 def spectrum(statistics: AnyStatistics, convention: Convention) -> Spectrum:
@@ -72,7 +94,7 @@ def spectrum(statistics: AnyStatistics, convention: Convention) -> Spectrum:
 
 def spectrum_key(convention: Convention) -> tuple[str, ...]:
     """Return what the spectrum depends on."""
-    return ("spectrum", convention.center, convention.between, convention.rank)
+    return ("spectrum", convention.center, convention.between)
 
 
 def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
@@ -84,13 +106,11 @@ def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
     )
     n_classes, n_features = means.shape
     most = min(n_classes if convention.center == "none" else n_classes - 1, n_features)
-    rank = most
-    if convention.rank == "numerical":
-        relative = max(n_classes, n_features) * float(xp.finfo(xp.float64).eps)
-        rounding = float(xp.linalg.vector_norm(root * centers.mean_rounding()))
-        cutoff = relative * float(values[0]) + 2 * rounding
-        rank = min(most, int(xp.sum(xp.astype(values > cutoff, xp.int64))))
-    return Spectrum(values[:rank], directions[:rank, :])
+    relative = max(n_classes, n_features) * float(xp.finfo(xp.float64).eps)
+    rounding = float(xp.linalg.vector_norm(root * centers.mean_rounding()))
+    cutoff = relative * float(values[0]) + 2 * rounding
+    rank = min(most, int(xp.sum(xp.astype(values > cutoff, xp.int64))))
+    return Spectrum(values[:rank], directions[:rank, :], most)
 
 
 def _triangular_factor(means: Array, root: Array) -> Array:

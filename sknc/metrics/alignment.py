@@ -321,7 +321,7 @@ def nc3_principal_angles(
     head : LinearHead
         Weights of shape (K, D), in the order of the classes.
     convention : str or Convention, default="default"
-        Its center and its rank.
+        Its center.
 
     Returns
     -------

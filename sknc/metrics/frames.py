@@ -502,9 +502,7 @@ def nc2_tightness(
     >>> nc2_tightness(ClassStatistics.from_samples(X, np.arange(4)))
     0.6
     """
-    convention = replace(
-        Convention.preset(convention), between="uniform", rank="numerical"
-    )
+    convention = replace(Convention.preset(convention), between="uniform")
     values = spectrum(statistics, convention).values
     return tightness(values, statistics.n_classes, statistics.n_features)
 

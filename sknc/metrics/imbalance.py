@@ -18,7 +18,7 @@ from sknc.metrics._pairs import (
     squared_distances,
     summarize_pairs,
 )
-from sknc.metrics._rows import relative_spread, unit_rows
+from sknc.metrics._rows import relative_spread, unit_product, unit_rows
 from sknc.metrics.simplex import distance_from_simplex
 
 # Sums of weights, and norms, that differ by less than this are equal but for rounding.
@@ -733,11 +733,5 @@ def _seli_factors(statistics: AnyStatistics) -> tuple[Array, Array, Array]:
 
 def _gram_distance(rows: Array, factor: Array, values: Array) -> float:
     """Return the distance of two Gram matrices, each of unit norm."""
-    xp = namespace(rows)
-    gram = rows @ rows.T
-    norm = xp.linalg.matrix_norm(gram)
-    if not float(norm):
-        return math.nan
-    target = (factor * values) @ factor.T
-    difference = gram / norm - target / xp.linalg.matrix_norm(target)
-    return float(xp.linalg.matrix_norm(difference))
+    difference = unit_product(rows, rows) - unit_product(factor * values, factor)
+    return float(namespace(rows).linalg.matrix_norm(difference))

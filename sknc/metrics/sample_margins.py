@@ -8,6 +8,7 @@ import numpy as np
 from sknc._array import namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics._geometry import spectrum
 from sknc.metrics._pairs import pair_blocks, squared_distances
 from sknc.sample_measures import SampleMeasures
 
@@ -41,8 +42,9 @@ def nc1_correct(
     -------
     float
         Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if
-        there is no such sample. Unchanged by shifts, rotations and uniform scaling
-        of features and head together.
+        there is no such sample, or if the class means do not span what the convention
+        inverts (see `nc1_pinv`). Unchanged by shifts, rotations and uniform scaling of
+        features and head together.
 
     References
     ----------
@@ -92,7 +94,7 @@ def nc1_wrong(
     -------
     float
         Dimensionless, in [0, inf); lower is more collapsed. NaN if there is no such
-        sample, as at full train accuracy. Invariant as `nc1_correct`.
+        sample, as at full train accuracy. Otherwise as `nc1_correct`.
 
     References
     ----------
@@ -307,6 +309,8 @@ def _split(
 ) -> float:
     convention = Convention.preset(convention)
     if measures.energies is None or measures.correct is None:
+        return math.nan
+    if not spectrum(statistics, convention).inverts(convention):
         return math.nan
     chosen = measures.correct if right else ~measures.correct
     if not chosen.any():

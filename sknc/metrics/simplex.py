@@ -14,7 +14,7 @@ from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import centered_means
 from sknc.metrics._pairs import PairSummaries, summarize_pairs
-from sknc.metrics._rows import relative_spread
+from sknc.metrics._rows import relative_spread, unit_product
 from sknc.metrics.variability import class_mean_pairs
 
 
@@ -386,24 +386,25 @@ def distance_from_simplex(left: Array, right: Array) -> float:
     Returns
     -------
     float
-        The distance; NaN if the products vanish.
+        The distance; NaN if the products vanish, up to rounding.
     """
     xp = namespace(left)
     n_classes, n_features = left.shape
     root = math.sqrt(n_classes - 1)
     if n_classes <= n_features + 1:
-        product = left @ right.T
-        norm = xp.linalg.matrix_norm(product)
-        if not float(norm):
-            return math.nan
-        difference = product / norm + 1 / (n_classes * root)
-        identity = xp.eye(n_classes, dtype=product.dtype, device=device_of(product))
+        difference = unit_product(left, right) + 1 / (n_classes * root)
+        identity = xp.eye(n_classes, dtype=left.dtype, device=device_of(left))
         return float(xp.linalg.matrix_norm(difference - identity / root))
-    squared = float(xp.sum((left.T @ left) * (right.T @ right)))
-    if squared == 0:
+    first, second = left.T @ left, right.T @ right
+    norms = [float(xp.linalg.trace(product)) for product in (first, second)]
+    if not all(norms):
         return math.nan
+    squared = float(xp.sum((first / norms[0]) * (second / norms[1])))
+    if squared < 8 * float(xp.finfo(left.dtype).eps):
+        return math.nan  # orthogonal up to rounding
     ones = xp.sum(left, axis=0) @ xp.sum(right, axis=0)
     inner = float(xp.sum(row_products(left, right)) - ones / n_classes) / root
+    inner = inner / math.sqrt(norms[0]) / math.sqrt(norms[1])
     return math.sqrt(max(2 - 2 * inner / math.sqrt(squared), 0.0))
 
 

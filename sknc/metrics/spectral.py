@@ -242,8 +242,7 @@ def spec_within_pr(
 
 def _singular_values(statistics: AnyStatistics, convention: str | Convention) -> Array:
     """Return those of the weighted centered class means that are above rounding."""
-    values = spectrum(statistics, Convention.preset(convention)).values
-    return values[values > 0]
+    return spectrum(statistics, Convention.preset(convention)).values
 
 
 def _participation(values: Array) -> float:

@@ -51,8 +51,9 @@ def nc1_pinv(
     -------
     float
         Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if
-        all class means coincide, if every class has one sample, or if the scatter
-        was not kept. Unchanged by shifts, rotations and uniform scaling.
+        all class means coincide, if every class has one sample, if the scatter was
+        not kept, or if ``rank="full"`` and the class means span fewer than
+        min(K - 1, D) directions. Unchanged by shifts, rotations and uniform scaling.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def nc1_pinv(
     found = spectrum(statistics, convention)
     xp = namespace(found.values)
     counts = statistics.counts
-    if not found.rank or statistics.centers.all_singletons:
+    if not found.inverts(convention) or statistics.centers.all_singletons:
         return math.nan
     energies = statistics.class_energies(spectrum_key(convention))
     if energies is not None:
@@ -330,6 +331,8 @@ def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:
     if energies is None:
         return None
     xp = namespace(energies)
+    if not spectrum(statistics, convention).inverts(convention):
+        return _array.to_numpy(xp.nan * energies)
     counts = statistics.counts
     weights = convention.within_weights(counts)
     parts = weights * energies / xp.where(counts > 0, counts, xp.nan * counts)
