@@ -433,3 +433,19 @@ def test_a_common_offset_costs_no_digits(offset):
     )
     assert near.nc4_head_accuracy == far.nc4_head_accuracy
     check(far, near, rtol=1e-12)
+
+
+def test_a_loader_may_reuse_the_memory_of_its_weights():
+    item = toy("long_tailed")
+    weights = np.random.default_rng(4).uniform(0.5, 2, len(item.X))
+    tiles = [slice(i, i + 50) for i in range(0, len(item.X), 50)]
+
+    def loader(memory):
+        for tile in tiles:
+            part = memory[: len(item.X[tile])]
+            part[:] = weights[tile]
+            yield item.X[tile], item.y[tile], part
+
+    analyzer = analyzer_of(item).fit(item.X, item.y, weights)
+    want = analyzer.score(item.X, item.y, weights)
+    check(analyzer.score_batches(loader(np.empty(50))), want, rtol=1e-12)
