@@ -224,7 +224,7 @@ class NeuralCollapseAnalyzer(
         return [
             metric.key
             for metric in select(self.metrics)
-            if not metric.left_out(self.metrics, n_classes)
+            if not metric.is_skipped(self.metrics, n_classes)
         ]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> NCReport:
@@ -331,8 +331,8 @@ class NeuralCollapseAnalyzer(
         whole = merge_all(found)
         parts = self._stream.parts()
         keys = self._keys(whole.held_out.n_classes)
-        of_samples = [key for key in keys if TABLE[key].of_samples]
-        of_fit = [key for key in keys if not TABLE[key].of_samples]
+        of_samples = [key for key in keys if TABLE[key].needs_scored_samples]
+        of_fit = [key for key in keys if not TABLE[key].needs_scored_samples]
         # The centers are as given. What depends on them alone has the fit's error.
         errors = errors_of_report(parts, rows, convention, of_fit)
         errors |= errors_of_score(found, rows, convention, of_samples)

@@ -83,7 +83,7 @@ def errors_of_report(
     if len(held) < 2:
         return {}
     labels = np.unique(np.concatenate([_observed(part) for part in held]))
-    of_head = [key for key in keys if TABLE[key].of_head]
+    of_head = [key for key in keys if TABLE[key].depends_only_on_head]
 
     def values(statistics: ClassStatistics) -> dict[str, float]:
         seen = statistics.observed_only()

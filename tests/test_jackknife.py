@@ -178,7 +178,7 @@ def test_errors_of_a_score_by_what_they_are_about(metrics):
     report = analyzer.score(X[rows] + 0.5 * rng.standard_normal((90, 6)), Y[rows])
     for key, error in report.standard_error.items():
         if not math.isnan(error):
-            assert (error != fit.get(key)) == TABLE[key].of_samples, key
+            assert (error != fit.get(key)) == TABLE[key].needs_scored_samples, key
     assert set(report.standard_error) == set(report.keys())
 
 
@@ -188,7 +188,7 @@ def test_a_score_of_one_group_has_errors_of_the_fit_only():
     assert errors == {
         key: error
         for key, error in fitted().report().standard_error.items()
-        if not TABLE[key].of_samples
+        if not TABLE[key].needs_scored_samples
     }
 
 
@@ -269,7 +269,7 @@ def test_errors_with_a_class_in_one_group(metrics):
     report = with_a_lone_sample(metrics).report()
     for key, error in report.standard_error.items():
         # No sample moves what is of the head alone.
-        known = TABLE[key].of_head and math.isfinite(report[key])
+        known = TABLE[key].depends_only_on_head and math.isfinite(report[key])
         assert error == 0 if known else math.isnan(error), key
     assert report.standard_error["nc0_weight_sum"] == 0
     assert report.standard_error["nc2_etf_head"] == 0
@@ -283,7 +283,9 @@ def test_errors_of_a_score_with_a_class_in_one_group():
     report = with_a_lone_sample().score(X, Y)
     for key, error in report.standard_error.items():
         metric = TABLE[key]
-        assert math.isfinite(error) == (metric.of_samples or metric.of_head), key
+        assert math.isfinite(error) == (
+            metric.needs_scored_samples or metric.depends_only_on_head
+        ), key
     assert report.notes["standard_error"] == LONE
 
 

@@ -8,12 +8,11 @@ import re
 import runpy
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 import sknc.metrics
-from sknc.metrics import TABLE, select
+from sknc.metrics import TABLE, _define, select
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -176,18 +175,18 @@ def test_page_of_conventions_has_every_choice():
 
 
 def test_metric_of_the_page_works(monkeypatch):
-    function, row, test = blocks("python", DOCS / "add_a_metric.md")
+    function, test = blocks("python", DOCS / "add_a_metric.md")
     namespace = {"__name__": "sknc.example"}
     exec(function, namespace)
     metric = namespace["nc3_row_distance"]
+    row = _define.ROWS.pop("nc3_row_distance")
+    assert (row.function, row.needs) == (metric, ("statistics", "head"))
     monkeypatch.setattr(sknc.metrics, "nc3_row_distance", metric, raising=False)
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     runner = doctest.DocTestRunner(_RoundedChecker(), optionflags=options)
     for case in doctest.DocTestFinder(recurse=False).find(metric, globs={}):
         runner.run(case)
-    assert (runner.tries, runner.failures) == (6, 0)
-    rows = {"Metric": sknc.metrics.Metric, "duality": SimpleNamespace(**namespace)}
-    assert eval(row, rows).key == "nc3_row_distance"
+    assert (runner.tries, runner.failures) == (7, 0)
     exec(test, namespace)
     namespace["test_row_distance_of_a_reversed_row"]()
 

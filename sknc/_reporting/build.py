@@ -12,12 +12,11 @@ from sknc._reporting.inputs import Inputs, metric_values
 from sknc._reporting.notes import Errors, Omissions, notes_on_values
 from sknc.decisions import Decisions
 from sknc.held_out import HeldOutStatistics
-from sknc.metrics import nc1_within_fraction
 from sknc.metrics._geometry import centered_means, spectrum
 from sknc.metrics._missing import Request
 from sknc.metrics.duality import head_cosines
 from sknc.metrics.sample_margins import margin_quantiles
-from sknc.metrics.variability import per_class_pinv
+from sknc.metrics.variability import nc1_within_fraction, per_class_pinv
 from sknc.report import NCReport
 from sknc.sample_measures import SampleMeasures
 

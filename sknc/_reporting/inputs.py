@@ -96,6 +96,6 @@ def metric_values(
     return {
         metric.key: metric.compute(found, inputs.convention)
         for metric in select(metrics)
-        if not metric.left_out(metrics, n_classes)
+        if not metric.is_skipped(metrics, n_classes)
         and not any(found[name] is None for name in metric.needs)
     }

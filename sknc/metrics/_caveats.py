@@ -6,6 +6,7 @@ from sknc._array import namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics, HeldOutStatistics
+from sknc.metrics._conditions import Case
 from sknc.metrics._geometry import between_trace, spectrum
 from sknc.metrics._instability import UNSTABLE, is_unstable
 from sknc.metrics._table import TABLE
@@ -65,6 +66,8 @@ def caveat(
     convention: Convention,
 ) -> str | None:
     """Return what a reader of the value has to know, or None."""
+    if TABLE[key].interval:
+        return TABLE[key].note(Case(value, statistics, head, convention))
     if math.isnan(value):
         return _why_undefined(key, statistics, head, convention)
     if math.isinf(value):

@@ -1,130 +1,111 @@
-"""What the metrics of frames share between class means and the head."""
+"""
+Class means and heads as frames: K vectors of D features, and what pairs of them have.
 
-import math
-from collections.abc import Callable
+A metric of these functions is one of class means as well as of the rows of a head.
+"""
 
-from sknc._array import Array, device_of, namespace, row_squared_norms
+from dataclasses import replace
+
+from sknc._array import Array, namespace
+from sknc.convention import Convention
 from sknc.head import LinearHead
+from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import (
-    _triangular_factor,
+    centered_means,
+    check_two_classes,
+    mean_noise,
+    spectrum,
+    triangular_factor,
+    unbiased_variances,
 )
-from sknc.metrics._pairs import DirectionSummaries, PairSummaries
-from sknc.metrics._rows import unit_product
-
-# Above this cosine the arc cosine has lost too many digits.
-_CLOSE_COSINE = 0.999
-
-
-def log_equinorm(vectors: Array) -> float:
-    """Spread of the logarithms of the norms."""
-    xp = namespace(vectors)
-    norms = xp.sqrt(row_squared_norms(vectors))
-    if not bool(xp.all(norms > 0)):
-        return math.nan
-    # Nearly equal norms have logarithms near zero, where these are most accurate.
-    return float(xp.std(xp.log(norms / xp.mean(norms)), correction=1))
+from sknc.metrics._pairs import (
+    DirectionSummaries,
+    PairSummaries,
+    summarize_directions,
+    summarize_pairs,
+)
 
 
-def cosgram(pairs: PairSummaries, n_classes: int) -> float:
-    """Relative distance of the cosines from those of a simplex."""
-    return pairs.excess.root_mean_square * (n_classes - 1) / math.sqrt(n_classes)
+def vectors_of(
+    source: AnyStatistics | LinearHead, convention: str | Convention
+) -> Array:
+    """Return the centered class means, or the rows of the head, (K, D)."""
+    if isinstance(source, LinearHead):
+        return source.weights
+    return centered_means(source, Convention.preset(convention))
 
 
-def etf_floor(n_classes: int, n_features: int) -> float:
-    """Least distance from a simplex that K vectors in D dimensions can have."""
-    missing = max(0, n_classes - 1 - n_features) / (n_classes - 1)
-    # sqrt(2 - 2 sqrt(1 - missing)), without the cancellation.
-    return math.sqrt(2 * missing / (1 + math.sqrt(1 - missing)))
+def shape_of(source: AnyStatistics | LinearHead) -> tuple[int, int]:
+    """Return the numbers of vectors and of features."""
+    if isinstance(source, LinearHead):
+        n_classes, n_features = source.weights.shape
+        return int(n_classes), int(n_features)
+    check_two_classes(source)
+    return source.n_classes, source.n_features
 
 
-def above(value: float, bound: float) -> float:
-    """Return how far a value is above a bound that only rounding can cross."""
-    return value if math.isnan(value) else max(0.0, value - bound)
+def uncentered_vectors_of(source: AnyStatistics | LinearHead) -> Array:
+    """Return the class means, or the rows of the head, (K, D); never kept."""
+    if isinstance(source, LinearHead):
+        return source.weights
+    check_two_classes(source)
+    centers = source.centers
+    return centers.centered_means(0 * centers.counts)
 
 
-def orthoframe(vectors: Array) -> float:
-    """
-    Return ``|A/|A| - I/sqrt(K)|`` for ``A = vectors vectors^T``.
-
-    As in `distance_from_simplex`: A is formed where the distance can be zero.
-    """
-    xp = namespace(vectors)
-    n_classes, n_features = vectors.shape
-    tall = n_classes > n_features
-    rows = vectors.T if tall else vectors
-    product = unit_product(rows, rows)
-    if tall:
-        share = float(xp.linalg.trace(product)) / math.sqrt(n_classes)
-        return math.sqrt(2 - 2 * min(share, 1.0))  # in this order NaN passes
-    identity = xp.eye(n_classes, dtype=product.dtype, device=device_of(product))
-    return float(xp.linalg.matrix_norm(product - identity / math.sqrt(n_classes)))
+def pairs_of(
+    source: AnyStatistics | LinearHead, convention: str | Convention
+) -> PairSummaries:
+    """Return the sums over pairs of vectors, from one sweep."""
+    if isinstance(source, LinearHead):
+        return source.once("pairs", lambda: summarize_pairs(source.weights))
+    convention = Convention.preset(convention)
+    check_two_classes(source)
+    key = ("pairs", convention.center, convention.bias_correction)
+    return source.once(key, lambda: _pairs_of_means(source, convention))
 
 
-def singular_values(head: LinearHead) -> Array:
-    """Singular values of the head's weights, (min(K, D),)."""
-    xp = namespace(head.weights)
-    ones = xp.ones_like(head.weights[:, 0])
-    return head.once(
-        "singular_values",
-        lambda: xp.linalg.svdvals(_triangular_factor(head.weights, ones)),
+def _pairs_of_means(statistics: AnyStatistics, convention: Convention) -> PairSummaries:
+    centers = statistics.centers
+    return summarize_pairs(
+        centered_means(statistics, convention),
+        unbiased_variances(statistics, convention),
+        centers.mean_rounding(),
+        mean_noise(centers) if convention.bias_correction else None,
+        statistics.counts == 0,
     )
 
 
-def tightness(values: Array, n_classes: int, n_features: int) -> float:
-    """Relative spread of the squared singular values."""
-    xp = namespace(values)
-    rank = min(n_classes - 1, n_features)
-    squares = values**2
-    total = float(xp.sum(squares))
-    if total == 0:
-        return math.nan
-    shares = squares * (rank / total)
-    inside, outside = shares[:rank] - 1, shares[rank:]
-    absent = rank - inside.shape[0]  # singular values that are zero
-    squared = float(xp.sum(inside**2)) + float(xp.sum(outside**2)) + absent
-    return math.sqrt(squared / rank)
+def directions_of(
+    source: AnyStatistics | LinearHead,
+    convention: str | Convention,
+    power: float = 1.0,
+) -> DirectionSummaries:
+    """Return the sums over pairs of unit vectors, from one sweep."""
+    vectors = vectors_of(source, convention)
+    if isinstance(source, LinearHead):
+        return source.once(
+            ("directions", float(power)),
+            lambda: summarize_directions(vectors, power=power),
+        )
+    centers, center = source.centers, Convention.preset(convention).center
+    return centers.once(
+        ("directions", center, float(power)),
+        lambda: summarize_directions(vectors, centers.mean_rounding(), power),
+    )
 
 
-def greatest_cosine(pairs: PairSummaries, n_classes: int) -> float:
-    """Greatest cosine of a pair."""
-    return pairs.excess.greatest - 1 / (n_classes - 1)
-
-
-def coherence(pairs: PairSummaries, n_classes: int) -> float:
-    """Greatest absolute cosine of a pair."""
-    least = pairs.excess.least - 1 / (n_classes - 1)
-    greatest = greatest_cosine(pairs, n_classes)
-    if math.isnan(greatest):
-        return math.nan
-    return min(1.0, max(abs(least), abs(greatest)))
-
-
-def welch(pairs: PairSummaries, n_classes: int, n_features: int) -> float:
-    """Excess of the coherence over the Welch bound."""
-    if n_classes <= n_features:
-        return math.nan
-    share = (n_classes - n_features) / (n_features * (n_classes - 1))
-    return above(coherence(pairs, n_classes), math.sqrt(share))
-
-
-def min_angle(
-    vectors: Array, pairs: PairSummaries, directions: Callable[[], DirectionSummaries]
-) -> float:
-    """Least angle of a pair, in radians."""
-    cosine = greatest_cosine(pairs, vectors.shape[0])
-    if math.isnan(cosine):
-        return math.nan
-    if vectors.shape[0] == 2:
-        return angle_of_two(vectors)
-    if cosine > _CLOSE_COSINE:
-        return 2 * math.asin(directions().distance.least / 2)
-    return math.acos(cosine)
-
-
-def angle_of_two(vectors: Array) -> float:
-    """Return the angle of two rows, opposite ones to full precision too."""
-    xp = namespace(vectors)
-    unit = vectors / xp.linalg.vector_norm(vectors, axis=1)[:, None]
-    apart = float(xp.linalg.vector_norm(unit[0, :] - unit[1, :]))
-    along = float(xp.linalg.vector_norm(unit[0, :] + unit[1, :]))
-    return 2 * math.atan2(apart, along)
+def singular_values_of(
+    source: AnyStatistics | LinearHead, convention: str | Convention
+) -> Array:
+    """Return the singular values of the vectors, up to a factor."""
+    if isinstance(source, LinearHead):
+        ones = namespace(source.weights).ones_like(source.weights[:, 0])
+        return source.once(
+            "singular_values",
+            lambda: namespace(ones).linalg.svdvals(
+                triangular_factor(source.weights, ones)
+            ),
+        )
+    convention = Convention.preset(convention)
+    return spectrum(source, replace(convention, between="uniform")).values

@@ -1,14 +1,12 @@
 """Rows of the table beyond the headline set."""
 
-from collections.abc import Callable
+from typing import Any
 
 from sknc.metrics import _sources as by
 from sknc.metrics import (
     alignment,
     decomposition,
     dispersion,
-    frames,
-    frames_head,
     imbalance,
     margin,
     ood,
@@ -30,24 +28,24 @@ _MSE: tuple[Input, ...] = ("statistics", "head", "scatter")
 _MANY = 5_000
 
 
-def _twins(
-    of_means: Callable[..., float],
-    of_head: Callable[..., float],
+def _row(
+    function: Any,
+    group: str,
+    needs: tuple[Input, ...],
     lower: bool | None,
     ideal: float | str | None,
-    source: str,
-) -> tuple[Metric, Metric]:
-    """Return the rows of a metric of class means and of that of the head."""
-    return (
-        Metric(of_means, "NC2", _MEANS, lower, ideal, source),
-        Metric(of_head, "NC2", _HEAD, lower, ideal, source),
+    source: by.Source,
+    most_classes: int | None = None,
+) -> Metric:
+    return Metric(
+        function, group, needs, lower, ideal, (source,), most_classes=most_classes
     )
 
 
 _NC1: tuple[Metric, ...] = (
-    Metric(separability.nc1_cdnv_median, "NC1", _MEANS, True, 0.0, by.AFTER_GALANTI),
-    Metric(separability.nc1_cdnv_max, "NC1", _MEANS, True, 0.0, by.AFTER_GALANTI),
-    Metric(
+    _row(separability.nc1_cdnv_median, "NC1", _MEANS, True, 0.0, by.after(by.GALANTI)),
+    _row(separability.nc1_cdnv_max, "NC1", _MEANS, True, 0.0, by.after(by.GALANTI)),
+    _row(
         sample_margins.nc1_cdnv_directional,
         "NC1",
         _SAMPLES,
@@ -56,81 +54,23 @@ _NC1: tuple[Metric, ...] = (
         by.LUTHRA,
         most_classes=_MANY,
     ),
-    Metric(separability.nc1_vci, "NC1", _SCATTER, True, 0.0, by.XU),
-    Metric(separability.nc1_vci_adjusted, "NC1", _SCATTER, True, 0.0, f"after {by.XU}"),
-    Metric(separability.nc1_fuzziness, "NC1", _WITHIN, True, "-inf", by.HE_SU),
-    Metric(sample_margins.nc1_correct, "NC1", _ENERGIES, True, 0.0, by.AFTER_PAPYAN),
-    Metric(sample_margins.nc1_wrong, "NC1", _ENERGIES, True, None, by.AFTER_PAPYAN),
-)
-
-_NC2 = (
-    *_twins(
-        frames.nc2_equiangular_max,
-        frames_head.nc2_equiangular_max_head,
-        True,
-        0.0,
-        by.AFTER_PAPYAN,
-    ),
-    *_twins(
-        frames.nc2_equiangular_rms,
-        frames_head.nc2_equiangular_rms_head,
-        True,
-        0.0,
-        by.AFTER_PAPYAN,
-    ),
-    *_twins(
-        frames.nc2_log_equinorm,
-        frames_head.nc2_log_equinorm_head,
-        True,
-        0.0,
-        by.AFTER_WU,
-    ),
-    *_twins(
-        frames.nc2_cosgram, frames_head.nc2_cosgram_head, True, 0.0, by.AFTER_PAPYAN
-    ),
-    *_twins(
-        frames.nc2_etf_floor, frames_head.nc2_etf_floor_head, None, None, by.AFTER_ZHU
-    ),
-    *_twins(
-        frames.nc2_etf_excess, frames_head.nc2_etf_excess_head, True, 0.0, by.AFTER_ZHU
-    ),
-    *_twins(
-        frames.nc2_orthoframe,
-        frames_head.nc2_orthoframe_head,
-        None,
-        "0 without centering, sqrt(2-2sqrt((K-1)/K)) for a simplex about 0",
-        by.DANG,
-    ),
-    *_twins(
-        frames.nc2_tightness, frames_head.nc2_tightness_head, True, 0.0, by.AFTER_FRAMES
-    ),
-    *_twins(
-        frames.nc2_coherence,
-        frames_head.nc2_coherence_head,
-        True,
-        "1/(K-1)",
-        by.STROHMER,
-    ),
-    *_twins(frames.nc2_welch, frames_head.nc2_welch_head, True, 0.0, by.AFTER_WELCH),
-    *_twins(
-        frames.nc2_min_angle,
-        frames_head.nc2_min_angle_head,
-        False,
-        "arccos(-1/(K-1))",
-        by.LIU,
-    ),
+    _row(separability.nc1_vci, "NC1", _SCATTER, True, 0.0, by.XU),
+    _row(separability.nc1_vci_adjusted, "NC1", _SCATTER, True, 0.0, by.after(by.XU)),
+    _row(separability.nc1_fuzziness, "NC1", _WITHIN, True, "-inf", by.HE_SU),
+    _row(sample_margins.nc1_correct, "NC1", _ENERGIES, True, 0.0, by.after(by.PAPYAN)),
+    _row(sample_margins.nc1_wrong, "NC1", _ENERGIES, True, None, by.after(by.PAPYAN)),
 )
 
 _GNC2 = (
-    Metric(
-        dispersion.gnc2_energy_log, "GNC2", _MEANS, True, "-log(2K/(K-1))/2", by.LIU
-    ),
-    Metric(dispersion.gnc2_dispersion_log, "GNC2", _MEANS, True, 0.0, by.AFTER_WU),
-    Metric(
+    _row(dispersion.gnc2_energy_log, "GNC2", _MEANS, True, "-log(2K/(K-1))/2", by.LIU),
+    _row(dispersion.gnc2_dispersion_log, "GNC2", _MEANS, True, 0.0, by.after(by.WU)),
+    _row(
         dispersion.gnc2_energy_riesz, "GNC2", _MEANS, True, "(2K/(K-1))**(-1/2)", by.LIU
     ),
-    Metric(dispersion.gnc2_dispersion_distance, "GNC2", _MEANS, True, 0.0, by.AFTER_WU),
-    Metric(
+    _row(
+        dispersion.gnc2_dispersion_distance, "GNC2", _MEANS, True, 0.0, by.after(by.WU)
+    ),
+    _row(
         margin.gnc2_margin,
         "GNC2",
         _MEANS,
@@ -142,45 +82,43 @@ _GNC2 = (
 )
 
 _NC3 = (
-    Metric(alignment.nc3_uniform_duality, "NC3", _BOTH, True, 0.0, by.AFTER_WU),
-    Metric(alignment.nc3_gram, "NC3", _BOTH, True, 0.0, by.AFTER_PAPYAN),
-    Metric(alignment.nc3_procrustes, "NC3", _BOTH, True, 0.0, by.AFTER_PAPYAN),
-    Metric(alignment.nc3_norm_ratio, "NC3", _BOTH, True, 0.0, by.AFTER_PAPYAN),
-    Metric(alignment.nc3_principal_angles, "NC3", _BOTH, False, 1.0, by.RANGAMANI),
+    _row(alignment.nc3_uniform_duality, "NC3", _BOTH, True, 0.0, by.after(by.WU)),
+    _row(alignment.nc3_gram, "NC3", _BOTH, True, 0.0, by.after(by.PAPYAN)),
+    _row(alignment.nc3_procrustes, "NC3", _BOTH, True, 0.0, by.after(by.PAPYAN)),
+    _row(alignment.nc3_norm_ratio, "NC3", _BOTH, True, 0.0, by.after(by.PAPYAN)),
+    _row(alignment.nc3_principal_angles, "NC3", _BOTH, False, 1.0, by.RANGAMANI),
 )
 
 _NC4 = (
-    Metric(
+    _row(
         sample_margins.nc4_cosine_margin,
         "NC4",
         ("measures", "any_head"),
         False,
         "K/(K-1)",
-        by.AFTER_ZHOU,
+        by.after(by.ZHOU),
     ),
-    Metric(
+    _row(
         sample_margins.nc4_ncc_margin,
         "NC4",
         ("measures",),
         None,
         "half the distance to the nearest center",
-        by.AFTER_GALANTI,
+        by.after(by.GALANTI),
     ),
 )
 
 _NC5 = (
-    Metric(
-        ood.nc5_orthogonality, "NC5", ("statistics", "ood_mean"), True, 0.0, by.AMMAR
-    ),
-    Metric(
+    _row(ood.nc5_orthogonality, "NC5", ("statistics", "ood_mean"), True, 0.0, by.AMMAR),
+    _row(
         ood.nc5_orthogonality_centered,
         "NC5",
         ("statistics", "ood_mean"),
         True,
         None,
-        f"after {by.AMMAR}",
+        by.after(by.AMMAR),
     ),
-    Metric(
+    _row(
         ood.nc5_neco,
         "NC5",
         ("statistics", "ood_features", "scatter"),
@@ -191,10 +129,8 @@ _NC5 = (
 )
 
 _IMBALANCE = (
-    Metric(
-        imbalance.imb_minority_cosine, "imbalance", _MEANS, True, "-1/(K-1)", by.FANG
-    ),
-    Metric(
+    _row(imbalance.imb_minority_cosine, "imbalance", _MEANS, True, "-1/(K-1)", by.FANG),
+    _row(
         imbalance.imb_minority_cosine_head,
         "imbalance",
         _BOTH,
@@ -202,28 +138,28 @@ _IMBALANCE = (
         "-1/(K-1)",
         by.FANG,
     ),
-    Metric(imbalance.imb_minority_ratio, "imbalance", _MEANS, None, 1.0, by.AFTER_FANG),
-    Metric(
+    _row(
+        imbalance.imb_minority_ratio, "imbalance", _MEANS, None, 1.0, by.after(by.FANG)
+    ),
+    _row(
         imbalance.imb_norm_count_corr,
         "imbalance",
         _MEANS,
         None,
         None,
-        by.AFTER_THRAMPOULIDIS,
+        by.after(by.THRAMPOULIDIS),
     ),
-    Metric(
+    _row(
         imbalance.imb_norm_count_corr_head,
         "imbalance",
         _BOTH,
         None,
         None,
-        by.AFTER_THRAMPOULIDIS,
+        by.after(by.THRAMPOULIDIS),
     ),
-    Metric(imbalance.imb_block, "imbalance", _MEANS, True, 0.0, by.AFTER_HONG),
+    _row(imbalance.imb_block, "imbalance", _MEANS, True, 0.0, by.after(by.HONG)),
     *(
-        Metric(
-            function, "imbalance", needs, True, 0.0, by.THRAMPOULIDIS, most_classes=n
-        )
+        _row(function, "imbalance", needs, True, 0.0, by.THRAMPOULIDIS, most_classes=n)
         for function, needs, n in (
             (imbalance.imb_seli_w, _BOTH, _MANY),
             (imbalance.imb_seli_h, _MEANS, _MANY),
@@ -233,7 +169,7 @@ _IMBALANCE = (
 )
 
 _LOSS = tuple(
-    Metric(function, "MSE", _MSE, True, ideal, by.HAN)
+    _row(function, "MSE", _MSE, True, ideal, by.HAN)
     for function, ideal in (
         (decomposition.mse_total, None),
         (decomposition.mse_lnc1, None),
@@ -243,15 +179,14 @@ _LOSS = tuple(
 )
 
 _SPECTRUM = (
-    Metric(spectral.spec_between_pr, "spectrum", _MEANS, False, "K-1", by.GAO),
-    Metric(spectral.spec_effective_rank, "spectrum", _MEANS, False, "K-1", by.ROY),
-    Metric(spectral.spec_stable_rank, "spectrum", _MEANS, False, "K-1", by.RUDELSON),
-    Metric(spectral.spec_within_pr, "spectrum", _SCATTER, None, None, by.GAO),
+    _row(spectral.spec_between_pr, "spectrum", _MEANS, False, "K-1", by.GAO),
+    _row(spectral.spec_effective_rank, "spectrum", _MEANS, False, "K-1", by.ROY),
+    _row(spectral.spec_stable_rank, "spectrum", _MEANS, False, "K-1", by.RUDELSON),
+    _row(spectral.spec_within_pr, "spectrum", _SCATTER, None, None, by.GAO),
 )
 
 FURTHER: tuple[Metric, ...] = (
     *_NC1,
-    *_NC2,
     *_GNC2,
     *_NC3,
     *_NC4,

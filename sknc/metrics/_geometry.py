@@ -102,7 +102,7 @@ def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
     root = xp.sqrt(convention.between_weights(centers.counts))
     means = centered_means(centers, convention)
     _, values, directions = xp.linalg.svd(
-        _triangular_factor(means, root), full_matrices=False
+        triangular_factor(means, root), full_matrices=False
     )
     n_classes, n_features = means.shape
     most = min(n_classes if convention.center == "none" else n_classes - 1, n_features)
@@ -113,7 +113,7 @@ def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
     return Spectrum(values[:rank], directions[:rank, :], most)
 
 
-def _triangular_factor(means: Array, root: Array) -> Array:
+def triangular_factor(means: Array, root: Array) -> Array:
     """
     Return ``diag(root) means``, or the R of its QR factors if it is tall.
 

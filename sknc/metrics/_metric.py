@@ -1,11 +1,15 @@
 """A row of the table of metrics."""
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypeAlias
 
 from sknc.convention import Convention
+from sknc.metrics._conditions import Case, Caveat, Condition
+from sknc.metrics._sources import Source
 
 Input: TypeAlias = Literal[
     "statistics",
@@ -33,6 +37,15 @@ ARGUMENTS = (
 _OPTIONS = ("minority", "weight_decay")
 
 
+class MetricFunction(Protocol):
+    """A function that computes a metric, for type checkers."""
+
+    __name__: str
+
+    def __call__(self, *args: Any, **options: Any) -> float:
+        """Return the value."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """
@@ -45,28 +58,52 @@ class Metric:
     group : str
         Property it measures.
     needs : tuple of str
-        Inputs without which a report leaves the key out. The function is called with
+        Inputs without which a report skips the metric. The function is called with
         those of them that are `ARGUMENTS`, in order.
-    lower_is_collapsed : bool or None
+    lower_is_collapsed : bool or None, default=True
         Direction; None for a quantity that has none.
-    ideal : float, str or None
+    ideal : float, str or None, default=0.0
         Value at exact collapse, or its formula; None if collapse does not fix it.
-    source : str
-        Paper that introduced it.
-    headline : bool
+    sources : tuple of Source
+        Papers it is from; the first one is that of the catalogue.
+    headline : bool, default=False
         Whether it belongs to ``metrics="default"``.
     most_classes : int or None
-        Above this number ``metrics="all"`` leaves it out, for its K x K work.
+        Above this number ``metrics="all"`` skips it, for its K x K work.
+    undefined : tuple of Condition
+        When it is NaN. The first that holds is given as the reason.
+    infinite : str
+        When it is infinite, in words.
+    caveats : tuple of callable
+        What a reader of a finite value has to know, given a `Case`.
+    interval : str
+        The values that it can have.
+    unit : str, default="Dimensionless"
+        Their unit.
+    unchanged_by : str, default="shifts, rotations and uniform scaling"
+        Transformations of the features that leave it unchanged.
+    convention : str, default="Its center."
+        What it reads of the convention.
+    raises : str, default="If fewer than two classes have samples."
+        When the function raises ``ValueError``, if it does.
     """
 
     function: Callable[..., float]
     group: str
     needs: tuple[Input, ...]
-    lower_is_collapsed: bool | None
-    ideal: float | str | None
-    source: str
+    lower_is_collapsed: bool | None = True
+    ideal: float | str | None = 0.0
+    sources: tuple[Source, ...] = ()
     headline: bool = False
     most_classes: int | None = None
+    undefined: tuple[Condition, ...] = ()
+    infinite: str = ""
+    caveats: tuple[Caveat, ...] = ()
+    interval: str = ""
+    unit: str = "Dimensionless"
+    unchanged_by: str = "shifts, rotations and uniform scaling"
+    convention: str = "Its center."
+    raises: str = "If fewer than two classes have samples."
 
     @property
     def key(self) -> str:
@@ -74,19 +111,24 @@ class Metric:
         return self.function.__name__
 
     @property
-    def of_samples(self) -> bool:
+    def source(self) -> str:
+        """Paper that introduced it."""
+        return self.sources[0].label
+
+    @property
+    def needs_scored_samples(self) -> bool:
         """Whether it depends on scored samples, not on centers and head alone."""
         by_input = {"decisions", "measures", "scatter", "within", "energies"}
         return self.group == "NC1" or bool(by_input & set(self.needs))
 
     @property
-    def of_head(self) -> bool:
-        """Whether it depends on the head alone, so on no sample."""
+    def depends_only_on_head(self) -> bool:
+        """Whether it depends on no sample."""
         return set(self.needs) <= {"head", "any_head", "bias"}
 
     @property
-    def of_elsewhere(self) -> bool:
-        """Whether it is of samples that belong to no class."""
+    def is_ood(self) -> bool:
+        """Whether it is about out-of-distribution samples."""
         return not {"ood_mean", "ood_features"}.isdisjoint(self.needs)
 
     @property
@@ -94,9 +136,14 @@ class Metric:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].strip()
 
-    def left_out(self, metrics: object, n_classes: int) -> bool:
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the function's parameters."""
+        return tuple(inspect.signature(self.function).parameters)
+
+    def is_skipped(self, metrics: object, n_classes: int) -> bool:
         """
-        Tell whether ``metrics="all"`` does without it at a number of classes.
+        Tell whether ``metrics="all"`` skips it at a number of classes.
 
         Parameters
         ----------
@@ -134,8 +181,37 @@ class Metric:
             The metric.
         """
         arguments = [inputs[name] for name in ARGUMENTS if name in self.needs]
-        taken = inspect.signature(self.function).parameters
-        options = {n: getattr(convention, n) for n in _OPTIONS if n in taken}
-        if "convention" in taken:
+        options = {n: getattr(convention, n) for n in _OPTIONS if n in self.parameters}
+        if "convention" in self.parameters:
             options["convention"] = convention
         return self.function(*arguments, **options)
+
+    def note(self, case: Case) -> str | None:
+        """
+        Explain a value to a reader, if there is something to explain.
+
+        Parameters
+        ----------
+        case : Case
+            The value, and what it was computed from.
+
+        Returns
+        -------
+        str or None
+            Why it is NaN or infinite, or what to know of a finite value.
+        """
+        if math.isnan(case.value):
+            return self._why_undefined(case)
+        if math.isinf(case.value):
+            sign = "Infinite" if case.value > 0 else "Minus infinity"
+            return f"{sign}: {self.infinite}."
+        found = [caveat(case) for caveat in self.caveats]
+        return " ".join(text for text in found if text) or None
+
+    def _why_undefined(self, case: Case) -> str:
+        for condition in self.undefined:
+            found = condition.holds(case)
+            if found:
+                words = found if isinstance(found, str) else condition.words
+                return f"Undefined: {words}."
+        return "Undefined: a number on the way was too large or too small for float64."

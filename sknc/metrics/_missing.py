@@ -56,9 +56,9 @@ class Request:
         """
         metric = TABLE[key]
         text = remedy(metric, self.inputs, within)
-        if metric not in select(self.metrics) and not metric.of_elsewhere:
+        if metric not in select(self.metrics) and not metric.is_ood:
             text = f"Ask for it: metrics=[{key!r}, ...]. {text}"
-        elif metric.left_out(self.metrics, n_classes):
+        elif metric.is_skipped(self.metrics, n_classes):
             text = (
                 f'metrics="all" does without it above {metric.most_classes} classes, '
                 f"for its cost: ask for it by name. {text}"
@@ -86,7 +86,7 @@ class Request:
             metric.key
             for metric in select(self.metrics)
             if metric.key not in keys
-            and (by_name or metric.left_out(self.metrics, n_classes))
+            and (by_name or metric.is_skipped(self.metrics, n_classes))
         ]
 
 

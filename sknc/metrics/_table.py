@@ -2,53 +2,49 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
-from sknc.metrics import agreement, duality, simplex, variability
+from sknc.metrics import agreement, duality, variability
+from sknc.metrics._define import ROWS
 from sknc.metrics._further import FURTHER
 from sknc.metrics._metric import Input, Metric
 from sknc.metrics._properties import PROPERTIES
 from sknc.metrics._sources import (
-    AFTER_ZHAO,
     GALANTI,
     JIANG,
-    KOTHAPALLI,
-    NO_PAPER_ACCURACY,
     PAPYAN,
     RANGAMANI,
     TIRER,
+    ZHAO,
     ZHU,
+    Source,
+    after,
 )
 
 
-def _of_means(function: Any, group: str, source: str, *more: Input) -> Metric:
+def _of_means(function: Any, group: str, source: Source, *more: Input) -> Metric:
     needs: tuple[Input, ...] = ("statistics", *more)
-    return Metric(function, group, needs, True, 0.0, source, headline=True)
+    return Metric(function, group, needs, True, 0.0, (source,), headline=True)
 
 
-def _of_head(function: Any, group: str, source: str) -> Metric:
-    return Metric(function, group, ("head",), True, 0.0, source, headline=True)
+def _of_head(function: Any, group: str, source: Source) -> Metric:
+    return Metric(function, group, ("head",), True, 0.0, (source,), headline=True)
 
 
-def _accuracy(function: Any, source: str, *more: Input) -> Metric:
+def _accuracy(function: Any, source: Source, *more: Input) -> Metric:
     needs: tuple[Input, ...] = ("decisions", *more)
-    return Metric(function, "NC4", needs, None, None, source, headline=True)
+    return Metric(function, "NC4", needs, None, None, (source,), headline=True)
 
 
 _HEADLINE = (
-    _of_head(duality.nc0_weight_sum, "NC0", AFTER_ZHAO),
+    _of_head(duality.nc0_weight_sum, "NC0", after(ZHAO)),
     _of_means(variability.nc1_pinv, "NC1", PAPYAN, "within"),
     _of_means(variability.nc1_trace_ratio, "NC1", TIRER),
     _of_means(variability.nc1_within_fraction, "NC1", RANGAMANI),
     _of_means(variability.nc1_cdnv, "NC1", GALANTI),
-    _of_means(simplex.nc2_equinorm, "NC2", PAPYAN),
-    _of_means(simplex.nc2_cos_std, "NC2", PAPYAN),
-    _of_means(simplex.nc2_equiangular, "NC2", PAPYAN),
-    _of_means(simplex.nc2_etf, "NC2", KOTHAPALLI),
-    _of_head(simplex.nc2_equinorm_head, "NC2", PAPYAN),
-    _of_head(simplex.nc2_cos_std_head, "NC2", PAPYAN),
-    _of_head(simplex.nc2_equiangular_head, "NC2", PAPYAN),
-    _of_head(simplex.nc2_etf_head, "NC2", ZHU),
     _of_means(duality.nc3_self_duality, "NC3", PAPYAN, "head"),
     _of_means(duality.nc3_structure, "NC3", ZHU, "head"),
     _of_means(duality.nc3_cosine, "NC3", JIANG, "head"),
@@ -58,31 +54,42 @@ _HEADLINE = (
         ("decisions", "head_decisions"),
         True,
         0.0,
-        PAPYAN,
+        (PAPYAN,),
         headline=True,
     ),
     _accuracy(agreement.nc4_ncc_accuracy, GALANTI),
-    _accuracy(agreement.nc4_head_accuracy, NO_PAPER_ACCURACY, "head_decisions"),
+    _accuracy(
+        agreement.nc4_head_accuracy, Source("no paper: accuracy", ""), "head_decisions"
+    ),
     Metric(
         duality.nc4_bias_collapse,
         "NC4",
         ("statistics", "head", "bias"),
         True,
         0.0,
-        ZHU,
+        (ZHU,),
         headline=True,
     ),
 )
 
 
-def _by_property(metrics: Iterable[Metric]) -> dict[str, Metric]:
-    """Return the rows by key, grouped by property, the headline ones first."""
+# Every public module of this package may define metrics.
+for _module in iter_modules([str(Path(__file__).parent)]):
+    if not _module.name.startswith("_"):
+        import_module(f"sknc.metrics.{_module.name}")
+
+
+def _in_order(metrics: Iterable[Metric]) -> dict[str, Metric]:
+    """Return the rows by key: by property, the headline ones first, then as defined."""
     order = list(PROPERTIES)
-    ranked = sorted(metrics, key=lambda m: (order.index(m.group), not m.headline))
+    ranked = sorted(
+        metrics,
+        key=lambda m: (order.index(m.group), not m.headline, m.depends_only_on_head),
+    )
     return {metric.key: metric for metric in ranked}
 
 
-TABLE: dict[str, Metric] = _by_property((*_HEADLINE, *FURTHER))
+TABLE: dict[str, Metric] = _in_order((*_HEADLINE, *ROWS.values(), *FURTHER))
 
 
 def select(metrics: str | Iterable[str]) -> list[Metric]:

@@ -1,10 +1,8 @@
 """GNC2: the directions of the class means spread evenly over the unit sphere."""
 
 from sknc.convention import Convention
-from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
-from sknc.metrics._geometry import centered_means
-from sknc.metrics._pairs import DirectionSummaries, summarize_directions
+from sknc.metrics._frames import directions_of
 
 
 def gnc2_energy_log(
@@ -64,7 +62,7 @@ def gnc2_energy_log(
     -0.4620981
     """
     convention = Convention.preset(convention)
-    return class_mean_directions(statistics, convention).log_energy.mean
+    return directions_of(statistics, convention).log_energy.mean
 
 
 def gnc2_dispersion_log(
@@ -121,7 +119,7 @@ def gnc2_dispersion_log(
     0.0266918
     """
     convention = Convention.preset(convention)
-    summary = class_mean_directions(statistics, convention).log_energy
+    summary = directions_of(statistics, convention).log_energy
     return summary.population_variance
 
 
@@ -190,7 +188,7 @@ def gnc2_energy_riesz(
         msg = f"power must be positive, got {power!r}."
         raise ValueError(msg)
     convention = Convention.preset(convention)
-    return class_mean_directions(statistics, convention, power).riesz_energy.mean
+    return directions_of(statistics, convention, power).riesz_energy.mean
 
 
 def gnc2_dispersion_distance(
@@ -247,21 +245,4 @@ def gnc2_dispersion_distance(
     0.0762546
     """
     convention = Convention.preset(convention)
-    return class_mean_directions(statistics, convention).distance.population_variance
-
-
-def class_mean_directions(
-    statistics: AnyStatistics, convention: Convention, power: float = 1.0
-) -> DirectionSummaries:
-    """Return the sums over pairs of directions of class means, from one sweep."""
-    means = centered_means(statistics, convention)
-    centers = statistics.centers
-    return centers.once(
-        ("directions", convention.center, float(power)),
-        lambda: summarize_directions(means, centers.mean_rounding(), power),
-    )
-
-
-def head_directions(head: LinearHead) -> DirectionSummaries:
-    """Return the sums over pairs of directions of the head's rows, from one sweep."""
-    return head.once("directions", lambda: summarize_directions(head.weights))
+    return directions_of(statistics, convention).distance.population_variance

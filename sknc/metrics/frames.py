@@ -1,30 +1,52 @@
-"""NC2 beyond the headline: the class means as a frame."""
+"""NC2 beyond the headline: class means, or rows of the head, as a frame."""
 
-from dataclasses import replace
+import math
 
+from sknc._array import Array, device_of, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    MEANS_COINCIDE,
+    NO_DIRECTION,
+    ZERO_WEIGHTS,
+    Condition,
+    no_simplex,
+)
+from sknc.metrics._define import metric, of_head
 from sknc.metrics._frames import (
-    above,
-    coherence,
-    cosgram,
-    etf_floor,
-    log_equinorm,
-    min_angle,
-    orthoframe,
-    tightness,
-    welch,
+    directions_of,
+    pairs_of,
+    shape_of,
+    singular_values_of,
+    uncentered_vectors_of,
+    vectors_of,
 )
-from sknc.metrics._geometry import (
-    centered_means,
-    check_two_classes,
-    spectrum,
+from sknc.metrics._pairs import PairSummaries
+from sknc.metrics._rows import unit_product
+from sknc.metrics.simplex import distance_from_simplex
+
+# Above this cosine the arc cosine has lost too many digits.
+_CLOSE_COSINE = 0.999
+
+_MEANS_ARE_ZERO = Condition(
+    "all class means are zero",
+    lambda case: not uncentered_vectors_of(case.statistics).any(),
+    for_head=ZERO_WEIGHTS,
 )
-from sknc.metrics.dispersion import class_mean_directions
-from sknc.metrics.simplex import nc2_etf
-from sknc.metrics.variability import class_mean_pairs
+_NO_BOUND = Condition(
+    "there are no more classes than features, and so no bound",
+    lambda case: case.statistics.n_classes <= case.statistics.n_features,
+)
 
 
+@metric(
+    "NC2",
+    sources=(by.after(by.PAPYAN),),
+    interval="[0, 1 + 1/(K-1)]",
+    undefined=NO_DIRECTION,
+    caveats=(no_simplex,),
+)
 def nc2_equiangular_max(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -35,25 +57,6 @@ def nc2_equiangular_max(
         \max_{i<j} \left| c_{ij} + \tfrac{1}{K-1} \right|, \qquad
         c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1 + 1/(K-1)]; lower is more collapsed, 0 at collapse.
-        Above 0 whenever K > D + 1. NaN if a class mean is the global mean. Unchanged by
-        shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_equiangular : The mean of the same distances.
@@ -61,28 +64,29 @@ def nc2_equiangular_max(
     Notes
     -----
     The paper takes the mean over pairs; this is its worst pair.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
+    Above 0 whenever K > D + 1.
 
     Examples
     --------
     A square: the opposite corners have ``|-1 + 1/3|``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_equiangular_max
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_equiangular_max(ClassStatistics.from_samples(X, np.arange(4)))
     0.6666667
     """
-    pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return pairs.absolute_excess.greatest
+    return pairs_of(statistics, convention).absolute_excess.greatest
 
 
+nc2_equiangular_max_head = of_head(nc2_equiangular_max)
+
+
+@metric(
+    "NC2",
+    sources=(by.after(by.PAPYAN),),
+    interval="[0, 1 + 1/(K-1)]",
+    undefined=NO_DIRECTION,
+    caveats=(no_simplex,),
+)
 def nc2_equiangular_rms(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -91,25 +95,6 @@ def nc2_equiangular_rms(
 
     .. math::
         \sqrt{\operatorname{mean}_{i<j} \left( c_{ij} + \tfrac{1}{K-1} \right)^2}
-
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1 + 1/(K-1)]; lower is more collapsed, 0 at collapse.
-        Above 0 whenever K > D + 1. NaN if a class mean is the global mean. Unchanged by
-        shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
 
     See Also
     --------
@@ -120,28 +105,28 @@ def nc2_equiangular_rms(
     -----
     The paper takes the mean absolute distance. Some published code averages over all
     K^2 pairs, the diagonal of zeros included.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
+    Above 0 whenever K > D + 1.
 
     Examples
     --------
     A square: ``sqrt((2 (2/3)^2 + 4 (1/3)^2) / 6)``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_equiangular_rms
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_equiangular_rms(ClassStatistics.from_samples(X, np.arange(4)))
     0.4714045
     """
-    pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return pairs.excess.root_mean_square
+    return pairs_of(statistics, convention).excess.root_mean_square
 
 
+nc2_equiangular_rms_head = of_head(nc2_equiangular_rms)
+
+
+@metric(
+    "NC2",
+    sources=(by.after(by.WU),),
+    interval="[0, inf)",
+    undefined=NO_DIRECTION,
+)
 def nc2_log_equinorm(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -150,25 +135,6 @@ def nc2_log_equinorm(
 
     .. math::
         \operatorname{std}_k \log \lVert \bar\mu_k \rVert
-
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if a
-        class mean is the global mean. Unchanged by shifts, rotations and uniform
-        scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
 
     See Also
     --------
@@ -179,26 +145,33 @@ def nc2_log_equinorm(
     The standard deviation has divisor K - 1. To first order it is `nc2_equinorm`, but a
     class of tiny norm weighs as much as one of huge norm.
 
-    References
-    ----------
-    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
-
     Examples
     --------
     Centered means at distance 2, 1 and 1: ``log(2) / sqrt(3)``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_log_equinorm
     >>> X = np.array([[2.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
     >>> nc2_log_equinorm(ClassStatistics.from_samples(X, np.arange(3)))
     0.4001887
     """
-    means = centered_means(statistics, Convention.preset(convention))
-    return log_equinorm(means)
+    vectors = vectors_of(statistics, convention)
+    xp = namespace(vectors)
+    norms = xp.sqrt(row_squared_norms(vectors))
+    if not bool(xp.all(norms > 0)):
+        return math.nan
+    # Nearly equal norms have logarithms near zero, where these are most accurate.
+    return float(xp.std(xp.log(norms / xp.mean(norms)), correction=1))
 
 
+nc2_log_equinorm_head = of_head(nc2_log_equinorm)
+
+
+@metric(
+    "NC2",
+    sources=(by.after(by.PAPYAN),),
+    interval="[0, sqrt(K)]",
+    undefined=NO_DIRECTION,
+    caveats=(no_simplex,),
+)
 def nc2_cosgram(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -212,25 +185,6 @@ def nc2_cosgram(
 
     with the centered class means scaled to unit length as the rows of U.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(K)]; lower is more collapsed, 0 at collapse. Above 0
-        whenever K > D + 1. NaN if a class mean is the global mean. Unchanged by shifts,
-        rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf : The same with lengths: both matrices are divided by their norms.
@@ -239,28 +193,32 @@ def nc2_cosgram(
     -----
     Equal to ``nc2_equiangular_rms * (K - 1) / sqrt(K)``: no K x K matrix is formed. The
     paper states the property; the norm is a common way to measure it.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
+    Above 0 whenever K > D + 1.
 
     Examples
     --------
     A square: ``sqrt(2/9) * 3 / 2``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_cosgram
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_cosgram(ClassStatistics.from_samples(X, np.arange(4)))
     0.7071068
     """
-    pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return cosgram(pairs, statistics.n_classes)
+    n_classes = shape_of(statistics)[0]
+    distance = pairs_of(statistics, convention).excess.root_mean_square
+    return distance * (n_classes - 1) / math.sqrt(n_classes)
 
 
+nc2_cosgram_head = of_head(nc2_cosgram)
+
+
+@metric(
+    "NC2",
+    lower_is_collapsed=None,
+    ideal=None,
+    sources=(by.after(by.ZHU),),
+    interval="[0, sqrt(2))",
+    convention="Makes no difference to this metric.",
+)
 def nc2_etf_floor(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -270,24 +228,6 @@ def nc2_etf_floor(
     .. math::
         \sqrt{2 - 2 \sqrt{D / (K-1)}} \quad \text{if } K > D + 1, \text{ else } 0
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Makes no difference to this metric.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)). Says nothing about collapse, only about K and D.
-        Never NaN.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf_excess : What is above the floor.
@@ -296,29 +236,29 @@ def nc2_etf_floor(
     -----
     A matrix of rank D has at most D equal eigenvalues where those of a simplex are K -
     1. The paper defines the distance; its least value follows.
-
-    References
-    ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
+    It says nothing about collapse, only about K and D.
 
     Examples
     --------
     Four classes in the plane: ``sqrt(2 - 2 sqrt(2/3))``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_etf_floor
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_etf_floor(ClassStatistics.from_samples(X, np.arange(4)))
     0.6058109
     """
     Convention.preset(convention)
-    check_two_classes(statistics)
-    return etf_floor(statistics.n_classes, statistics.n_features)
+    return _etf_floor(*shape_of(statistics))
 
 
+nc2_etf_floor_head = of_head(nc2_etf_floor)
+
+
+@metric(
+    "NC2",
+    sources=(by.after(by.ZHU),),
+    interval="[0, sqrt(2)]",
+    undefined=(MEANS_COINCIDE,),
+)
 def nc2_etf_excess(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -330,25 +270,6 @@ def nc2_etf_excess(
         - \frac{I - \mathbf{1}\mathbf{1}^\top/K}{\sqrt{K-1}} \right\rVert_F
         - \sqrt{2 - 2 \sqrt{\min(1, D / (K-1))}}
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)]; lower is more collapsed. 0 at collapse and, with
-        K > D + 1, where all directions have equal between-class variance. NaN if all
-        class means coincide. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf : The distance itself.
@@ -359,28 +280,33 @@ def nc2_etf_excess(
     With K > D + 1 the value 0 asks for equal variance in all directions only, not for
     equal norms or angles; see `nc2_welch` and `gnc2_margin` for these.
 
-    References
-    ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
-
     Examples
     --------
     Squared singular values 8 and 2: ``sqrt(2 - 2 sqrt(100/68/3))`` is 0.7744159, the
     floor is 0.6058109.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_etf_excess
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> nc2_etf_excess(ClassStatistics.from_samples(X, np.arange(4)))
     0.1686050
     """
-    value = nc2_etf(statistics, convention=convention)
-    return above(value, etf_floor(statistics.n_classes, statistics.n_features))
+    vectors = vectors_of(statistics, convention)
+    value = distance_from_simplex(vectors, vectors)
+    return _above(value, _etf_floor(*vectors.shape))
 
 
+nc2_etf_excess_head = of_head(nc2_etf_excess, interval="[0, 2]")
+
+
+@metric(
+    "NC2",
+    lower_is_collapsed=None,
+    ideal="0 without centering, sqrt(2-2sqrt((K-1)/K)) for a simplex about 0",
+    sources=(by.DANG, by.TIRER_BRUNA),
+    interval="[0, sqrt(2))",
+    undefined=(_MEANS_ARE_ZERO,),
+    unchanged_by="rotations and uniform scaling, but not by shifts",
+    convention="Makes no difference to this metric, which never centers.",
+)
 def nc2_orthoframe(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -391,57 +317,50 @@ def nc2_orthoframe(
         \left\lVert \frac{A}{\lVert A \rVert_F} - \frac{I}{\sqrt{K}} \right\rVert_F,
         \qquad A = M M^\top
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Makes no difference to this metric, which never centers.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)); 0 if the class means are orthogonal and of one
-        length, which is the collapse of networks without bias or with nonnegative
-        features, and is not that of a simplex: there, ``sqrt(2 - 2 sqrt((K-1)/K))``
-        about the origin. At least ``sqrt(2 - 2 sqrt(D/K))`` for K > D. NaN if all class
-        means are zero. Unchanged by rotations and uniform scaling, but not by shifts.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf : The distance from a simplex, of centered class means.
 
-    References
-    ----------
-    .. [1] T. Tirer, J. Bruna. "Extended unconstrained features model for exploring
-       deep neural collapse." ICML 2022. https://arxiv.org/abs/2202.08087
-    .. [2] H. Dang, T. Tran, S. Osher, H. Tran-The, N. Ho, T. Nguyen. "Neural
-       collapse in deep linear networks: from balanced to imbalanced data." ICML
-       2023. https://arxiv.org/abs/2301.00437
+    Notes
+    -----
+    It is 0 if the vectors are orthogonal and of one length, which is the collapse of
+    networks without bias or with nonnegative features. For K > D it is at least
+    ``sqrt(2 - 2 sqrt(D/K))``.
 
     Examples
     --------
     Orthogonal means of lengths 2 and 1: ``sqrt(2 - 10 / sqrt(34))``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_orthoframe
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0]])
     >>> nc2_orthoframe(ClassStatistics.from_samples(X, np.arange(2)))
     0.5338671
     """
     Convention.preset(convention)
-    check_two_classes(statistics)
-    centers = statistics.centers
-    # Not kept: these means are no other metric's, and as large as the centered ones.
-    return orthoframe(centers.centered_means(0 * centers.counts))
+    vectors = uncentered_vectors_of(statistics)
+    xp = namespace(vectors)
+    n_classes, n_features = vectors.shape
+    # The K x K product is formed where the distance can be zero.
+    tall = n_classes > n_features
+    rows = vectors.T if tall else vectors
+    product = unit_product(rows, rows)
+    if tall:
+        share = float(xp.linalg.trace(product)) / math.sqrt(n_classes)
+        return math.sqrt(2 - 2 * min(share, 1.0))  # in this order NaN passes
+    identity = xp.eye(n_classes, dtype=product.dtype, device=device_of(product))
+    return float(xp.linalg.matrix_norm(product - identity / math.sqrt(n_classes)))
 
 
+nc2_orthoframe_head = of_head(
+    nc2_orthoframe, unchanged_by="rotations and uniform scaling"
+)
+
+
+@metric(
+    "NC2",
+    sources=(by.after(by.BENEDETTO),),
+    interval="[0, sqrt(r - 1)]",
+    undefined=(MEANS_COINCIDE,),
+)
 def nc2_tightness(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -456,25 +375,6 @@ def nc2_tightness(
     with P the projector on the r leading principal directions of the class means and PR
     the participation ratio of the eigenvalues of :math:`\bar M^\top \bar M`.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(r - 1)]; lower is more collapsed, 0 at collapse, and
-        defined for any K and D. NaN if all class means coincide. Unchanged by shifts,
-        rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf : For K <= D + 1 and the default center, another measure of the same.
@@ -486,27 +386,39 @@ def nc2_tightness(
     convention does not center, directions beyond the first r add their squared shares
     to the norm.
 
-    References
-    ----------
-    .. [1] J. J. Benedetto, M. Fickus. "Finite normalized tight frames." Advances in
-       Computational Mathematics 18, 2003. https://doi.org/10.1023/A:1021323312367
-
     Examples
     --------
     Squared singular values 8 and 2 are 8/5 and 2/5 of their mean.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_tightness
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> nc2_tightness(ClassStatistics.from_samples(X, np.arange(4)))
     0.6
     """
-    convention = replace(Convention.preset(convention), between="uniform")
-    values = spectrum(statistics, convention).values
-    return tightness(values, statistics.n_classes, statistics.n_features)
+    n_classes, n_features = shape_of(statistics)
+    rank = min(n_classes - 1, n_features)
+    squares = singular_values_of(statistics, convention) ** 2
+    xp = namespace(squares)
+    total = float(xp.sum(squares))
+    if total == 0:
+        return math.nan
+    shares = squares * (rank / total)
+    inside, outside = shares[:rank] - 1, shares[rank:]
+    absent = rank - inside.shape[0]  # singular values that are zero
+    squared = float(xp.sum(inside**2)) + float(xp.sum(outside**2)) + absent
+    return math.sqrt(squared / rank)
 
 
+nc2_tightness_head = of_head(nc2_tightness, interval="[0, sqrt(r + 1)]")
+
+
+@metric(
+    "NC2",
+    ideal="1/(K-1)",
+    sources=(by.STROHMER,),
+    interval="[1/(K-1), 1]",
+    undefined=NO_DIRECTION,
+    convention='Its center. The lower bound is that of ``center="class"``.',
+)
 def nc2_coherence(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -516,50 +428,40 @@ def nc2_coherence(
     .. math::
         \max_{i<j} |c_{ij}|, \qquad c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center. The lower bound is that of ``center="class"``.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [1/(K-1), 1]; lower is more collapsed, 1/(K-1) at collapse,
-        the least value of means about their mean. NaN if a class mean is the global
-        mean. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_welch : The same above its least value, for K > D.
 
-    References
-    ----------
-    .. [1] T. Strohmer, R. W. Heath. "Grassmannian frames with applications to
-       coding and communication." Applied and Computational Harmonic Analysis 14,
-       2003. https://doi.org/10.1016/S1063-5203(03)00023-X
+    Notes
+    -----
+    1/(K-1) is the least value of vectors that sum to zero. Others may lie below, down
+    to 0 for orthogonal rows of a head.
 
     Examples
     --------
     A square has opposite corners.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_coherence
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_coherence(ClassStatistics.from_samples(X, np.arange(4)))
     1.0
     """
-    pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return coherence(pairs, statistics.n_classes)
+    pairs, n_classes = pairs_of(statistics, convention), shape_of(statistics)[0]
+    least = pairs.excess.least - 1 / (n_classes - 1)
+    greatest = _greatest_cosine(pairs, n_classes)
+    if math.isnan(greatest):
+        return math.nan
+    return min(1.0, max(abs(least), abs(greatest)))
 
 
+nc2_coherence_head = of_head(nc2_coherence, interval="[0, 1]")
+
+
+@metric(
+    "NC2",
+    sources=(by.after(by.WELCH), by.STROHMER),
+    interval="[0, 1)",
+    undefined=(_NO_BOUND, *NO_DIRECTION),
+)
 def nc2_welch(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -569,55 +471,43 @@ def nc2_welch(
     .. math::
         \max_{i<j} |c_{ij}| - \sqrt{\frac{K - D}{D (K - 1)}} \quad \text{for } K > D
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1); lower is more collapsed. 0 for a simplex of K = D + 1
-        classes and for other equiangular tight frames, which exist for few K and D and
-        never for K > D (D + 1) / 2. NaN for K <= D, where there is no bound, or if a
-        class mean is the global mean. Unchanged by shifts, rotations and uniform
-        scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_coherence : The greatest absolute cosine.
 
-    References
-    ----------
-    .. [1] L. R. Welch. "Lower bounds on the maximum cross correlation of signals."
-       IEEE Transactions on Information Theory 20 (3), 1974.
-       https://doi.org/10.1109/TIT.1974.1055219
-    .. [2] T. Strohmer, R. W. Heath. "Grassmannian frames with applications to
-       coding and communication." Applied and Computational Harmonic Analysis 14,
-       2003. https://doi.org/10.1016/S1063-5203(03)00023-X
+    Notes
+    -----
+    It is 0 for a simplex of K = D + 1 classes and for other equiangular tight frames,
+    which exist for few K and D and never for K > D (D + 1) / 2.
 
     Examples
     --------
     A square: ``1 - sqrt(1/3)``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_welch
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_welch(ClassStatistics.from_samples(X, np.arange(4)))
     0.4226497
     """
-    pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return welch(pairs, statistics.n_classes, statistics.n_features)
+    n_classes, n_features = shape_of(statistics)
+    if n_classes <= n_features:
+        return math.nan
+    share = (n_classes - n_features) / (n_features * (n_classes - 1))
+    coherence = nc2_coherence(statistics, convention=convention)
+    return _above(coherence, math.sqrt(share))
 
 
+nc2_welch_head = of_head(nc2_welch)
+
+
+@metric(
+    "NC2",
+    lower_is_collapsed=False,
+    ideal="arccos(-1/(K-1))",
+    sources=(by.LIU,),
+    interval="[0, arccos(-1/(K-1))]",
+    unit="Radians",
+    undefined=NO_DIRECTION,
+)
 def nc2_min_angle(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -627,50 +517,54 @@ def nc2_min_angle(
     .. math::
         \arccos \max_{i<j} c_{ij}, \qquad c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Radians, in [0, arccos(-1/(K-1))]; higher is more collapsed, arccos(-1/(K-1)) at
-        collapse. NaN if a class mean is the global mean. Unchanged by shifts, rotations
-        and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     Small angles are taken from the distance between the two directions, of which the
     arc cosine would lose half the digits.
 
-    References
-    ----------
-    .. [1] W. Liu, L. Yu, A. Weller, B. Schölkopf. "Generalizing and decoupling
-       neural collapse via hyperspherical uniformity gap." ICLR 2023.
-       https://arxiv.org/abs/2303.06484
-
     Examples
     --------
     A square: neighbors are at right angles.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_min_angle
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_min_angle(ClassStatistics.from_samples(X, np.arange(4)))
     1.5707963
     """
-    convention = Convention.preset(convention)
-    return min_angle(
-        centered_means(statistics, convention),
-        class_mean_pairs(statistics, convention),
-        lambda: class_mean_directions(statistics, convention),
-    )
+    n_classes = shape_of(statistics)[0]
+    cosine = _greatest_cosine(pairs_of(statistics, convention), n_classes)
+    if math.isnan(cosine):
+        return math.nan
+    if n_classes == 2:
+        return _angle_of_two(vectors_of(statistics, convention))
+    if cosine > _CLOSE_COSINE:
+        distances = directions_of(statistics, convention).distance
+        return 2 * math.asin(distances.least / 2)
+    return math.acos(cosine)
+
+
+nc2_min_angle_head = of_head(nc2_min_angle)
+
+
+def _etf_floor(n_classes: int, n_features: int) -> float:
+    """Return the least distance from a simplex of K vectors in D dimensions."""
+    missing = max(0, n_classes - 1 - n_features) / (n_classes - 1)
+    # sqrt(2 - 2 sqrt(1 - missing)), without the cancellation.
+    return math.sqrt(2 * missing / (1 + math.sqrt(1 - missing)))
+
+
+def _above(value: float, bound: float) -> float:
+    """Return how far a value is above a bound that only rounding can cross."""
+    return value if math.isnan(value) else max(0.0, value - bound)
+
+
+def _greatest_cosine(pairs: PairSummaries, n_classes: int) -> float:
+    return pairs.excess.greatest - 1 / (n_classes - 1)
+
+
+def _angle_of_two(vectors: Array) -> float:
+    """Return the angle of two rows, opposite ones to full precision too."""
+    xp = namespace(vectors)
+    unit = vectors / xp.linalg.vector_norm(vectors, axis=1)[:, None]
+    apart = float(xp.linalg.vector_norm(unit[0, :] - unit[1, :]))
+    along = float(xp.linalg.vector_norm(unit[0, :] + unit[1, :]))
+    return 2 * math.atan2(apart, along)

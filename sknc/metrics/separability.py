@@ -9,8 +9,9 @@ from sknc import _array
 from sknc._array import namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics._frames import pairs_of
 from sknc.metrics._geometry import centered_means, check_two_classes
-from sknc.metrics.variability import cdnv_blocks, class_mean_pairs, nc1_pinv
+from sknc.metrics.variability import cdnv_blocks, nc1_pinv
 
 _COLLECTED = 1 << 24  # pairs whose values are sorted at once, 128 MiB
 
@@ -236,7 +237,7 @@ def nc1_cdnv_max(
     >>> nc1_cdnv_max(ClassStatistics.from_samples(X, y))
     0.25
     """
-    summary = class_mean_pairs(statistics, Convention.preset(convention)).cdnv
+    summary = pairs_of(statistics, convention).cdnv
     return summary.greatest if summary.count else math.nan
 
 

@@ -10,14 +10,35 @@ from sknc._array import (
     row_squared_norms,
 )
 from sknc.convention import Convention
-from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
-from sknc.metrics._geometry import centered_means
-from sknc.metrics._pairs import PairSummaries, summarize_pairs
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    MEANS_COINCIDE,
+    NO_DIRECTION,
+    Condition,
+    least_distance_from_simplex,
+    no_simplex,
+)
+from sknc.metrics._define import metric, of_head
+from sknc.metrics._frames import pairs_of, vectors_of
 from sknc.metrics._rows import relative_spread, unit_product
-from sknc.metrics.variability import class_mean_pairs
+
+_ONE_PAIR = Condition(
+    "there are only two classes",
+    lambda case: (
+        case.statistics.n_classes == 2
+        and "two classes have one pair, whose spread has no meaning"
+    ),
+)
 
 
+@metric(
+    "NC2",
+    headline=True,
+    sources=(by.PAPYAN,),
+    interval="[0, sqrt(K)]",
+    undefined=(MEANS_COINCIDE,),
+)
 def nc2_equinorm(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -28,49 +49,33 @@ def nc2_equinorm(
         \operatorname{std}_k \lVert \bar\mu_k \rVert
         / \operatorname{mean}_k \lVert \bar\mu_k \rVert
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(K)]; lower is more collapsed, 0 at collapse. NaN
-        if all class means coincide. Unchanged by shifts, rotations and uniform
-        scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     The standard deviation has divisor K - 1.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
 
     Examples
     --------
     Centered means at distance 2, 1 and 1: mean 4/3, standard deviation 1/sqrt(3).
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_equinorm
     >>> X = np.array([[2.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
-    >>> nc2_equinorm(ClassStatistics.from_samples(X, np.array([0, 1, 2])))
+    >>> nc2_equinorm(ClassStatistics.from_samples(X, np.arange(3)))
     0.4330127
     """
-    return _equinorm(centered_means(statistics, Convention.preset(convention)))
+    vectors = vectors_of(statistics, convention)
+    return relative_spread(namespace(vectors).sqrt(row_squared_norms(vectors)))
 
 
+nc2_equinorm_head = of_head(nc2_equinorm)
+
+
+@metric(
+    "NC2",
+    headline=True,
+    sources=(by.PAPYAN,),
+    interval="[0, 1.5]",
+    undefined=(_ONE_PAIR, *NO_DIRECTION),
+    caveats=(no_simplex,),
+)
 def nc2_cos_std(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -81,49 +86,33 @@ def nc2_cos_std(
         \operatorname{std}_{i<j} c_{ij}, \qquad
         c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1.5]; lower is more collapsed, 0 at collapse. NaN for
-        two classes, which have one pair, or if a class mean is the global mean.
-        Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     The standard deviation has divisor "number of pairs" - 1.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
 
     Examples
     --------
     A square: two cosines of -1 and four of 0.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_cos_std
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_cos_std(ClassStatistics.from_samples(X, np.arange(4)))  # sqrt(4/15)
     0.5163978
     """
-    return _cos_std(class_mean_pairs(statistics, Convention.preset(convention)))
+    cosines = pairs_of(statistics, convention).excess
+    return cosines.std if cosines.count > 1 else math.nan
 
 
+nc2_cos_std_head = of_head(nc2_cos_std)
+
+
+@metric(
+    "NC2",
+    headline=True,
+    sources=(by.PAPYAN,),
+    interval="[0, 1 + 1/(K-1)]",
+    undefined=NO_DIRECTION,
+    caveats=(no_simplex,),
+)
 def nc2_equiangular(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -133,46 +122,32 @@ def nc2_equiangular(
     .. math::
         \operatorname{mean}_{i<j} \left| c_{ij} + \tfrac{1}{K-1} \right|
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1 + 1/(K-1)]; lower is more collapsed, 0 at collapse.
-        Above 0 whenever K > D + 1. NaN if a class mean is the global mean.
-        Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
+    Notes
+    -----
+    Above 0 whenever K > D + 1.
 
     Examples
     --------
     A square: (2 |-1 + 1/3| + 4 |0 + 1/3|) / 6.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_equiangular
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_equiangular(ClassStatistics.from_samples(X, np.arange(4)))
     0.4444444
     """
-    pairs = class_mean_pairs(statistics, Convention.preset(convention))
-    return pairs.absolute_excess.mean
+    return pairs_of(statistics, convention).absolute_excess.mean
 
 
+nc2_equiangular_head = of_head(nc2_equiangular)
+
+
+@metric(
+    "NC2",
+    headline=True,
+    sources=(by.KOTHAPALLI, by.ZHU),
+    interval="[0, sqrt(2)]",
+    undefined=(MEANS_COINCIDE,),
+    caveats=(least_distance_from_simplex,),
+)
 def nc2_etf(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -183,192 +158,25 @@ def nc2_etf(
         \left\lVert \frac{\bar M \bar M^\top}{\lVert \bar M \bar M^\top \rVert_F}
         - \frac{I - \mathbf{1}\mathbf{1}^\top/K}{\sqrt{K-1}} \right\rVert_F
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)]; lower is more collapsed, 0 at collapse. For
-        K > D + 1 no simplex exists and the least value is
-        ``sqrt(2 - 2 sqrt(D / (K - 1)))``. NaN if all class means coincide.
-        Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] V. Kothapalli. "Neural collapse: a review on modelling principles and
-       generalization." TMLR 2023. https://arxiv.org/abs/2206.04041
-    .. [2] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375 (of the head).
+    Notes
+    -----
+    For K > D + 1 no simplex exists and the least value is
+    ``sqrt(2 - 2 sqrt(D / (K - 1)))``. The distance of a head was used first [2]_.
 
     Examples
     --------
     A square has a spectrum of two equal values where a simplex of four has three:
     ``sqrt(2 - 2 sqrt(2/3))``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc2_etf
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_etf(ClassStatistics.from_samples(X, np.arange(4)))
     0.6058109
     """
-    means = centered_means(statistics, Convention.preset(convention))
-    return distance_from_simplex(means, means)
+    vectors = vectors_of(statistics, convention)
+    return distance_from_simplex(vectors, vectors)
 
 
-def nc2_equinorm_head(head: LinearHead) -> float:
-    """
-    Coefficient of variation of the norms of the rows of the head.
-
-    The formula of `nc2_equinorm` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(K)]; lower is more collapsed, 0 at collapse.
-        Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc2_equinorm_head
-    >>> nc2_equinorm_head(LinearHead(np.array([[2.0], [-1.0], [-1.0]]), None))
-    0.4330127
-    """
-    return _equinorm(head.weights)
-
-
-def nc2_cos_std_head(head: LinearHead) -> float:
-    """
-    Spread of the cosines between rows of the head.
-
-    The formula of `nc2_cos_std` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1.5]; lower is more collapsed, 0 at collapse. NaN for
-        two classes, or if a row is zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc2_cos_std_head
-    >>> square = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_cos_std_head(LinearHead(square, None))
-    0.5163978
-    """
-    return _cos_std(head_pairs(head))
-
-
-def nc2_equiangular_head(head: LinearHead) -> float:
-    """
-    Mean distance of the cosines between rows of the head from those of a simplex.
-
-    The formula of `nc2_equiangular` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1 + 1/(K-1)]; lower is more collapsed, 0 at collapse.
-        NaN if a row is zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc2_equiangular_head
-    >>> square = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_equiangular_head(LinearHead(square, None))
-    0.4444444
-    """
-    return head_pairs(head).absolute_excess.mean
-
-
-def nc2_etf_head(head: LinearHead) -> float:
-    """
-    Distance of the Gram matrix of the head from that of a simplex.
-
-    The formula of `nc2_etf` on the rows of W, uncentered.
-
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 2]; lower is more collapsed, 0 at collapse. NaN if all
-        weights are zero. Unchanged by rotations and uniform scaling.
-
-    References
-    ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc2_etf_head
-    >>> square = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_etf_head(LinearHead(square, None))
-    0.6058109
-    """
-    return distance_from_simplex(head.weights, head.weights)
-
-
-def head_pairs(head: LinearHead) -> PairSummaries:
-    """Return the sums over pairs of rows of the head, from one sweep."""
-    return head.once("pairs", lambda: summarize_pairs(head.weights))
+nc2_etf_head = of_head(nc2_etf, sources=(by.ZHU,), interval="[0, 2]")
 
 
 def distance_from_simplex(left: Array, right: Array) -> float:
@@ -406,12 +214,3 @@ def distance_from_simplex(left: Array, right: Array) -> float:
     inner = float(xp.sum(row_products(left, right)) - ones / n_classes) / root
     inner = inner / math.sqrt(norms[0]) / math.sqrt(norms[1])
     return math.sqrt(max(2 - 2 * inner / math.sqrt(squared), 0.0))
-
-
-def _equinorm(vectors: Array) -> float:
-    xp = namespace(vectors)
-    return relative_spread(xp.sqrt(row_squared_norms(vectors)))
-
-
-def _cos_std(pairs: PairSummaries) -> float:
-    return pairs.excess.std if pairs.excess.count > 1 else math.nan

@@ -10,6 +10,7 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics._frames import pairs_of
 from sknc.metrics._geometry import (
     between_trace,
     centered_means,
@@ -22,9 +23,7 @@ from sknc.metrics._geometry import (
 )
 from sknc.metrics._pairs import (
     PairBlock,
-    PairSummaries,
     normalized_variances,
-    summarize_pairs,
 )
 
 
@@ -267,7 +266,7 @@ def nc1_cdnv(
     convention = Convention.preset(convention)
     if power != 1 or weights != "uniform":
         return _weighted_cdnv(statistics, convention, power, weights)
-    summary = class_mean_pairs(statistics, convention).cdnv
+    summary = pairs_of(statistics, convention).cdnv
     return summary.mean if summary.count else math.nan
 
 
@@ -303,26 +302,6 @@ def cdnv_blocks(
         centers.mean_rounding(),
         mean_noise(centers) if convention.bias_correction else None,
     )
-
-
-def class_mean_pairs(
-    statistics: AnyStatistics, convention: Convention
-) -> PairSummaries:
-    """Return the sums over pairs of class means, from one sweep."""
-    check_two_classes(statistics)
-
-    def sweep() -> PairSummaries:
-        centers = statistics.centers
-        return summarize_pairs(
-            centered_means(statistics, convention),
-            unbiased_variances(statistics, convention),
-            centers.mean_rounding(),
-            mean_noise(centers) if convention.bias_correction else None,
-            statistics.counts == 0,
-        )
-
-    key = ("pairs", convention.center, convention.bias_correction)
-    return statistics.once(key, sweep)
 
 
 def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:

@@ -15,7 +15,7 @@ from toys import SQUARE, plus_minus_pairs, simplex, toy
 
 from sknc import ClassStatistics, Convention
 from sknc.head import LinearHead
-from sknc.metrics import _pairs, dispersion, margin
+from sknc.metrics import _frames, _pairs, dispersion, margin
 
 FUNCTIONS = {
     name: getattr(dispersion, name)
@@ -231,13 +231,13 @@ def test_one_class_is_refused(key):
 
 def test_one_sweep_gives_all_of_them(monkeypatch):
     calls = []
-    sweep = dispersion.summarize_directions
+    sweep = _frames.summarize_directions
 
     def counted(*args):
         calls.append(args)
         return sweep(*args)
 
-    monkeypatch.setattr(dispersion, "summarize_directions", counted)
+    monkeypatch.setattr(_frames, "summarize_directions", counted)
     statistics = of_means(random_rows(9, 4))
     for function in FUNCTIONS.values():
         function(statistics)
@@ -273,10 +273,10 @@ def test_memory_does_not_grow_with_the_square_of_classes():
 def test_head_directions_are_those_of_its_rows():
     rows = random_rows(7, 3)
     head = LinearHead(rows, None)
-    got = dispersion.head_directions(head)
+    got = _frames.directions_of(head, "default")
     want = reference(rows)["gnc2_energy_log"]
     assert got.log_energy.mean == pytest.approx(want, rel=1e-10)
-    assert dispersion.head_directions(head) is got
+    assert _frames.directions_of(head, "default") is got
 
 
 # The margin ----------------------------------------------------------------------

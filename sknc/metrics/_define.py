@@ -1,0 +1,97 @@
+"""The decorator that makes a function a metric: its row, and its whole docstring."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sknc.head import LinearHead
+from sknc.metrics._docstrings import complete_docstring, docstring_for_head
+from sknc.metrics._metric import Input, Metric
+
+F = TypeVar("F", bound=Callable[..., float])
+
+# What has been defined so far, by key.
+ROWS: dict[str, Metric] = {}
+
+
+def metric(
+    group: str, *, needs: Sequence[Input] = (), **fields: Any
+) -> Callable[[F], F]:
+    """
+    Make a function a metric.
+
+    It is entered in the table under its name. Its docstring is completed with the
+    parameters that all metrics share, and with all that the row says: range, direction,
+    when the value is undefined, what leaves it unchanged, sources. The function itself
+    stays as it is.
+
+    Parameters
+    ----------
+    group : str
+        Property it measures.
+    needs : sequence of str
+        Inputs that have to exist beside the arguments of the function.
+    **fields : object
+        Other fields of `Metric`.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+
+    def define(function: F) -> F:
+        arguments = _arguments(function)
+        _enter(Metric(function, group, (*arguments, *needs), **fields))
+        return function
+
+    return define
+
+
+def of_head(
+    function: Callable[..., float], **fields: Any
+) -> Callable[[LinearHead], float]:
+    """
+    Make a metric of class means one of the rows of the head too.
+
+    Parameters
+    ----------
+    function : callable
+        A metric that takes a head in place of statistics.
+    **fields : object
+        Fields of `Metric` that differ.
+
+    Returns
+    -------
+    callable
+        The metric of a head, named ``<key>_head``.
+    """
+
+    def of_rows(head: LinearHead) -> float:
+        return function(head)
+
+    row = ROWS[function.__name__]
+    of_rows.__name__ = of_rows.__qualname__ = f"{row.key}_head"
+    of_rows.__module__ = function.__module__
+    of_rows.__doc__ = docstring_for_head(row)
+    fields = {
+        "undefined": tuple(item.for_head or item for item in row.undefined),
+        "unchanged_by": row.unchanged_by.removeprefix("shifts, "),
+        "raises": "",
+        **fields,
+    }
+    _enter(replace(row, function=of_rows, needs=("head",), **fields))
+    return of_rows
+
+
+def _arguments(function: Callable[..., float]) -> list[Input]:
+    """Return the inputs that a function takes, by its positional parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    names: list[Any] = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    return ["ood_features" if name == "X" else name for name in names]
+
+
+def _enter(row: Metric) -> None:
+    row.function.__doc__ = complete_docstring(row)
+    ROWS[row.key] = row

@@ -1,0 +1,182 @@
+"""Docstrings of metrics: what all of them say alike, filled in from their rows."""
+
+import inspect
+import re
+import textwrap
+
+from sknc.metrics._metric import Metric
+
+_SECTIONS = (
+    "Parameters",
+    "Returns",
+    "Raises",
+    "See Also",
+    "Notes",
+    "References",
+    "Examples",
+)
+_HEADING = re.compile(rf"^({'|'.join(_SECTIONS)})\n-+\n", re.MULTILINE)
+_STATISTICS = "statistics : ClassStatistics or HeldOutStatistics"
+_PARAMETERS = {
+    "head": "head : LinearHead\n    Weights of shape (K, D), one row a class.",
+    "decisions": "decisions : Decisions\n    Counts of decisions.",
+    "measures": "measures : SampleMeasures\n    Numbers of each sample.",
+    "ood_mean": "ood_mean : array of shape (D,)\n"
+    "    Mean of the features of samples that belong to no class.",
+    "X": "X : array of shape (B, D)\n    Features to score, in any array library.",
+    "weight_decay": "weight_decay : float, default=0.0\n"
+    "    The factor :math:`\\lambda`.",
+}
+# Why a function may have nothing to compute from; a report skips the metric then.
+_WITHOUT = {
+    "scatter": "the scatter was not kept",
+    "within": "the scatter was not kept",
+    "bias": "the head has no bias",
+    "head_decisions": "there is no head",
+}
+_DIRECTIONS = {True: "lower is more collapsed", False: "higher is more collapsed"}
+_IMPORTS = {
+    "np": "import numpy as np",
+    "ClassStatistics": "from sknc import ClassStatistics",
+    "LinearHead": "from sknc import LinearHead",
+    "NeuralCollapseAnalyzer": "from sknc import NeuralCollapseAnalyzer",
+    "Decisions": "from sknc.decisions import Decisions",
+}
+_CLASS_MEANS = re.compile(r"(un)?(centered )?class means")
+# How examples make statistics, which a head replaces.
+_FROM_SAMPLES = re.compile(r"ClassStatistics\.from_samples\((\w+), np\.arange\(\d+\)\)")
+
+
+def complete_docstring(metric: Metric) -> str:
+    """
+    Return the docstring of a metric with all its sections.
+
+    Parameters
+    ----------
+    metric : Metric
+        Its function's docstring has the summary, the formula, an example, and perhaps
+        notes and parameters of its own.
+
+    Returns
+    -------
+    str
+        The docstring.
+    """
+    head, *rest = _HEADING.split(inspect.getdoc(metric.function) or "")
+    written = dict(zip(rest[::2], map(str.rstrip, rest[1::2]), strict=True))
+    sections = {
+        "Parameters": _parameters(metric, written.get("Parameters", "")),
+        "Returns": f"float\n{_filled(_returns(metric))}",
+        "Raises": metric.raises and f"ValueError\n{_filled(metric.raises)}",
+        "See Also": written.get("See Also", ""),
+        "Notes": written.get("Notes", ""),
+        "References": _references(metric),
+        "Examples": _example(metric, written["Examples"]),
+    }
+    parts = [
+        f"{name}\n{'-' * len(name)}\n{text}" for name, text in sections.items() if text
+    ]
+    return "\n" + "\n\n".join([head.strip(), *parts]) + "\n"
+
+
+def docstring_for_head(metric: Metric) -> str:
+    """
+    Return what to complete for a metric of the head that has one of class means.
+
+    Parameters
+    ----------
+    metric : Metric
+        That of the class means.
+
+    Returns
+    -------
+    str
+        Summary and example, in terms of the rows of the head.
+    """
+    summary = re.sub(
+        r"(un)?(centered )?class means", "rows of the head", metric.summary
+    )
+    summary = re.sub(r"``(\w+)``", r"``\1_head``", summary)
+    written = _HEADING.split(inspect.getdoc(metric.function) or "")[-1]
+    commands = written[written.index(">>> ") :].splitlines()
+    example = "\n".join(line for line in commands if " import " not in line)
+    example = _FROM_SAMPLES.sub(r"LinearHead(\1, None)", example)
+    example = example.replace(f"{metric.key}(", f"{metric.key}_head(")
+    return (
+        f"{summary}\n\nThe formula of `{metric.key}` on the rows of W, uncentered.\n\n"
+        f"Examples\n--------\n{example}\n"
+    )
+
+
+def _filled(text: str, indent: str = "    ") -> str:
+    return textwrap.fill(
+        text,
+        84,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _parameters(metric: Metric, written: str) -> str:
+    own = {
+        entry.partition(" :")[0]: entry.rstrip()
+        for entry in re.split(r"^(?=\S)", written, flags=re.MULTILINE)
+        if entry
+    }
+    scatter = {"scatter", "within"}.isdisjoint(metric.needs)
+    shared = _PARAMETERS | {
+        "statistics": f"{_STATISTICS}\n    Statistics of K classes of D features"
+        f"{'.' if scatter else ', with their scatter.'}",
+        "convention": 'convention : str or Convention, default="default"\n'
+        + _filled(metric.convention),
+    }
+    return "\n".join(own.get(name) or shared[name] for name in metric.parameters)
+
+
+def _returns(metric: Metric) -> str:
+    sentences = [_meaning(metric)]
+    reasons = [item.words for item in metric.undefined]
+    reasons += [_WITHOUT[need] for need in metric.needs if need in _WITHOUT]
+    if reasons:
+        sentences.append(f"NaN if {', or if '.join(dict.fromkeys(reasons))}")
+    if metric.infinite:
+        sentences.append(f"Infinite if {metric.infinite}")
+    if metric.unchanged_by:
+        sentences.append(f"Unchanged by {metric.unchanged_by}")
+    return " ".join(f"{sentence}." for sentence in sentences)
+
+
+def _meaning(metric: Metric) -> str:
+    """Return the range, which way is collapsed, and the value at collapse."""
+    text, ideal = f"{metric.unit}, in {metric.interval}", metric.ideal
+    if metric.lower_is_collapsed is not None:
+        text += f"; {_DIRECTIONS[metric.lower_is_collapsed]}"
+    if isinstance(ideal, float):
+        ideal = f"{ideal:g}"
+    if ideal is None:
+        return text
+    if " " in ideal:
+        return f"{text}. At collapse: {ideal}"
+    return (
+        f"{text}{';' if metric.lower_is_collapsed is None else ','} {ideal} at collapse"
+    )
+
+
+def _references(metric: Metric) -> str:
+    return "\n".join(
+        _filled(f".. [{number}] {source.reference}", "   ").strip()
+        for number, source in enumerate(metric.sources, 1)
+    )
+
+
+def _example(metric: Metric, written: str) -> str:
+    used = [
+        line for name, line in _IMPORTS.items() if re.search(rf"\b{name}\b", written)
+    ]
+    used = [line for line in used if line not in written]
+    if "NeuralCollapseAnalyzer" not in written:
+        used.append(f"from sknc.metrics import {metric.key}")
+    imports = "".join(f">>> {line}\n" for line in used)
+    return re.sub(r"^(?=>>> )", imports, written, count=1, flags=re.MULTILINE)
