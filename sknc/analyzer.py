@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from copy import deepcopy
 from functools import partial
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +19,7 @@ from sknc._heads import (
     n_unused_rows,
 )
 from sknc._labels import distinct_labels
+from sknc._parameters import check_flag, check_integer
 from sknc._reporting import (
     Errors,
     Inputs,
@@ -160,14 +160,13 @@ class NeuralCollapseAnalyzer(
         return int(self.n_jackknife)
 
     def _check_parameters(self) -> None:
-        if not isinstance(self.n_jackknife, Integral) or not (
-            self.n_jackknife == 0 or self.n_jackknife >= 2
-        ):
-            msg = (
-                "n_jackknife must be 0 or a number of groups of at least 2, got "
-                f"{self.n_jackknife!r}."
-            )
-            raise ValueError(msg)
+        check_flag("covariance", self.covariance)
+        check_integer(
+            "n_jackknife",
+            self.n_jackknife,
+            "0 or a number of groups of at least 2",
+            lambda n: n == 0 or n > 1,
+        )
         Convention.preset(self.convention)
         select(self.metrics)
         if self.head is not None:
@@ -203,6 +202,7 @@ class NeuralCollapseAnalyzer(
             If fewer than two classes have samples, or the head does not fit.
         """
         statistics = self.statistics_
+        self._check_parameters()  # they may have been set after fit
         seen = statistics.observed_only()
         convention = Convention.preset(self.convention)
         with _array.plain_arithmetic(statistics.moments.sums):
@@ -290,6 +290,7 @@ class NeuralCollapseAnalyzer(
             If a batch is malformed, there is none, or the head does not fit.
         """
         statistics = self.statistics_
+        self._check_parameters()  # they may have been set after fit
         plain = partial(_array.plain_arithmetic, statistics.moments.sums)
         with plain():
             evaluations = self._evaluations(statistics)

@@ -17,6 +17,7 @@ from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator
 from sknc._heads import check_head, is_head
 from sknc._labels import ClassIndex
+from sknc._parameters import check_choice
 from sknc._validation import check_labels, check_weights
 from sknc.decisions import AffineRule, decide_all, head_rule, nearest_center_rule
 from sknc.statistics import ClassStatistics
@@ -128,9 +129,7 @@ class NearestClassCenter(
         return False
 
     def _check_parameters(self) -> None:
-        if self.metric not in ("euclidean", "cosine"):
-            msg = f'metric must be "euclidean" or "cosine", got {self.metric!r}.'
-            raise ValueError(msg)
+        check_choice("metric", self.metric, ("euclidean", "cosine"))
 
     @classmethod
     def from_statistics(
@@ -170,6 +169,7 @@ class NearestClassCenter(
     # Decisions --------------------------------------------------------------------
 
     def _rule(self) -> AffineRule:
+        self._check_parameters()  # they may have been set after fit
         seen = self.statistics_.observed_only()
         if self.metric == "euclidean":
             return seen.once("nearest_center_rule", lambda: nearest_center_rule(seen))

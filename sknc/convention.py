@@ -1,9 +1,14 @@
 """The choices on which papers differ, as one frozen value."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from sknc._array import Array, namespace
+from sknc._parameters import check_choice, check_flag, check_number, is_number, refuse
 
 
 @dataclass(frozen=True)
@@ -74,30 +79,23 @@ class Convention:
 
     def __post_init__(self) -> None:
         """Reject choices that do not exist."""
-        if not isinstance(self.minority, (int, float, str)):
-            object.__setattr__(self, "minority", tuple(self.minority))
-        elif isinstance(self.minority, str) or not 0 < self.minority < 1:
-            msg = (
-                "Convention's 'minority' must be a quantile between 0 and 1 or class "
-                f"labels, got {self.minority!r}."
-            )
-            raise ValueError(msg)
-        if not self.weight_decay >= 0:
-            msg = (
-                "Convention's 'weight_decay' must be a number of at least 0, got "
-                f"{self.weight_decay!r}."
-            )
-            raise ValueError(msg)
-        hints = get_type_hints(type(self))
+        options = get_type_hints(type(self))
         for item in fields(self):
-            hint, value = hints[item.name], getattr(self, item.name)
-            allowed = get_args(hint) if get_origin(hint) is Literal else ()
-            if allowed and value not in allowed:
-                msg = (
-                    f"Convention's {item.name!r} must be one of {list(allowed)}, "
-                    f"got {value!r}."
+            name, value = f"Convention's {item.name!r}", getattr(self, item.name)
+            hint = options[item.name]
+            if item.name == "minority":
+                value = _minority(name, value)
+            elif hint is bool:
+                value = check_flag(name, value)
+            elif hint is float:
+                value = check_number(
+                    name, value, "a number of at least 0", lambda x: 0 <= x < math.inf
                 )
-                raise ValueError(msg)
+            elif get_origin(hint) is Literal:
+                value = check_choice(name, value, get_args(hint))
+            elif not isinstance(value, str):
+                refuse(name, "a string", value)
+            object.__setattr__(self, item.name, value)
 
     @classmethod
     def preset(cls, name: "str | Convention") -> "Convention":
@@ -122,11 +120,8 @@ class Convention:
         if isinstance(name, cls):
             return name
         if not isinstance(name, str) or name not in PRESETS:
-            msg = (
-                f"convention must be a Convention or one of {sorted(PRESETS)}, "
-                f"got {name!r}."
-            )
-            raise ValueError(msg)
+            expected = f"a Convention or one of {sorted(PRESETS)}"
+            refuse("convention", expected, name)
         return PRESETS[name]
 
     def center_weights(self, counts: Array) -> Array:
@@ -178,6 +173,25 @@ class Convention:
             Weights.
         """
         return _weights(counts, by_count=self.within == "sample")
+
+
+def _minority(name: str, value: Any) -> float | tuple[Any, ...]:
+    """Return a quantile, or labels: Python's where there are such."""
+    expected = "a quantile between 0 and 1 or class labels"
+    if is_number(value):
+        return check_number(name, value, expected, lambda x: 0 < x < 1)
+    listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    labels = tuple(value) if listed else ()
+    if not labels or not all(map(_is_label, labels)):
+        refuse(name, expected, value)
+    # An item of a date would be another label.
+    plain = [isinstance(x, np.generic) and x.dtype.kind not in "mM" for x in labels]
+    return tuple(x.item() if p else x for x, p in zip(labels, plain, strict=True))
+
+
+def _is_label(value: Any) -> bool:
+    is_container = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
+    return value is not None and not is_container
 
 
 def _weights(counts: Array, *, by_count: bool) -> Array:

@@ -1,6 +1,6 @@
 """The one table of metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -111,6 +111,10 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
     ValueError
         If a key or group is not in the table.
     """
+    if isinstance(metrics, Iterator):
+        expected = 'metrics must be "default", "all", or a list of keys or groups'
+        msg = f"{expected}, got an iterator, which can be read once: pass list(...)."
+        raise ValueError(msg)
     several = isinstance(metrics, Iterable) and not isinstance(metrics, str)
     if not several and metrics == "default":
         return [metric for metric in TABLE.values() if metric.headline]

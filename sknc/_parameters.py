@@ -1,0 +1,65 @@
+"""Checks of single parameters: what was expected, what came, and what to do."""
+
+import reprlib
+from collections.abc import Callable, Collection
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+import numpy as np
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 80
+
+
+def shown(value: object) -> str:
+    """Return the `repr` of a value, shortened if it is long."""
+    return _repr.repr(value)
+
+
+def refuse(name: str, expected: str, value: object, remedy: str = "") -> NoReturn:
+    """Raise the error for a parameter of another kind or range."""
+    msg = f"{name} must be {expected}, got {shown(value)}. {remedy}".rstrip()
+    raise ValueError(msg)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a truth value of Python's or NumPy's as Python's."""
+    if not isinstance(value, (bool, np.bool_)):
+        refuse(name, "True or False", value)
+    return bool(value)
+
+
+def check_choice(name: str, value: Any, options: Collection[str]) -> str:
+    """Return one of several strings."""
+    if not isinstance(value, str) or value not in options:
+        *others, last = [f'"{option}"' for option in options]
+        refuse(name, f"{', '.join(others)} or {last}", value)
+    return str(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one real number, and no truth value."""
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
+def is_integer(value: Any) -> bool:
+    """Whether a value is one whole number, and no truth value."""
+    return isinstance(value, Integral) and is_number(value)
+
+
+def check_number(
+    name: str, value: Any, expected: str, accepts: Callable[[float], bool]
+) -> float:
+    """Return a number that `accepts` is true of, as Python's."""
+    if not is_number(value) or not accepts(value):
+        refuse(name, expected, value)
+    return float(value)
+
+
+def check_integer(
+    name: str, value: Any, expected: str, accepts: Callable[[int], bool]
+) -> int:
+    """Return a whole number that `accepts` is true of, as Python's."""
+    if not is_integer(value) or not accepts(value):
+        refuse(name, expected, value)
+    return int(value)

@@ -1,0 +1,112 @@
+"""Parameters are checked before anything is computed, and NumPy's scalars accepted."""
+
+import json
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sknc import Convention, NCReport, NearestClassCenter, NeuralCollapseAnalyzer
+
+X = np.array([[3.0, 0], [2, 1], [1, 3], [0, 2], [-2, -1], [-3, 1]])
+Y = np.array([0, 0, 1, 1, 2, 2])
+
+FIELDS = [
+    *[
+        (name, value, "True or False")
+        for name in ("divide_by_classes", "squared_duality", "bias_correction")
+        for value in ("False", "no", None, 2, 1, [], np.nan, np.array([True]))
+    ],
+    *[
+        ("center", value, '"class", "sample" or "none"')
+        for value in ("mean", None, ["class"], np.array(["class", "none"]))
+    ],
+    *[
+        ("weight_decay", value, "a number of at least 0")
+        for value in (-1.0, np.nan, np.inf, None, "a", [0.1], True, 1j)
+    ],
+    *[
+        ("minority", value, "a quantile between 0 and 1 or class labels")
+        for value in (0.0, 1, -1, np.nan, True, "a", None, [], (), len, [[0]], [None])
+    ],
+    ("name", 5, "a string"),
+]
+PARAMETERS = [
+    *[
+        ("covariance", value, "True or False")
+        for value in ("no", "full", None, np.nan, 1, object)
+    ],
+    *[
+        ("n_jackknife", value, "0 or a number of groups of at least 2")
+        for value in (1, -3, True, np.True_, 2.0, "5", None, Fraction(5))
+    ],
+    ("metrics", (key for key in ("NC1",)), '"default", "all", or a list of keys'),
+    ("metrics", iter(["NC1"]), '"default", "all", or a list of keys'),
+    ("convention", "papyan", "a Convention or one of ['default', 'frequency'"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), FIELDS)
+def test_convention_refuses(name, value, expected):
+    text = re.escape(f"Convention's {name!r} must be {expected}, got ")
+    with pytest.raises(ValueError, match=text):
+        Convention(**{name: value})
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), PARAMETERS, ids=repr)
+def test_analyzer_refuses_before_and_after_fit(name, value, expected):
+    text = re.escape(f"{name} must be {expected}")
+    with pytest.raises(ValueError, match=text):
+        NeuralCollapseAnalyzer(**{name: value}).fit(X, Y)
+    analyzer = NeuralCollapseAnalyzer().fit(X, Y).set_params(**{name: value})
+    for call in (analyzer.report, lambda: analyzer.score(X, Y)):
+        with pytest.raises(ValueError, match=text):
+            call()
+
+
+@pytest.mark.parametrize("metric", ["l1", None, 2, ["euclidean"], np.array(["cosine"])])
+def test_classifier_refuses(metric):
+    text = 'metric must be "euclidean" or "cosine", got '
+    with pytest.raises(ValueError, match=text):
+        NearestClassCenter(metric=metric).fit(X, Y)
+    model = NearestClassCenter().fit(X, Y).set_params(metric=metric)
+    for call in (model.predict, model.decision_function, model.transform):
+        with pytest.raises(ValueError, match=text):
+            call(X)
+
+
+def test_long_values_are_shortened():
+    with pytest.raises(ValueError, match="got 'aaa") as error:
+        Convention(center="a" * 10**6)
+    assert len(str(error.value)) < 300
+
+
+def test_scalars_of_numpy_are_those_of_python():
+    mine = Convention(
+        divide_by_classes=np.bool_(False),
+        bias_correction=np.True_,
+        weight_decay=np.float32(0.5),
+        minority=np.unique(Y)[:2],
+    )
+    plain = Convention(
+        divide_by_classes=False,
+        bias_correction=True,
+        weight_decay=0.5,
+        minority=(0, 1),
+    )
+    assert mine == plain
+    assert repr(mine) == repr(plain)
+    options = {"metrics": "all", "covariance": np.True_, "n_jackknife": np.int64(2)}
+    X2, Y2 = np.tile(X, (5, 1)), np.tile(Y, 5)
+    report = NeuralCollapseAnalyzer(convention=mine, **options).fit(X2, Y2).report()
+    text = report.to_json()
+    assert json.loads(text)["convention"]["minority"] == [0, 1]
+    assert NCReport.from_json(text).convention == plain
+
+
+def test_labels_of_a_minority_keep_their_kind():
+    days = np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]")
+    assert Convention(minority=days).minority == tuple(days)
+    assert Convention(minority=np.array(["a"])).minority == ("a",)
+    assert type(Convention(minority=np.float32(0.5)).minority) is float
