@@ -12,8 +12,8 @@ _repr.maxstring = _repr.maxother = 80
 
 
 def shown(value: object) -> str:
-    """Return the `repr` of a value, shortened if it is long."""
-    return _repr.repr(value)
+    """Return the `repr` of a value in one line, shortened if it is long."""
+    return " ".join(_repr.repr(value).split())
 
 
 def refuse(name: str, expected: str, value: object, remedy: str = "") -> NoReturn:

@@ -102,14 +102,26 @@ class Stream:
         """Return the accumulator, after checking that it lies beside the features."""
         held = self._accumulator
         if held is None:
+            return self._new_accumulator(features, n_classes)
+        check_same_place(features, held.like, "This batch")
+        return held
+
+    def _new_accumulator(self, features: Array, n_classes: int) -> Accumulator:
+        try:
             return Accumulator(
                 features,
                 n_classes,
                 covariance=self._covariance,
                 waiting_blocks=self._waiting_blocks,
             )
-        check_same_place(features, held.like, "This batch")
-        return held
+        except MemoryError as error:
+            width = int(features.shape[1])
+            msg = (
+                f"The scatter of {width} features takes {8e-9 * width**2:.0f} GB, "
+                "which are not there: expected fewer features, or covariance=False, "
+                "which does without it."
+            )
+            raise MemoryError(msg if self._covariance else str(error)) from error
 
     def statistics(self) -> ClassStatistics:
         """Return the statistics of all batches so far."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc._numeric import numeric_features, numeric_weights
 
 _HOST_FLOATS = [np.float64, np.float32, np.float16]
 
@@ -52,6 +53,8 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
     stay on their device, where the flag may have to be waited for. For NumPy arrays it
     is None: whoever goes through their numbers next is to look.
     """
+    if not _array.is_tensor(X):
+        X = numeric_features(X)
     if getattr(X, "ndim", 2) != 2:
         raise _not_rows(X, type(estimator).__name__)
     if _array.is_tensor(X):
@@ -263,7 +266,7 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
         return None
     xp = namespace(X)
     n_samples = X.shape[0]
-    weights = _array.move_like(sample_weight, X, xp.float64)
+    weights = _array.move_like(numeric_weights(sample_weight), X, xp.float64)
     if weights.ndim == 0:
         weights = (
             xp.zeros(n_samples, dtype=xp.float64, device=_array.device_of(X)) + weights

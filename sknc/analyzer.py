@@ -614,7 +614,7 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     >>> search.best_params_
     {'pca__n_components': 2}
     """
-    report = estimator.score(X, y)
+    report = estimator.score(X, y) if hasattr(estimator, "score") else None
     if not isinstance(report, NCReport):
         msg = (
             "nc_scorer expected a NeuralCollapseAnalyzer or a pipeline that ends in "

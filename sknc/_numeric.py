@@ -1,0 +1,116 @@
+"""What is no array of real numbers is refused before anybody could convert it."""
+
+import os
+from contextlib import suppress
+from typing import Any, NoReturn
+
+import array_api_compat
+import numpy as np
+
+from sknc._parameters import refuse
+
+# What has none of these is no array, and what is one of those has no rows.
+_ATTRIBUTES = ("__array__", "__dlpack__", "shape", "columns", "__len__")
+_NOT_ROWS = (type, dict, set, frozenset)
+_TIMES = (
+    "Convert them to numbers first, for example to days with (X - X.min()) / "
+    "np.timedelta64(1, 'D')."
+)
+_TEXT = "Convert them with X.astype(float) if they are numbers, or encode them."
+_COMPLEX = "Pass their parts side by side: np.hstack([X.real, X.imag])."
+_REMEDIES = {"c": _COMPLEX, "m": _TIMES, "M": _TIMES, "S": _TEXT, "U": _TEXT}
+
+
+def numeric_features(X: Any) -> Any:
+    """
+    Return features that may be real numbers; lists as an array, all else as it is.
+
+    Parameters
+    ----------
+    X : object
+        What came as features, but no tensor.
+
+    Returns
+    -------
+    object
+        An array, a data frame or the like. Objects in it are yet to be converted.
+    """
+    _check_is_array(X)
+    if isinstance(X, (list, tuple)):
+        X = np.asarray(X)
+    if np.ma.is_masked(X):
+        msg = (
+            "X must have a value everywhere, got masked values. Drop their rows: "
+            "X[~X.mask.any(axis=1)], with their labels."
+        )
+        raise ValueError(msg)
+    dtype = getattr(X, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in _REMEDIES:
+        _refuse_dtype(dtype, dtype.kind)
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        for column, dtype in zip(X.columns, X.dtypes, strict=True):
+            temporal = getattr(dtype, "is_temporal", bool)()  # of polars
+            if temporal or getattr(dtype, "kind", "") in ("m", "M"):
+                _refuse_dtype(f"{dtype} in column {column!r}", "M")
+    return X
+
+
+def _check_is_array(X: Any) -> None:
+    """Refuse what has no rows, with a hint for files."""
+    remedy = ""
+    if isinstance(X, (str, bytes, os.PathLike)):
+        remedy = "Load it first, for example with np.load(path, mmap_mode='r')."
+    elif isinstance(X, np.lib.npyio.NpzFile):
+        remedy = f"Pass one of its arrays, such as archive[{X.files[0]!r}]."
+    elif not isinstance(X, _NOT_ROWS) and any(hasattr(X, a) for a in _ATTRIBUTES):
+        return
+    refuse("X", "an array of shape (n_samples, n_features)", X, remedy)
+
+
+def _refuse_dtype(dtype: Any, kind: str) -> NoReturn:
+    what = "Complex data not supported: X" if kind == "c" else "X"
+    msg = f"{what} must be real numbers, got {dtype}. {_REMEDIES[kind]}"
+    raise ValueError(msg)
+
+
+def numeric_weights(sample_weight: Any) -> Any:
+    """
+    Return weights as they are, or as an array; or raise if they are no real numbers.
+
+    Parameters
+    ----------
+    sample_weight : object
+        What came as sample weights.
+
+    Returns
+    -------
+    array
+        Of any library, shape and real dtype.
+    """
+    is_other_array = array_api_compat.is_array_api_obj(
+        sample_weight
+    ) and not array_api_compat.is_numpy_array(sample_weight)
+    if is_other_array:
+        if "complex" in str(sample_weight.dtype):
+            _refuse_weights(sample_weight)
+        return sample_weight
+    values = np.asarray(sample_weight)
+    if values.dtype.kind == "O" and not any(
+        isinstance(value, (str, bytes)) for value in values.flat
+    ):
+        with suppress(TypeError, ValueError):
+            values = values.astype(np.float64)
+    if values.dtype.kind not in "biuf":
+        _refuse_weights(sample_weight)
+    return values
+
+
+def _refuse_weights(sample_weight: Any) -> NoReturn:
+    """Raise the error for weights that are no real numbers."""
+    remedy = ""
+    if isinstance(sample_weight, (str, dict)):
+        remedy = (
+            "Compute them first, for example with "
+            "sklearn.utils.class_weight.compute_sample_weight('balanced', y)."
+        )
+    refuse("sample_weight", "one real number a row of X", sample_weight, remedy)
