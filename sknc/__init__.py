@@ -1,8 +1,9 @@
 """Neural collapse, measured: one pass, exact, mergeable, at any number of classes."""
 
 from sknc._version import __version__
+from sknc.agreement import AgreementReport
 from sknc.analyzer import NeuralCollapseAnalyzer, nc_scorer
-from sknc.classifier import AgreementReport, NearestClassCenter
+from sknc.classifier import NearestClassCenter
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.plotting import CollapseTrajectoryDisplay

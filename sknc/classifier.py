@@ -1,11 +1,9 @@
 """`NearestClassCenter`: the classifier that neural collapse leads to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import (
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -16,69 +14,37 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator
 from sknc._heads import check_head, is_head
-from sknc._labels import ClassIndex
-from sknc._parameters import check_choice
-from sknc._validation import check_labels, check_weights
-from sknc.decisions import AffineRule, decide_all, head_rule, nearest_center_rule
+from sknc._labels import ClassIndex, distinct_labels
+from sknc._parameters import check_choice, refuse
+from sknc._priors import check_length, check_priors, class_priors
+from sknc._validation import Batch, check_classes, check_labels, check_weights
+from sknc.agreement import AgreementReport, compare_decisions
+from sknc.center_model import CenterModel
+from sknc.decisions import decide_all, head_rule
 from sknc.statistics import ClassStatistics
-
-
-@dataclass(frozen=True, eq=False)
-class AgreementReport:
-    """
-    How often a linear head decides as the nearest class center does.
-
-    Parameters
-    ----------
-    rate : float
-        Share of samples on which they agree, in [0, 1]; higher is more collapsed.
-    mismatch : float
-        One minus the rate: ``nc4_mismatch``.
-    classes : ndarray of shape (K,)
-        Class labels.
-    per_class : ndarray of shape (K,)
-        Rate by true class if labels were given, else by the head's decision; NaN for a
-        class without samples.
-    contingency : scipy.sparse array of shape (K, K)
-        Number of samples by decision of the head (row) and nearest center (column).
-    ncc_accuracy, head_accuracy : float or None
-        Share of correct decisions, if labels were given.
-    """
-
-    rate: float
-    mismatch: float
-    classes: np.ndarray
-    per_class: np.ndarray
-    contingency: Any
-    ncc_accuracy: float | None = None
-    head_accuracy: float | None = None
-
-    def __str__(self) -> str:
-        """Return the rates in a line."""
-        text = f"agreement {self.rate:.4f}, mismatch {self.mismatch:.4f}"
-        if self.ncc_accuracy is None:
-            return text
-        return (
-            f"{text}, accuracy of nearest center {self.ncc_accuracy:.4f}, "
-            f"of head {self.head_accuracy:.4f}"
-        )
 
 
 class NearestClassCenter(
     ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, CenterEstimator
 ):
-    """
+    r"""
     Assign each sample to the class with the nearest mean.
 
-    The rule that a fully collapsed network's head follows (NC4). Fits in one pass,
-    from batches, mergeably; decides in the features' precision as float64 would; and
-    measures how far a given linear head agrees.
+    This is the rule that a fully collapsed network's head follows (NC4). It is fitted
+    in one pass over batches and can be merged. Its decisions are those of float64, in
+    whatever precision the features are. `agreement` measures how often a given linear
+    head decides alike.
 
     Parameters
     ----------
     metric : {"euclidean", "cosine"}, default="euclidean"
         Nearest by distance, or by the angle between sample and class mean as seen from
         the origin.
+    priors : {"uniform", "empirical"} or array-like, default="uniform"
+        Prior probabilities of the classes: equal, their shares of the samples (or of
+        the weights), or proportional to n_classes non-negative numbers, in the order of
+        `classes_`. Priors other than "uniform" need ``metric="euclidean"``: a prior is
+        weighed against a variance, and angles have none here.
 
     Attributes
     ----------
@@ -88,6 +54,8 @@ class NearestClassCenter(
         Number of samples of each class, or sum of their weights.
     class_means_ : array of shape (n_classes, n_features)
         Class means, float64.
+    class_prior_ : array of shape (n_classes,)
+        Prior probabilities, float64; zero for classes without samples.
     n_samples_seen_ : int
         Number of samples accumulated.
     n_features_in_ : int
@@ -100,12 +68,26 @@ class NearestClassCenter(
     See Also
     --------
     NeuralCollapseAnalyzer : Measures how near a network is to this rule.
-    sklearn.neighbors.NearestCentroid : The same rule, without batches or weights.
+    sklearn.neighbors.NearestCentroid : The same predictions if priors are uniform,
+        without batches or weights.
 
     Notes
     -----
     Of equally near centers the first in the order of ``classes_`` is chosen. Classes
-    without samples are never chosen.
+    without samples, or with a prior of zero, are never chosen.
+
+    The model behind priors and probabilities is a Gaussian about each class mean, with
+    one variance for all classes and features: the mean squared residual of the fitted
+    samples. The chosen class has the greatest
+
+    .. math::
+        -\tfrac{1}{2} \lVert x - \mu_k \rVert^2 + \sigma^2 \log \pi_k .
+
+    ``NearestCentroid`` differs in its probabilities, and in its predictions if priors
+    are not uniform. It divides each feature by the standard deviation of that feature
+    within the classes, and its variances by the number of samples less the number of
+    classes. Its probabilities are the softmax of twice the log-likelihood, so they are
+    closer to 0 and 1.
 
     Examples
     --------
@@ -121,8 +103,14 @@ class NearestClassCenter(
     agreement 0.9267, mismatch 0.0733, accuracy of nearest center 0.9267, of head 0.9733
     """
 
-    def __init__(self, metric: Literal["euclidean", "cosine"] = "euclidean") -> None:
+    def __init__(
+        self,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        *,
+        priors: Any = "uniform",
+    ) -> None:
         self.metric = metric
+        self.priors = priors
 
     @property
     def _keeps_scatter(self) -> bool:
@@ -130,6 +118,28 @@ class NearestClassCenter(
 
     def _check_parameters(self) -> None:
         check_choice("metric", self.metric, ("euclidean", "cosine"))
+        check_priors(self.priors)
+        if self.metric == "cosine" and not self._has_equal_priors:
+            refuse(
+                "priors",
+                '"uniform" with metric="cosine"',
+                self.priors,
+                "Angles come without a variance that priors could be weighed against.",
+            )
+
+    @property
+    def _has_equal_priors(self) -> bool:
+        return isinstance(self.priors, str) and self.priors == "uniform"
+
+    def _check_first(self, batch: Batch, classes: Any) -> None:
+        """Check the number of priors against the classes of the first batch."""
+        priors = check_priors(self.priors)
+        if isinstance(priors, str):
+            return
+        if classes is not None:
+            check_length(priors, len(check_classes(classes)))
+        elif len(found := distinct_labels(batch.labels)) > len(priors):
+            check_length(priors, len(found))
 
     @classmethod
     def from_statistics(
@@ -137,6 +147,7 @@ class NearestClassCenter(
         statistics: ClassStatistics,
         *,
         metric: Literal["euclidean", "cosine"] = "euclidean",
+        priors: Any = "uniform",
     ) -> Self:
         """
         Return a fitted classifier that shares the statistics of an analyzer.
@@ -146,6 +157,8 @@ class NearestClassCenter(
         statistics : ClassStatistics
             Such as ``analyzer.statistics_``.
         metric : {"euclidean", "cosine"}, default="euclidean"
+            As in the constructor.
+        priors : {"uniform", "empirical"} or array-like, default="uniform"
             As in the constructor.
 
         Returns
@@ -162,22 +175,26 @@ class NearestClassCenter(
         >>> NearestClassCenter.from_statistics(analyzer.statistics_).predict(X[:2])
         array([0, 0])
         """
-        self = cls(metric)
+        self = cls(metric, priors=priors)
         self._adopt([statistics])
         return self
 
     # Decisions --------------------------------------------------------------------
 
-    def _rule(self) -> AffineRule:
-        self._check_parameters()  # they may have been set after fit
-        seen = self.statistics_.observed_only()
-        if self.metric == "euclidean":
-            return seen.once("nearest_center_rule", lambda: nearest_center_rule(seen))
-        return seen.once("nearest_angle_rule", lambda: _nearest_angle_rule(seen))
+    @property
+    def class_prior_(self) -> Array:
+        """Prior probabilities of the classes, float64, (K,); zero without samples."""
+        return class_priors(self.statistics_, self.priors)
+
+    def _model(self) -> CenterModel:
+        """Return what decides, of the present state and parameters."""
+        self._check_parameters()
+        priors = None if self._has_equal_priors else self.class_prior_
+        return CenterModel(self.statistics_, self.metric, priors)
 
     def predict(self, X: Any) -> Array:
         """
-        Return the class of the nearest center of each sample.
+        Return the class of the nearest center of each sample, as priors shift it.
 
         Parameters
         ----------
@@ -198,11 +215,12 @@ class NearestClassCenter(
         """
         with _array.plain_arithmetic(X):
             features = self._check_new(X, "predict")
-            return self._labels(self._rule().decide(features))
+            rule, rows = self._model().rule()
+            return self._labels(rule.decide(features), rows)
 
-    def _labels(self, index: Array) -> Array:
-        """Return the labels of indices of classes with samples."""
-        labels = self.statistics_.observed_only().classes
+    def _labels(self, index: Array, rows: np.ndarray) -> Array:
+        """Return the labels of indices into rows of classes."""
+        labels = self.classes_[rows]
         if isinstance(index, np.ndarray) or labels.dtype.kind not in "biuf":
             return labels[_array.to_numpy(index)]
         return namespace(index).take(_array.move_like(labels, index), index, axis=0)
@@ -219,8 +237,10 @@ class NearestClassCenter(
         Returns
         -------
         array of shape (n_samples, n_classes) or (n_samples,)
-            Minus half the squared distance to each center, or the cosine. For two
-            classes the second less the first. Minus infinity without samples.
+            Minus half the squared distance to each center, or the cosine. Priors that
+            are not uniform add the variance times the logarithm of the prior over the
+            uniform one. For two classes the second less the first. Minus infinity for
+            classes that are never chosen.
 
         Raises
         ------
@@ -230,7 +250,8 @@ class NearestClassCenter(
             If the features are malformed.
         """
         with _array.plain_arithmetic(X):
-            return self._by_blocks(X, "decision_function", self._decision_values)
+            model = self._model()
+            return self._by_blocks(X, "decision_function", model.decision_values)
 
     def _by_blocks(
         self, X: Any, method: str, function: Callable[[Array], Array]
@@ -242,10 +263,6 @@ class NearestClassCenter(
             return namespace(rows).astype(function(rows), rows.dtype)
 
         return _array.map_rows(narrow, features, self.statistics_.n_classes)
-
-    def _decision_values(self, features: Array) -> Array:
-        scores = self._scores(features)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def predict_proba(self, X: Any) -> Array:
         """
@@ -259,8 +276,9 @@ class NearestClassCenter(
         Returns
         -------
         array of shape (n_samples, n_classes)
-            Rows sum to one. With ``metric="euclidean"``, equal priors and the mean
-            within-class variance of the features; with "cosine", a softmax of cosines.
+            Rows sum to one. With ``metric="euclidean"``, the posterior under `priors`
+            and the mean within-class variance of the features; if that is zero, all on
+            the nearest center. With "cosine", a softmax of cosines.
 
         Raises
         ------
@@ -270,25 +288,35 @@ class NearestClassCenter(
             If the features are malformed.
         """
         with _array.plain_arithmetic(X):
-            return self._by_blocks(X, "predict_proba", self._probabilities)
+            model = self._model()
+            return self._by_blocks(X, "predict_proba", model.probabilities)
 
-    def _probabilities(self, features: Array) -> Array:
-        xp, variance = namespace(features), self._shared_variance()
-        scores = self._scores(features)
-        scores = scores - xp.max(scores, axis=1, keepdims=True)
-        if variance:
-            scores = xp.exp(scores / variance)
-        else:  # the limit: all on the nearest
-            scores = xp.astype(scores == 0, xp.float64)
-        return scores / xp.sum(scores, axis=1, keepdims=True)
+    def predict_log_proba(self, X: Any) -> Array:
+        """
+        Return logarithms of class probabilities, however small those are.
 
-    def _shared_variance(self) -> float:
-        if self.metric == "cosine":
-            return 1.0
-        seen = self.statistics_.observed_only()
-        xp = namespace(seen.counts)
-        total = xp.sum(seen.counts * seen.class_variances) / xp.sum(seen.counts)
-        return float(total) / seen.n_features
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Logarithms of `predict_proba`, at most 0. They are finite where
+            probabilities are rounded to 0. Minus infinity for classes that are never
+            chosen, and for all but the nearest if the variance is zero.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+        """
+        with _array.plain_arithmetic(X):
+            model = self._model()
+            return self._by_blocks(X, "predict_log_proba", model.log_probabilities)
 
     def transform(self, X: Any) -> Array:
         """
@@ -312,57 +340,11 @@ class NearestClassCenter(
             If the features are malformed.
         """
         with _array.plain_arithmetic(X):
-            return self._by_blocks(X, "transform", self._distances)
-
-    def _distances(self, features: Array) -> Array:
-        scores = self._scores(features)
-        if self.metric == "cosine":
-            return 1 - scores
-        squared = self._with_exact_small(features, -2 * scores)
-        return namespace(features).sqrt(squared)
-
-    def _with_exact_small(self, features: Array, squared: Array) -> Array:
-        """Take squared distances anew from differences where products cancelled."""
-        xp = namespace(features)
-        rule = self._rule()
-        wide = xp.astype(features, xp.float64)
-        lengths = _array.row_squared_norms(wide - rule.origin)
-        rows, columns = xp.nonzero(squared < 1e-6 * lengths[:, None])
-        means = self.class_means_
-        flat = xp.reshape(squared, (-1,))
-        for part in _array.tiles(rows.shape[0], max(1, (1 << 21) // features.shape[1])):
-            i, j = rows[part], columns[part]
-            gap = xp.take(wide, i, axis=0) - xp.take(means, j, axis=0)
-            where = i * squared.shape[1] + j
-            flat = _array.set_at(flat, where, _array.row_squared_norms(gap))
-        return xp.reshape(flat, squared.shape)
+            return self._by_blocks(X, "transform", self._model().distances)
 
     @property
     def _n_features_out(self) -> int:
         return self.statistics_.n_classes
-
-    def _scores(self, features: Array) -> Array:
-        """Minus half the squared distance, or the cosine, in float64, (B, K)."""
-        rule = self._rule()
-        xp = namespace(features)
-        rows = xp.astype(features, xp.float64) - rule.origin
-        scores = rows @ rule.weights.T + rule.offsets
-        lengths = _array.row_squared_norms(rows)[:, None]
-        if self.metric == "euclidean":
-            scores = scores - lengths / 2
-        else:
-            scores = scores / xp.where(lengths > 0, xp.sqrt(lengths), 1.0)
-        statistics = self.statistics_
-        if len(statistics.observed) == statistics.n_classes:
-            return scores
-        full = xp.full(
-            (statistics.n_classes, scores.shape[0]),
-            -xp.inf,
-            dtype=xp.float64,
-            device=_array.device_of(scores),
-        )
-        rows_seen = _array.move_like(statistics.observed, scores, xp.int64)
-        return _array.put_rows(full, rows_seen, scores.T).T
 
     # Judging ----------------------------------------------------------------------
 
@@ -399,7 +381,7 @@ class NearestClassCenter(
 
     def agreement(self, X: Any, head: Any, y: Any = None) -> AgreementReport:
         """
-        Measure how often a linear head decides as the nearest center does.
+        Measure how often a linear head decides as `predict` does.
 
         Parameters
         ----------
@@ -436,13 +418,11 @@ class NearestClassCenter(
             truth = None
             if y is not None:
                 truth = self._true_rows(features, y)
-            rule = self._rule()
+            rule, rows = self._model().rule()
             linear = check_head(head, statistics.classes, statistics.moments.anchors)
             found = decide_all((rule, head_rule(linear, rule.origin)), features)
             nearest, chosen = (_array.to_numpy(index) for index in found)
-        return _agreement(
-            statistics.classes, statistics.observed[nearest], chosen, truth
-        )
+        return compare_decisions(statistics.classes, rows[nearest], chosen, truth)
 
     def _true_rows(self, features: Array, y: Any) -> np.ndarray:
         labels = check_labels(y, features.shape[0], type(self).__name__)
@@ -451,35 +431,3 @@ class NearestClassCenter(
         if unknown:
             raise index.unknown_label(labels)
         return _array.to_numpy(rows)
-
-
-def _nearest_angle_rule(statistics: ClassStatistics) -> AffineRule:
-    means = statistics.class_means
-    xp = namespace(means)
-    norms = xp.sqrt(_array.row_squared_norms(means))
-    units = means / xp.where(norms > 0, norms, xp.ones_like(norms))[:, None]
-    return AffineRule(xp.zeros_like(means[0, :]), units, xp.zeros_like(norms))
-
-
-def _agreement(
-    classes: np.ndarray,
-    nearest: np.ndarray,
-    chosen: np.ndarray,
-    truth: np.ndarray | None,
-) -> AgreementReport:
-    agree = nearest == chosen
-    by = chosen if truth is None else truth
-    counts = np.bincount(by, minlength=len(classes))
-    hits = np.bincount(by, agree, minlength=len(classes))
-    shape = (len(classes), len(classes))
-    ones = np.ones(len(nearest), dtype=np.int64)
-    rate = float(np.mean(agree))
-    return AgreementReport(
-        rate=rate,
-        mismatch=1 - rate,
-        classes=classes,
-        per_class=np.where(counts > 0, hits / np.maximum(counts, 1), np.nan),
-        contingency=sparse.coo_array((ones, (chosen, nearest)), shape).tocsr(),
-        ncc_accuracy=None if truth is None else float(np.mean(nearest == truth)),
-        head_accuracy=None if truth is None else float(np.mean(chosen == truth)),
-    )

@@ -208,6 +208,15 @@ def nearest_center_rule(statistics: ClassStatistics) -> AffineRule:
     return AffineRule(equal @ statistics.class_means, centers, offsets)
 
 
+def nearest_angle_rule(statistics: ClassStatistics) -> AffineRule:
+    """Return the rule that decides for the mean at the least angle, from 0."""
+    means = statistics.class_means
+    xp = namespace(means)
+    norms = xp.sqrt(_array.row_squared_norms(means))
+    units = means / xp.where(norms > 0, norms, xp.ones_like(norms))[:, None]
+    return AffineRule(xp.zeros_like(means[0, :]), units, xp.zeros_like(norms))
+
+
 def head_rule(head: LinearHead, origin: Array) -> AffineRule:
     """Return the rule that decides for the greatest logit."""
     offsets = head.weights @ origin

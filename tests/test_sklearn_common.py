@@ -17,6 +17,7 @@ ESTIMATORS = [
     NeuralCollapseAnalyzer(covariance=False),
     NearestClassCenter(),
     NearestClassCenter("cosine"),
+    NearestClassCenter(priors="empirical"),
 ]
 # Name of a check -> why it cannot hold. None is needed.
 EXPECTED_FAILURES: dict[str, str] = {}
@@ -45,7 +46,8 @@ def test_scikit_learn_with_array_api():
         "from sknc import NearestClassCenter, NeuralCollapseAnalyzer\n"
         "estimators = [NeuralCollapseAnalyzer(), "
         "NeuralCollapseAnalyzer(covariance=False), "
-        "NearestClassCenter(), NearestClassCenter('cosine')]\n"
+        "NearestClassCenter(), NearestClassCenter('cosine'), "
+        "NearestClassCenter(priors='empirical')]\n"
         "ran = 0\n"
         "for estimator in estimators:\n"
         "    for result in check_estimator(estimator, on_skip=None, on_fail='raise'):\n"

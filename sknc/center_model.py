@@ -1,0 +1,152 @@
+"""What `NearestClassCenter` decides and believes, of its fitted statistics."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from sknc import _array
+from sknc._array import Array, namespace
+from sknc.decisions import AffineRule, nearest_angle_rule, nearest_center_rule
+from sknc.statistics import ClassStatistics
+
+_EXACT_ELEMENTS = 1 << 21  # of differences at once: 16 MiB of float64
+
+
+@dataclass(frozen=True, eq=False)
+class CenterModel:
+    """
+    Gaussians of one variance about the class means, or angles to them.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Statistics of K classes.
+    metric : {"euclidean", "cosine"}
+        Distance or angle.
+    priors : float64 array of shape (K,), or None
+        Prior probabilities, zero for classes without samples; None for equal ones. For
+        "euclidean" only.
+    """
+
+    statistics: ClassStatistics
+    metric: Literal["euclidean", "cosine"]
+    priors: Array | None
+
+    @cached_property
+    def centers(self) -> AffineRule:
+        """The rule among the classes with samples, whatever the priors."""
+        seen = self.statistics.observed_only()
+        if self.metric == "euclidean":
+            return seen.once("nearest_center_rule", lambda: nearest_center_rule(seen))
+        return seen.once("nearest_angle_rule", lambda: nearest_angle_rule(seen))
+
+    def rule(self) -> tuple[AffineRule, np.ndarray]:
+        """Return the rule of `predict`, and the rows of the classes it chooses from."""
+        rule, observed = self.centers, self.statistics.observed
+        if self.priors is None:
+            return rule, observed
+        possible = observed[_array.to_numpy(self.priors)[observed] > 0]
+        xp = namespace(rule.weights)
+        rows = self._beside(np.searchsorted(observed, possible))
+        gains = xp.take(self._gains(self.priors), self._beside(possible), axis=0)
+        offsets = xp.take(rule.offsets, rows, axis=0) + gains
+        weights = xp.take(rule.weights, rows, axis=0)
+        return AffineRule(rule.origin, weights, offsets), possible
+
+    def _beside(self, rows: np.ndarray) -> Array:
+        """Return row numbers in the library and on the device of the statistics."""
+        like = self.statistics.moments.sums
+        return _array.move_like(rows, like, namespace(like).int64)
+
+    def _gains(self, priors: Array) -> Array:
+        """Return what priors add to minus half the squared distance; 0 if equal."""
+        xp = namespace(priors)
+        possible = priors > 0
+        ratios = xp.where(possible, priors * len(self.statistics.observed), 1.0)
+        return xp.where(possible, self.variance * xp.log(ratios), -xp.inf)
+
+    @cached_property
+    def variance(self) -> float:
+        """Mean squared residual of all classes and features; 1 for "cosine"."""
+        if self.metric == "cosine":
+            return 1.0
+        seen = self.statistics.observed_only()
+        xp = namespace(seen.counts)
+        total = xp.sum(seen.counts * seen.class_variances) / xp.sum(seen.counts)
+        return float(total) / seen.n_features
+
+    def favor(self, features: Array) -> Array:
+        """Return how much each class is favored, float64, (B, K)."""
+        scores = self._scores(features)
+        return scores if self.priors is None else scores + self._gains(self.priors)
+
+    def decision_values(self, features: Array) -> Array:
+        """Return `favor`, or of two classes the second less the first, (B,)."""
+        scores = self.favor(features)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def probabilities(self, features: Array) -> Array:
+        """Return class probabilities, float64, (B, K)."""
+        xp = namespace(features)
+        ratios = xp.exp(self._log_ratios(features))
+        return ratios / xp.sum(ratios, axis=1, keepdims=True)
+
+    def log_probabilities(self, features: Array) -> Array:
+        """Return logarithms of class probabilities, (B, K)."""
+        xp = namespace(features)
+        # Summed in the precision of the features: where a probability is rounded to 1,
+        # its logarithm is 0 too.
+        ratios = xp.astype(self._log_ratios(features), features.dtype)
+        return ratios - xp.log(xp.sum(xp.exp(ratios), axis=1, keepdims=True))
+
+    def _log_ratios(self, features: Array) -> Array:
+        """Return log-probabilities less that of the favored class, float64, (B, K)."""
+        xp, scores = namespace(features), self.favor(features)
+        scores = scores - xp.max(scores, axis=1, keepdims=True)
+        if self.variance:
+            return scores / self.variance
+        return xp.where(scores == 0, scores, -xp.inf)  # the limit
+
+    def distances(self, features: Array) -> Array:
+        """Return the distances from all class means, float64, (B, K)."""
+        scores = self._scores(features)
+        if self.metric == "cosine":
+            return 1 - scores
+        squared = self._with_exact_small(features, -2 * scores)
+        return namespace(features).sqrt(squared)
+
+    def _with_exact_small(self, features: Array, squared: Array) -> Array:
+        """Recompute squared distances from differences where products cancelled."""
+        xp = namespace(features)
+        wide = xp.astype(features, xp.float64)
+        lengths = _array.row_squared_norms(wide - self.centers.origin)
+        rows, columns = xp.nonzero(squared < 1e-6 * lengths[:, None])
+        statistics = self.statistics
+        means = statistics.once("class_means", lambda: statistics.class_means)
+        flat = xp.reshape(squared, (-1,))
+        step = max(1, _EXACT_ELEMENTS // features.shape[1])
+        for part in _array.tiles(rows.shape[0], step):
+            i, j = rows[part], columns[part]
+            gap = xp.take(wide, i, axis=0) - xp.take(means, j, axis=0)
+            where = i * squared.shape[1] + j
+            flat = _array.set_at(flat, where, _array.row_squared_norms(gap))
+        return xp.reshape(flat, squared.shape)
+
+    def _scores(self, features: Array) -> Array:
+        """Return minus half the squared distance, or the cosine, float64, (B, K)."""
+        rule, xp = self.centers, namespace(features)
+        rows = xp.astype(features, xp.float64) - rule.origin
+        scores = rows @ rule.weights.T + rule.offsets
+        lengths = _array.row_squared_norms(rows)[:, None]
+        if self.metric == "euclidean":
+            scores = scores - lengths / 2
+        else:
+            scores = scores / xp.where(lengths > 0, xp.sqrt(lengths), 1.0)
+        observed, n_classes = self.statistics.observed, self.statistics.n_classes
+        if len(observed) == n_classes:
+            return scores
+        place = {"dtype": xp.float64, "device": _array.device_of(scores)}
+        full = xp.full((n_classes, scores.shape[0]), -xp.inf, **place)
+        return _array.put_rows(full, self._beside(observed), scores.T).T
