@@ -111,7 +111,7 @@ def test_too_many_features_for_a_scatter(monkeypatch):
     text = r"The scatter of 300000 features takes 720 GB, .* or covariance=False"
     with pytest.raises(MemoryError, match=text):
         NeuralCollapseAnalyzer().fit(wide, [0, 0, 1, 1])
-    with pytest.raises(MemoryError, match="^Unable to allocate$"):
+    with pytest.raises(MemoryError, match=r"^Unable to allocate$"):
         NearestClassCenter().fit(wide, [0, 0, 1, 1])
 
 
