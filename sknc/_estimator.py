@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 from sknc import _array
 from sknc._array import Array
 from sknc._groups import AnyStream, merged_parts, new_stream, resumed_stream
+from sknc._optional import required
 from sknc._stream import check_same_place
 from sknc._validation import Batch, check_batch, check_features, not_finite
 from sknc._version import __version__
@@ -340,11 +341,8 @@ def each_batch(
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Yield (X, y, sample_weight) from batches of two or three parts."""
     if progress:
-        try:
+        with required("progress=True", "tqdm", "progress"):
             from tqdm.auto import tqdm
-        except ImportError as error:
-            msg = "progress=True requires tqdm: pip install 'sknc[progress]'."
-            raise ImportError(msg) from error
         batches = tqdm(batches, desc="batches", unit="batch")
     for batch in batches:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from sknc._optional import required
 from sknc.analyzer import NeuralCollapseAnalyzer
 from sknc.plotting import CollapseTrajectoryDisplay
 from sknc.report import NCReport
@@ -337,12 +338,9 @@ def _save_figure(display: CollapseTrajectoryDisplay, path: Path) -> None:
 
 
 def _require_libraries() -> None:
-    try:
+    with required("sknc demo", "torch, matplotlib and tqdm", "demo"):
         for name in ("torch", "matplotlib", "tqdm"):
             import_module(name)
-    except ImportError as error:
-        msg = "sknc demo requires torch, matplotlib and tqdm: pip install 'sknc[demo]'."
-        raise ImportError(msg) from error
 
 
 def _check_output(path: Path) -> Path:

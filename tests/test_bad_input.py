@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -922,3 +923,10 @@ def test_a_bad_one_among_several(make):
     with pytest.raises(ValueError, match="of 2 features into statistics of 3 features"):
         estimator.merge(make().fit(X0, Y0), make().fit(X0[:, :2], Y0))
     assert fingerprint(estimator) == before
+
+
+def test_progress_without_its_library(make, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    text = r"progress=True requires tqdm\. .* clone of sknc, run pip install '\.\[progr"
+    with pytest.raises(ImportError, match=text):
+        make().fit_batches([(X0, Y0)], progress=True)

@@ -63,6 +63,26 @@ def test_blocks_run_one_after_the_other(page):
             assert numbers(lines) == pytest.approx(numbers(expected), abs=0.011)
 
 
+def test_recipe_for_features_leaves_the_model_as_it_was(torch):
+    namespace = {}
+    for code in blocks("guide.md")[:2]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(code, "guide.md", "exec"), namespace)
+    model, loader = namespace["model"], namespace["loader"]
+    model[0].eval()  # frozen, say
+    for (found, _), (x, _) in zip(namespace["features"](loader), loader, strict=True):
+        assert torch.equal(found, model[:-1](x))
+        assert not found.requires_grad
+    assert torch.is_grad_enabled()
+    bad = [loader[0], (loader[1][0] * torch.nan, loader[1][1])]
+    with pytest.raises(ValueError, match="NaN"):
+        namespace["of_model"].fit_batches(namespace["features"](bad))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        namespace["inputs_of"](model[2], torch.zeros(1, 3))
+    assert not any(part._forward_pre_hooks for part in model.modules())
+    assert [part.training for part in model] == [False, True, True]
+
+
 def test_pages_have_blocks():
     assert {"coming_from.md", "conventions.md", "metrics.md", "uncertainty.md"} <= {
         name for name in SCRIPTS if blocks(name)

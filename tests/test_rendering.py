@@ -319,9 +319,11 @@ class TestFrame:
 
 def test_to_frame_without_the_library(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "narwhals", None)
-    with pytest.raises(
-        ImportError, match=r"requires narwhals.*pip install 'sknc\[frame\]'"
-    ):
+    text = (
+        r"requires narwhals and pandas\. They come with the extra 'frame': in a clone "
+        r"of sknc, run pip install '\.\[frame\]'\."
+    )
+    with pytest.raises(ImportError, match=text):
         report.to_frame()
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sknc._optional import required
 from sknc._rendering.content import Content
 from sknc._rendering.table import rows
 
@@ -55,13 +56,8 @@ def data_frame(
     """
     held = list(lines)
     columns = {name: [line[i] for line in held] for i, name in enumerate(names)}
-    try:
+    what, libraries = f"{caller}(backend={backend!r})", f"narwhals and {backend}"
+    with required(what, libraries, "frame"):
         import narwhals
 
         return narwhals.from_dict(columns, backend=backend).to_native()
-    except ImportError as error:
-        msg = (
-            f"{caller}(backend={backend!r}) requires narwhals and {backend}: "
-            "pip install 'sknc[frame]'."
-        )
-        raise ImportError(msg) from error
