@@ -29,7 +29,8 @@ def _load(name):
         spec.loader.exec_module(module)
 
 
-for helper in ("peers", "toys", "references", "strategies", "interrupts"):
+_HELPERS = "peers peers_notebook toys references strategies interrupts"
+for helper in _HELPERS.split():
     _load(helper)
 
 

@@ -117,9 +117,11 @@ def between(s, divisor):
     return s.centered.T @ s.centered / divisor
 
 
-computes("MeanAccumulator.compute()")(lambda s: (s.means, s.means.mean(0)))
-computes("CovarAccumulator.compute()")(lambda s: s.within)
-computes("VarNormAccumulator.compute()[0]")(lambda s: s.variances(ddof=0))
+FORMULAS |= {
+    "MeanAccumulator.compute()": lambda s: (s.means, s.means.mean(0)),
+    "CovarAccumulator.compute()": lambda s: s.within,
+    "VarNormAccumulator.compute()[0]": lambda s: s.variances(ddof=0),
+}
 
 
 @computes("covariance_ratio(V, M, m_G)")
@@ -160,35 +162,34 @@ def _(s):
     return np.trace(s.within) / np.trace(between(s, s.W.shape[1]))
 
 
-def cdnv(s, power, variances):
+def cdnv_grid(s, ddof=0, power=1):
+    variances = s.variances(ddof)
     averages = (variances[:, None] + variances) / 2
     with np.errstate(divide="ignore"):
         return averages / grid(s.means, lambda gap: (gap @ gap) ** power)
 
 
-@computes("variability_cdnv(v, M)", "variability_cdnv(v, M, 1)")
-def _(s):
-    return above_diagonal(cdnv(s, 1, s.variances(ddof=0))).mean()
+def mean_cdnv(s, **options):
+    return above_diagonal(cdnv_grid(s, **options)).mean()
 
 
-@computes("variability_cdnv(v, M, dist_exp=2)")
-def _(s):
-    return above_diagonal(cdnv(s, 2, s.variances(ddof=0))).mean()
-
-
-computes("class_dist_norm_vars(v, M)")(lambda s: cdnv(s, 1, s.variances(ddof=0)))
-computes("mean_norms(M, m_G)")(lambda s: np.sqrt(np.sum(s.centered**2, axis=1)))
-computes("interference_grid(M, m_G)")(
-    lambda s: np.array([[a @ b for b in s.centered] for a in s.centered])
-)
-computes("simplex_etf_error(M, m_G)")(lambda s: structure(s.centered, s.centered))
-computes("simplex_etf_error(W)")(lambda s: structure(s.W, s.W))
-computes("simplex_etf_error(W, W.mean(0))")(
-    lambda s: structure(s.W - s.W.mean(0), s.W - s.W.mean(0))
-)
-computes("self_duality_error(W, M, m_G)", "structure_error(M - m_G, W)")(
-    lambda s: structure(s.centered, s.W)
-)
+FORMULAS |= {
+    "variability_cdnv(v, M)": mean_cdnv,
+    "variability_cdnv(v, M, 1)": mean_cdnv,
+    "variability_cdnv(v, M, dist_exp=2)": lambda s: mean_cdnv(s, power=2),
+    "class_dist_norm_vars(v, M)": cdnv_grid,
+    "mean_norms(M, m_G)": lambda s: np.sqrt(np.sum(s.centered**2, axis=1)),
+    "interference_grid(M, m_G)": lambda s: np.array(
+        [[a @ b for b in s.centered] for a in s.centered]
+    ),
+    "simplex_etf_error(M, m_G)": lambda s: structure(s.centered, s.centered),
+    "simplex_etf_error(W)": lambda s: structure(s.W, s.W),
+    "simplex_etf_error(W, W.mean(0))": lambda s: structure(
+        s.W - s.W.mean(0), s.W - s.W.mean(0)
+    ),
+    "self_duality_error(W, M, m_G)": lambda s: structure(s.centered, s.W),
+    "structure_error(M - m_G, W)": lambda s: structure(s.centered, s.W),
+}
 
 
 def register_kernel(name, kernel):
@@ -222,26 +223,27 @@ def sample_variance(values):
     return np.sum((values - values.mean()) ** 2) / (len(values) - 1)
 
 
-computes("similarities(W, M, m_G)")(dots)
-computes("similarities(W, M, m_G).var()")(lambda s: sample_variance(dots(s)))
-computes("similarities(W, M, m_G, cos=True)")(lambda s: cosines_by_row(s.W, s.centered))
-computes("similarities(W, M, m_G, cos=True).mean()")(
-    lambda s: cosines_by_row(s.W, s.centered).mean()
-)
-computes("similarities(W, M, m_G, cos=True).var()")(
-    lambda s: sample_variance(cosines_by_row(s.W, s.centered))
-)
-computes("distance_norms(W, M, m_G)")(
-    lambda s: np.linalg.norm(unit(s.W) - unit(s.centered), axis=1)
-)
-computes("distance_norms(W, M, m_G, norm=False)")(
-    lambda s: np.linalg.norm(s.W - s.centered, axis=1)
-)
-
-
-@computes("clf_ncc_agreement(dec_accum)", "clf_ncc_agreement(ns_samples, totals)")
-def _(s):
-    return s.agreement(bias=0).sum() / len(s.X)
+FORMULAS |= {
+    "similarities(W, M, m_G)": dots,
+    "similarities(W, M, m_G).var()": lambda s: sample_variance(dots(s)),
+    "similarities(W, M, m_G, cos=True)": lambda s: cosines_by_row(s.W, s.centered),
+    "similarities(W, M, m_G, cos=True).mean()": lambda s: cosines_by_row(
+        s.W, s.centered
+    ).mean(),
+    "similarities(W, M, m_G, cos=True).var()": lambda s: sample_variance(
+        cosines_by_row(s.W, s.centered)
+    ),
+    "distance_norms(W, M, m_G)": lambda s: np.linalg.norm(
+        unit(s.W) - unit(s.centered), axis=1
+    ),
+    "distance_norms(W, M, m_G, norm=False)": lambda s: np.linalg.norm(
+        s.W - s.centered, axis=1
+    ),
+    "clf_ncc_agreement(dec_accum)": lambda s: s.agreement(bias=0).sum() / len(s.X),
+    "clf_ncc_agreement(ns_samples, totals)": lambda s: (
+        s.agreement(bias=0).sum() / len(s.X)
+    ),
+}
 
 
 @computes("clf_ncc_agreement(dec_accum, weighted=False)")
@@ -263,18 +265,18 @@ def sigma_b(s):
     return s.about_samples.T @ s.about_samples / len(s.W)
 
 
-computes("class_embedding_means(H, L)")(lambda s: s.means)
-computes("class_embedding_variances(H, L, mu_c)")(lambda s: s.variances(ddof=1))
-computes("global_embedding_mean(H)")(lambda s: s.X.mean(0))
-computes("within_class_covariance(H, L, mu_c)")(lambda s: s.within)
-computes("between_class_covariance(mu_c, mu_g)")(sigma_b)
-computes("ncc_classify(H, mu_c)")(lambda s: s.nearest)
-computes("nc4_classifier_agreement(H, W, b, mu_c)")(lambda s: s.agreement(s.b).mean())
-
-
-@computes("nc1_strong(H, L, mu_c, mu_g)")
-def _(s):
-    return np.trace(s.within @ np.linalg.pinv(sigma_b(s), rcond=1e-10)) / len(s.W)
+FORMULAS |= {
+    "class_embedding_means(H, L)": lambda s: s.means,
+    "class_embedding_variances(H, L, mu_c)": lambda s: s.variances(ddof=1),
+    "global_embedding_mean(H)": lambda s: s.X.mean(0),
+    "within_class_covariance(H, L, mu_c)": lambda s: s.within,
+    "between_class_covariance(mu_c, mu_g)": sigma_b,
+    "ncc_classify(H, mu_c)": lambda s: s.nearest,
+    "nc4_classifier_agreement(H, W, b, mu_c)": lambda s: s.agreement(s.b).mean(),
+    "nc1_strong(H, L, mu_c, mu_g)": lambda s: (
+        np.trace(s.within @ np.linalg.pinv(sigma_b(s), rcond=1e-10)) / len(s.W)
+    ),
+}
 
 
 @computes("nc1_weak(H, L, mu_c, mu_g)")
@@ -283,9 +285,9 @@ def _(s):
     return outer / (outer + inner), inner / (outer + inner)
 
 
-@computes("nc1_cdnv(mu_c, var_c)")
-def _(s):
-    return above_diagonal(cdnv(s, 1, s.variances(ddof=1))).mean()
+FORMULAS |= {
+    "nc1_cdnv(mu_c, var_c)": lambda s: mean_cdnv(s, ddof=1),
+}
 
 
 @computes("nc2_equinormness(mu_c, mu_g)")
@@ -305,10 +307,10 @@ def log_energies(s):
     return np.log(1 / above_diagonal(chords))
 
 
-computes("gnc2_hypershperical_uniformity(mu_c, mu_g)")(lambda s: log_energies(s).mean())
-computes('gnc2_hypershperical_uniformity(mu_c, mu_g, "cov")')(
-    lambda s: cov(log_energies(s))
-)
+FORMULAS |= {
+    "gnc2_hypershperical_uniformity(mu_c, mu_g)": lambda s: log_energies(s).mean(),
+    'gnc2_hypershperical_uniformity(mu_c, mu_g, "cov")': lambda s: cov(log_energies(s)),
+}
 
 
 @computes("nc3_self_duality(W, mu_c, mu_g)")
@@ -321,88 +323,9 @@ def cosines_with_later_means(s):
     return above_diagonal(unit(s.W) @ unit(s.about_samples).T)
 
 
-computes("unc3_uniform_duality(W, mu_c, mu_g)")(
-    lambda s: cosines_with_later_means(s).mean()
-)
-computes('unc3_uniform_duality(W, mu_c, mu_g, "cov")')(
-    lambda s: cov(cosines_with_later_means(s))
-)
-
-
-# The notebook of Papyan & Han -------------------------------------------------------
-
-
-@computes("Sw_invSb")
-def _(s):
-    K = len(s.W)
-    return np.trace(s.within @ first_directions(between(s, K), K - 1))
-
-
-def spread_of_norms(rows):
-    norms = np.linalg.norm(rows, axis=1)
-    return np.sqrt(sample_variance(norms)) / norms.mean()
-
-
-def coherence(rows):
-    K, directions = len(rows), unit(rows)
-    gaps = np.abs(directions @ directions.T + 1 / (K - 1))
-    return (gaps.sum() - np.trace(gaps)) / (K * (K - 1))
-
-
-computes("norm_M_CoV")(lambda s: spread_of_norms(s.centered))
-computes("norm_W_CoV")(lambda s: spread_of_norms(s.W))
-computes("cos_M")(lambda s: coherence(s.centered))
-computes("cos_W")(lambda s: coherence(s.W))
-computes("NCC_mismatch")(lambda s: 1 - s.agreement(s.b).mean())
-computes("accuracy")(lambda s: np.mean((s.X @ s.W.T + s.b).argmax(1) == s.y))
-
-
-@computes("W_M_dist")
-def _(s):
-    means = s.centered / np.linalg.norm(s.centered)
-    return np.sum((s.W / np.linalg.norm(s.W) - means) ** 2)
-
-
-@computes("loss")
-def squared_loss(s):
-    errors = s.X @ s.W.T + s.b - np.eye(len(s.W))[s.y]
-    return np.sum(errors**2) / len(s.X)
-
-
-@computes("MSE_wd_features")
-def _(s):
-    squares = np.sum(s.W**2) + np.sum(s.b**2)
-    return (squared_loss(s) + 0.5 * s.weight_decay * squares) / 2
-
-
-def least_squares_head(s):
-    """Best head of balanced classes, and the covariance of features and bias."""
-    (K, D), decay, mean = s.W.shape, 0.5 * s.weight_decay, s.means.mean(0)
-    total = s.within + between(s, K)
-    shrunk = total + decay / (decay + 1) * np.outer(mean, mean) + decay * np.eye(D)
-    W = (s.means - mean / (1 + decay)) / K @ np.linalg.inv(shrunk)
-    b = (1 / K - W @ mean) / (1 + decay)
-    second = total + np.outer(mean, mean) + decay * np.eye(D)
-    corner = np.array([[1 + decay]])
-    return W, b, np.block([[second, mean[:, None]], [mean[None], corner]])
-
-
-@computes("LNC1")
-def _(s):
-    W, b, _ = least_squares_head(s)
-    decay = 0.5 * s.weight_decay
-    noise = s.within + decay * np.eye(len(s.within))
-    return (np.trace(W @ noise @ W.T) + decay * b @ b) / 2
-
-
-@computes("LNC23")
-def _(s):
-    W, b, _ = least_squares_head(s)
-    return np.sum((s.means @ W.T + b - np.eye(len(W))) ** 2) / (2 * len(W))
-
-
-@computes("Lperp")
-def _(s):
-    W, b, second = least_squares_head(s)
-    gap = np.c_[s.W - W, s.b - b]
-    return np.trace(gap @ second @ gap.T) / 2
+FORMULAS |= {
+    "unc3_uniform_duality(W, mu_c, mu_g)": lambda s: cosines_with_later_means(s).mean(),
+    'unc3_uniform_duality(W, mu_c, mu_g, "cov")': lambda s: cov(
+        cosines_with_later_means(s)
+    ),
+}

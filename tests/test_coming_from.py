@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from peers import FORMULAS, Samples, means_of
+from peers import Samples, means_of
+from peers_notebook import FORMULAS
 
 PAGE = Path(__file__).parents[1] / "docs" / "coming_from.md"
 OLD = "### Before November 2024"  # where names mean what they no longer do
@@ -49,7 +50,7 @@ def samples(counts, n_features, ood_counts, weight_decay):
     K = len(counts)
     y = rng.permutation(np.repeat(np.arange(K), counts))
     noise = rng.standard_normal((len(y), n_features))
-    X = 1 + 4 * n_features**-0.5 * rng.standard_normal((K, n_features))[y] + noise
+    X = 1 + 3 * n_features**-0.5 * rng.standard_normal((K, n_features))[y] + noise
     W = 0.3 * rng.standard_normal((K, n_features)) + means_of(X, y) - X.mean(0)
     y_ood = np.repeat(np.arange(len(ood_counts)), ood_counts)
     X_ood = rng.standard_normal((len(y_ood), n_features))

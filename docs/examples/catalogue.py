@@ -3,7 +3,7 @@ Print the page of all metrics, as markdown.
 
     python docs/examples/catalogue.py > docs/metrics.md
 
-A table a group, made of `sknc.metrics.catalogue()`.
+It has one table for each group of `sknc.metrics.catalogue()`.
 """
 
 import inspect
@@ -12,27 +12,28 @@ from sknc.metrics import TABLE, catalogue
 from sknc.metrics._properties import PROPERTIES
 
 NEEDS = {
-    "statistics": "class counts, means and variances; always there",
+    "statistics": "any fitted samples: class counts, means and variances",
     "head": "a head",
-    "any_head": "a head when samples are scored",
+    "any_head": "a head, when samples are scored",
     "bias": "a head with a bias",
-    "decisions": "samples: `score`",
-    "head_decisions": "samples and a head: `score`",
-    "measures": "samples: `score`",
+    "decisions": "scored samples: `score`",
+    "head_decisions": "scored samples and a head: `score`",
+    "measures": "scored samples: `score`",
     "scatter": "`covariance=True`",
-    "energies": "samples: `score`",
-    "within": "`covariance=True`, or samples: `score`",
-    "ood_mean": "samples of no class: `score_ood`",
-    "ood_features": "samples of no class: `score_ood`",
+    "energies": "scored samples: `score`",
+    "within": "`covariance=True`, or scored samples: `score`",
+    "ood_mean": "out-of-distribution samples: `score_ood`",
+    "ood_features": "out-of-distribution samples: `score_ood`",
 }
 # Taken from the convention by a report.
 FROM_CONVENTION = {"minority", "weight_decay", "convention"}
 
 INTRODUCTION = """# Metrics
 
-All {n} metrics, as `sknc.metrics.catalogue()` describes them. The {n_headline} in bold
-are the default; the README has their formulas. The docstring of each function has the
-formula, range, invariances, source and an example: `help(sknc.metrics.nc1_cdnv)`.
+This page lists all {n} metrics, as `sknc.metrics.catalogue()` describes them. The
+{n_headline} in bold are the default ones; the README has their formulas. The docstring
+of each function has its formula, range, invariances, source and an example:
+`help(sknc.metrics.nc1_cdnv)`.
 
 ```python
 from sklearn.datasets import load_digits
@@ -45,32 +46,35 @@ some = NeuralCollapseAnalyzer(metrics=["NC1", "gnc2_margin"]).fit(X, y).report()
 keys = [row["key"] for row in catalogue() if row["group"] == "NC1"]
 ```
 
-`metrics` takes keys and names of groups, which are the headings below, such as "NC1".
+`metrics=` accepts keys and names of groups. The groups are the headings below, up to
+the colon.
 
-*Better* is the direction of the more collapsed value. *At collapse* is the value there,
-a dash where collapse does not fix it; K is the number of classes. *Needs* lists the
-inputs without which a report leaves the key out:
+*Better* says whether lower or higher values are more collapsed. *At collapse* is the
+value at exact collapse, or a dash if collapse does not determine it; K is the number of
+classes. *Needs* lists the inputs of a metric. If one is missing, a report leaves the
+metric out:
 
-| need | is there with |
+| need | present with |
 |---|---|
 """
 
 MANY = """
-With more than {most} classes `metrics="all"` leaves out, for their K × K work, {keys}.
-They can still be asked for by name.
+With more than {most} classes `metrics="all"` leaves out the metrics that are slow
+because they work on K × K arrays: {keys}.
+You can still ask for them by name.
 """
 
 OPTIONS = """
-Some functions have options that a report leaves at their default. Call the function
-itself with `analyzer.statistics_`, as in `nc1_cdnv(analyzer.statistics_, power=2.0)`:
+Some functions have options that a report leaves at their defaults. To set one, call the
+function with `analyzer.statistics_`, as in `nc1_cdnv(analyzer.statistics_, power=2.0)`:
 
 | function | options |
 |---|---|
 """
 
 CHOICES = """
-The options `minority` of the metrics of imbalance and `weight_decay` of those of the
-squared loss are fields of the [convention](conventions.md), so reports take them too.
+`minority` of the imbalance metrics and `weight_decay` of the squared loss are fields of
+the [convention](conventions.md), so reports use them too.
 """
 
 
