@@ -34,7 +34,7 @@ def _as_numbers(priors: Any) -> np.ndarray:
 
 
 def check_length(priors: np.ndarray, n_classes: int) -> None:
-    """Refuse an array of priors that has not one entry for each class."""
+    """Check that an array of priors has one entry for each class."""
     if len(priors) != n_classes:
         msg = (
             "priors must have one entry for each class, in the order of classes_: got "
@@ -52,7 +52,7 @@ def class_priors(statistics: ClassStatistics, priors: Any) -> Array:
     statistics : ClassStatistics
         Statistics of K classes.
     priors : {"uniform", "empirical"} or array-like of shape (K,)
-        Equal, as the counts, or proportional to these numbers.
+        Equal, proportional to the counts, or proportional to these numbers.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How often two rules decide alike."""
+"""The comparison of the decisions of a head with those of the nearest center."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `NearestClassCenter` decides and believes, of its fitted statistics."""
+"""The model behind `NearestClassCenter`: decisions, probabilities and distances."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ _EXACT_ELEMENTS = 1 << 21  # of differences at once: 16 MiB of float64
 @dataclass(frozen=True, eq=False)
 class CenterModel:
     """
-    Gaussians of one variance about the class means, or angles to them.
+    Gaussians of one shared variance about the class means, or angles to these means.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class CenterModel:
         return xp.where(scores == 0, scores, -xp.inf)  # the limit
 
     def distances(self, features: Array) -> Array:
-        """Return the distances from all class means, float64, (B, K)."""
+        """Return the distances to all class means, float64, (B, K)."""
         scores = self._scores(features)
         if self.metric == "cosine":
             return 1 - scores

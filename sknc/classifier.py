@@ -187,14 +187,14 @@ class NearestClassCenter(
         return class_priors(self.statistics_, self.priors)
 
     def _model(self) -> CenterModel:
-        """Return what decides, of the present state and parameters."""
+        """Return the model of the current state and parameters."""
         self._check_parameters()
         priors = None if self._has_equal_priors else self.class_prior_
         return CenterModel(self.statistics_, self.metric, priors)
 
     def predict(self, X: Any) -> Array:
         """
-        Return the class of the nearest center of each sample, as priors shift it.
+        Predict the class of each sample: the nearest center, adjusted for priors.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ class NearestClassCenter(
 
     def predict_log_proba(self, X: Any) -> Array:
         """
-        Return logarithms of class probabilities, however small those are.
+        Return the logarithms of the class probabilities.
 
         Parameters
         ----------

@@ -36,8 +36,8 @@ class Convention:
         Whether ``nc1_pinv`` is divided by K.
     rank : {"numerical", "full"}, default="numerical"
         Directions of the class means that ``nc1_pinv`` inverts: those whose
-        singular value is above rounding, or all min(K - 1, D), of ``center="none"``
-        min(K, D); it is NaN where the class means span fewer.
+        singular value is above rounding, or all min(K - 1, D), or min(K, D) with
+        ``center="none"``. It is NaN if the class means span fewer.
     squared_duality : bool, default=False
         Whether ``nc3_self_duality`` is the squared norm.
     bias_correction : bool, default=False
