@@ -1,5 +1,6 @@
 """The model behind `NearestClassCenter`: decisions, probabilities and distances."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -53,7 +54,7 @@ class CenterModel:
         gains = xp.take(self._gains(self.priors), self._beside(possible), axis=0)
         offsets = xp.take(rule.offsets, rows, axis=0) + gains
         weights = xp.take(rule.weights, rows, axis=0)
-        return AffineRule(rule.origin, weights, offsets), possible
+        return AffineRule(rule.origin, weights, offsets, rule.unit), possible
 
     def _beside(self, rows: np.ndarray) -> Array:
         """Return row numbers in the library and on the device of the statistics."""
@@ -69,22 +70,26 @@ class CenterModel:
 
     @cached_property
     def variance(self) -> float:
-        """Mean squared residual of all classes and features; 1 for "cosine"."""
+        """Mean squared residual of all classes and features, in units of the rule."""
         if self.metric == "cosine":
             return 1.0
         seen = self.statistics.observed_only()
         xp = namespace(seen.counts)
         total = xp.sum(seen.counts * seen.class_variances) / xp.sum(seen.counts)
-        return float(total) / seen.n_features
+        unit = self.centers.unit
+        variance = float(total) / unit / unit / seen.n_features
+        return variance if math.isfinite(variance) else math.nan
 
     def favor(self, features: Array) -> Array:
-        """Return how much each class is favored, float64, (B, K)."""
+        """Return how much each class is favored, in units of the rule, (B, K)."""
         scores = self._scores(features)
         return scores if self.priors is None else scores + self._gains(self.priors)
 
     def decision_values(self, features: Array) -> Array:
         """Return `favor`, or of two classes the second less the first, (B,)."""
         scores = self.favor(features)
+        if self.metric == "euclidean":
+            scores = scores * self.centers.unit * self.centers.unit
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def probabilities(self, features: Array) -> Array:
@@ -115,12 +120,12 @@ class CenterModel:
         if self.metric == "cosine":
             return 1 - scores
         squared = self._with_exact_small(features, -2 * scores)
-        return namespace(features).sqrt(squared)
+        return self.centers.unit * namespace(features).sqrt(squared)
 
     def _with_exact_small(self, features: Array, squared: Array) -> Array:
         """Recompute squared distances from differences where products cancelled."""
-        xp = namespace(features)
-        wide = xp.astype(features, xp.float64)
+        xp, unit = namespace(features), self.centers.unit
+        wide = xp.astype(features, xp.float64) / unit
         lengths = _array.row_squared_norms(wide - self.centers.origin)
         rows, columns = xp.nonzero(squared < 1e-6 * lengths[:, None])
         statistics = self.statistics
@@ -129,15 +134,22 @@ class CenterModel:
         step = max(1, _EXACT_ELEMENTS // features.shape[1])
         for part in _array.tiles(rows.shape[0], step):
             i, j = rows[part], columns[part]
-            gap = xp.take(wide, i, axis=0) - xp.take(means, j, axis=0)
+            gap = xp.take(wide, i, axis=0) - xp.take(means, j, axis=0) / unit
             where = i * squared.shape[1] + j
             flat = _array.set_at(flat, where, _array.row_squared_norms(gap))
         return xp.reshape(flat, squared.shape)
 
     def _scores(self, features: Array) -> Array:
-        """Return minus half the squared distance, or the cosine, float64, (B, K)."""
+        """
+        Return minus half the squared distance, or the cosine, float64, (B, K).
+
+        Distances are in units of the rule, so that their squares do not overflow.
+        """
         rule, xp = self.centers, namespace(features)
-        rows = xp.astype(features, xp.float64) - rule.origin
+        rows = xp.astype(features, xp.float64) / rule.unit - rule.origin
+        if self.metric == "cosine":  # of any length
+            peaks = xp.max(xp.abs(rows), axis=1)
+            rows = rows / xp.where(peaks > 0, peaks, 1.0)[:, None]
         scores = rows @ rule.weights.T + rule.offsets
         lengths = _array.row_squared_norms(rows)[:, None]
         if self.metric == "euclidean":

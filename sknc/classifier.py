@@ -73,8 +73,9 @@ class NearestClassCenter(
 
     Notes
     -----
-    Of equally near centers the first in the order of ``classes_`` is chosen. Classes
-    without samples, or with a prior of zero, are never chosen.
+    Of centers that are equally near, up to rounding in float64, the first in the order
+    of ``classes_`` is chosen. Classes without samples, or with a prior of zero, are
+    never chosen.
 
     The model behind priors and probabilities is a Gaussian about each class mean, with
     one variance for all classes and features: the mean squared residual of the fitted
@@ -420,7 +421,7 @@ class NearestClassCenter(
                 truth = self._true_rows(features, y)
             rule, rows = self._model().rule()
             linear = check_head(head, statistics.classes, statistics.moments.anchors)
-            found = decide_all((rule, head_rule(linear, rule.origin)), features)
+            found = decide_all((rule, head_rule(linear, rule)), features)
             nearest, chosen = (_array.to_numpy(index) for index in found)
         return compare_decisions(statistics.classes, rows[nearest], chosen, truth)
 

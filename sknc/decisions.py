@@ -1,5 +1,6 @@
 """Decisions of the nearest class center and of a linear head, block by block."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,16 +19,18 @@ _SCORE_ELEMENTS = 1 << 21
 _MOST_SCORE_ELEMENTS = 1 << 23
 _FEW_ROWS = 512
 _ROW_ELEMENTS = 1 << 21  # 8 MiB of float32 rows
+_USUAL_EXPONENT = 30  # squares of such numbers are far from the limits of float32
 
 
 @dataclass(frozen=True, eq=False)
 class AffineRule(Memo):
     """
-    Decides for the class of the greatest ``(x - origin) weights^T + offsets``.
+    Decides for the class of the greatest ``(x / unit - origin) weights^T + offsets``.
 
-    Both a linear head and the nearest center are of this form. Scores are taken in
+    Both a linear head and the nearest center are of this form. Scores are computed in
     the precision of the features; where the two greatest are closer than rounding
-    can tell, they are taken again in float64.
+    can tell, or overflow, they are computed again in float64. Of scores that rounding
+    in float64 cannot tell apart, the first is the greatest.
 
     Parameters
     ----------
@@ -37,11 +40,15 @@ class AffineRule(Memo):
         One row a class.
     offsets : float64 array of shape (K,)
         Added last.
+    unit : float, default=1.0
+        A power of two, so that features of any size have scores that neither overflow
+        nor underflow.
     """
 
     origin: Array
     weights: Array
     offsets: Array
+    unit: float = 1.0
 
     def decide(self, features: Array) -> Array:
         """Return the index of the chosen class of each row, (B,)."""
@@ -62,18 +69,27 @@ class AffineRule(Memo):
         else:
             scores = np.matmul(rows, factors.T, out=out)
         best, lead = _array.argmax_and_gap(scores)
-        if rows.dtype == xp.float64:
-            return best
-        # Products sum in at least four lanes, so errors grow with D / 4 at most; two
-        # scores are compared.
-        factor = 2 * _array.unit_roundoff(rows) * (rows.shape[1] / 4 + 16)
-        doubtful = lead <= factor * (lengths * longest + greatest_offset)
-        where = xp.nonzero(doubtful)[0]
+        error = _relative_error(rows) * (lengths * longest + greatest_offset)
+        where = xp.nonzero(~(lead > error))[0]  # NaN is doubtful too
         if not where.shape[0]:
             return best
-        exact = _centered(xp.take(features, where, axis=0), self.origin)
-        chosen = xp.argmax(exact @ self._in(xp.float64)[0].T, axis=1)
+        chosen = self._decide_exactly(xp.take(features, where, axis=0))
         return _array.set_at(best, where, chosen)
+
+    def _decide_exactly(self, features: Array) -> Array:
+        """Decide in float64, for the first of the classes that rounding leaves."""
+        xp = namespace(features)
+        factors, longest, greatest_offset = self._in(xp.float64)
+        rows = _centered(features, self.origin, self.unit)
+        inner = rows[:, : features.shape[1]]
+        # Only ratios of scores count. Those of rows of at most one do not overflow.
+        peaks = xp.max(xp.abs(inner), axis=1)
+        peaks = xp.where(peaks > 1e-99 * greatest_offset, peaks, 1.0)
+        scores = (rows / peaks[:, None]) @ factors.T
+        lengths = xp.sqrt(_array.row_squared_norms(inner / peaks[:, None]))
+        error = lengths * longest + greatest_offset / peaks
+        least = xp.max(scores, axis=1) - _relative_error(rows) * error
+        return xp.argmax(xp.astype(scores >= least[:, None], xp.uint8), axis=1)
 
     def _in(self, dtype: Any) -> tuple[Array, float, float]:
         """Return weights beside offsets, greatest row norm and offset, in a dtype."""
@@ -93,6 +109,12 @@ class AffineRule(Memo):
         return xp.astype(factors, dtype), float(longest), float(greatest)
 
 
+def _relative_error(rows: Array) -> float:
+    """Bound the rounding of a difference of two scores, over their sizes."""
+    # Products sum in at least four lanes, so errors grow with D / 4 at most.
+    return 2 * _array.unit_roundoff(rows) * (rows.shape[1] / 4 + 16)
+
+
 def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...]:
     """
     Let several rules decide in one pass over the features.
@@ -100,7 +122,7 @@ def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...
     Parameters
     ----------
     rules : sequence of AffineRule
-        With the same origin.
+        With the same origin and unit.
     features : array of shape (B, D)
         Finite features.
 
@@ -119,7 +141,7 @@ class Decider:
     Parameters
     ----------
     rules : sequence of AffineRule
-        With the same origin.
+        With the same origin and unit.
     """
 
     def __init__(self, rules: Sequence[AffineRule]) -> None:
@@ -136,13 +158,15 @@ class Decider:
         step = max(16, min(step, _ROW_ELEMENTS // n_features))
         work = self._workspace(min(step, n_rows), _array.working_dtype(features))
         parts: list[list[Array]] = [[] for _ in self._rules]
-        for tile in _array.tiles(n_rows, step):
-            block = features[tile, :]
-            rows = work.centered(block)
-            lengths = xp.sqrt(_array.row_squared_norms(rows))
-            for rule, found in zip(self._rules, parts, strict=True):
-                out = work.scores(rule, rows)
-                found.append(rule._decide_rows(rows, lengths, block, out))
+        # Where scores overflow, they are computed again.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for tile in _array.tiles(n_rows, step):
+                block = features[tile, :]
+                rows = work.centered(block)
+                lengths = xp.sqrt(_array.row_squared_norms(rows))
+                for rule, found in zip(self._rules, parts, strict=True):
+                    out = work.scores(rule, rows)
+                    found.append(rule._decide_rows(rows, lengths, block, out))
         return tuple(p[0] if len(p) == 1 else xp.concat(p) for p in parts)
 
     def _workspace(self, n_rows: int, dtype: Any) -> "_Workspace":
@@ -158,7 +182,7 @@ class _Workspace:
     def __init__(self, rules: Sequence[AffineRule], n_rows: int, dtype: Any) -> None:
         xp = namespace(rules[0].weights)
         self.dtype, self.n_rows = dtype, n_rows
-        self._origin = xp.astype(rules[0].origin, dtype)
+        self._origin, self._unit = xp.astype(rules[0].origin, dtype), rules[0].unit
         self._rows = self._scores = None
         if isinstance(self._origin, np.ndarray):
             width = _padded(len(self._origin))
@@ -170,9 +194,14 @@ class _Workspace:
     def centered(self, block: Array) -> Array:
         """Return the block less the origin, with a one behind, and zeros."""
         if self._rows is None:
-            return _centered(block, self._origin)
+            return _centered(block, self._origin, self._unit)
         rows = self._rows[: len(block)]
-        np.subtract(block, self._origin, out=rows[:, : len(self._origin)])
+        inner = rows[:, : len(self._origin)]
+        if self._unit == 1:
+            np.subtract(block, self._origin, out=inner)
+        else:
+            np.divide(block, self._unit, out=inner, dtype=self.dtype)
+            np.subtract(inner, self._origin, out=inner)
         return rows
 
     def scores(self, rule: AffineRule, rows: Array) -> Array | None:
@@ -188,10 +217,11 @@ def _padded(n_features: int) -> int:
     return (n_features + 16) // 16 * 16
 
 
-def _centered(block: Array, origin: Array) -> Array:
+def _centered(block: Array, origin: Array, unit: float) -> Array:
     """Return the block less the origin, with a one behind, and zeros."""
     xp = namespace(block)
-    rows = xp.astype(block, origin.dtype, copy=False) - origin
+    rows = xp.astype(block, origin.dtype, copy=False)
+    rows = (rows if unit == 1 else rows / unit) - origin
     n_rows, n_features = rows.shape
     place = {"dtype": rows.dtype, "device": _array.device_of(rows)}
     one = xp.ones((n_rows, 1), **place)
@@ -201,28 +231,44 @@ def _centered(block: Array, origin: Array) -> Array:
 
 def nearest_center_rule(statistics: ClassStatistics) -> AffineRule:
     """Return the rule that decides for the class with the nearest mean."""
-    xp = namespace(statistics.moments.sums)
+    xp, moments = namespace(statistics.moments.sums), statistics.moments
     equal = xp.ones_like(statistics.counts) / statistics.n_classes
-    centers = statistics.centered_means(equal)
+    # Rounded as the anchors are, so that centers about it have all their digits.
+    origin = xp.astype(equal @ statistics.class_means, moments.anchors.dtype)
+    origin = xp.astype(origin, xp.float64)
+    centers, unit = _scaled(statistics.means_about(origin))
     offsets = -_array.row_squared_norms(centers) / 2
-    return AffineRule(equal @ statistics.class_means, centers, offsets)
+    return AffineRule(origin / unit, centers, offsets, unit)
 
 
 def nearest_angle_rule(statistics: ClassStatistics) -> AffineRule:
     """Return the rule that decides for the mean at the least angle, from 0."""
-    means = statistics.class_means
+    means, unit = _scaled(statistics.class_means)
     xp = namespace(means)
     norms = xp.sqrt(_array.row_squared_norms(means))
-    units = means / xp.where(norms > 0, norms, xp.ones_like(norms))[:, None]
-    return AffineRule(xp.zeros_like(means[0, :]), units, xp.zeros_like(norms))
+    directions = means / xp.where(norms > 0, norms, xp.ones_like(norms))[:, None]
+    origin, offsets = xp.zeros_like(means[0, :]), xp.zeros_like(norms)
+    return AffineRule(origin, directions, offsets, unit)
 
 
-def head_rule(head: LinearHead, origin: Array) -> AffineRule:
-    """Return the rule that decides for the greatest logit."""
-    offsets = head.weights @ origin
+def head_rule(head: LinearHead, nearest: AffineRule) -> AffineRule:
+    """Return the rule that decides for the greatest logit, beside another rule."""
+    weights, unit = _scaled(head.weights)
+    offsets = weights @ nearest.origin
     if head.bias is not None:
-        offsets = offsets + head.bias
-    return AffineRule(origin, head.weights, offsets)
+        offsets = offsets + head.bias / unit / nearest.unit
+    return AffineRule(nearest.origin, weights, offsets, nearest.unit)
+
+
+def _scaled(rows: Array) -> tuple[Array, float]:
+    """Divide rows of extreme size by a power of two, and return it; one for others."""
+    xp = namespace(rows)
+    largest = max(float(xp.max(rows)), -float(xp.min(rows)))
+    exponent = math.frexp(largest)[1] if math.isfinite(largest) else 0
+    if abs(exponent) <= _USUAL_EXPONENT:
+        return rows, 1.0
+    unit = 2.0 ** max(-1000, min(exponent, 1000))
+    return rows / unit, unit
 
 
 @dataclass(frozen=True, eq=False)

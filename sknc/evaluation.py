@@ -104,7 +104,7 @@ class Evaluation:
         if keys & (_OF_DECISIONS | _OF_HEAD_DECISIONS):
             rules = [nearest_center_rule(self._centers)]
             if head is not None:
-                rules.append(head_rule(head, rules[0].origin))
+                rules.append(head_rule(head, rules[0]))
             self._decider = Decider(rules)
         self._measures: list[SampleMeasures] = []
         self._meter = None

@@ -210,19 +210,38 @@ class ClassStatistics(Memo):
             Centered class means. The anchors are subtracted from each other before
             the small offsets are added, so a common offset costs no digits.
         """
+        xp = namespace(self.moments.sums)
+        if not bool(xp.any(weights != 0)):
+            return self.means_about(None)
+        origin = xp.astype(self.moments.anchors[0, :], xp.float64)
+        means = self.means_about(origin)
+        means -= weights @ means
+        means -= weights @ means  # once more: the first sum had an offset
+        return means
+
+    def means_about(self, origin: Array | None) -> Array:
+        """
+        Return the class means less a point, float64, (K, D).
+
+        Parameters
+        ----------
+        origin : float64 array of shape (D,), or None
+            The point. It is subtracted from the anchors, before the small offsets are
+            added.
+
+        Returns
+        -------
+        array of shape (K, D)
+            Differences.
+        """
         xp, moments = namespace(self.moments.sums), self.moments
-        origin = xp.astype(moments.anchors[0, :], xp.float64)
-        centered = bool(xp.any(weights != 0))
         means = xp.empty_like(moments.sums)
         step = max(1, _TILE_ELEMENTS // self.n_features)
         for tile in _array.tiles(self.n_classes, step):
             anchors = xp.astype(moments.anchors[tile, :], xp.float64)
-            if centered:
+            if origin is not None:
                 anchors = anchors - origin
             means[tile, :] = anchors + moments.sums[tile, :] / self.counts[tile, None]
-        if centered:
-            means -= weights @ means
-            means -= weights @ means  # once more: the first sum had an offset
         return means
 
     @cached_property

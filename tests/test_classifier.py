@@ -115,6 +115,68 @@ def test_ties_go_to_the_first_class():
     assert single.predict(np.zeros((2, 2), np.float32)).tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 7, 300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 1024.0])
+def test_ties_on_a_lattice(n_features, dtype, offset):
+    # Distances of whole numbers are exact; in most cells of a lattice some are equal.
+    rng = np.random.default_rng(n_features)
+    for _ in range(10):
+        centers = rng.integers(-3, 4, size=(20, n_features)).astype(dtype)
+        X = rng.integers(-4, 5, size=(60, n_features)).astype(dtype)
+        model = NearestClassCenter().fit(centers + offset, np.arange(20))
+        first = distances(X, centers).argmin(axis=1)
+        np.testing.assert_array_equal(model.predict(X + offset), first)
+    line = 2.0 * np.arange(7)[:, None].astype(dtype) + offset
+    model = NearestClassCenter().fit(line, np.arange(7))
+    assert model.predict(line[:-1] + 1).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+# Float32 holds numbers of 1e-45 to 3e38, float64 of 5e-324 to 1e308.
+SIZES = [
+    *((np.float32, size) for size in (1e-40, 1e-30, 1e-19, 1e19, 1e25, 1e37)),
+    *((np.float64, size) for size in (1e-300, 1e-160, 1e-100, 1e77, 1e154, 1e305)),
+]
+
+
+# Squares that are kept for other numbers overflow.
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@each_metric
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("n_features", [8, 300])
+@pytest.mark.parametrize(("dtype", "size"), SIZES)
+def test_features_of_extreme_size(library, metric, dtype, size, n_features):
+    factor = 2.0 ** round(np.log2(size))
+    rng = np.random.default_rng(0)
+    centers = rng.integers(-8, 9, size=(6, n_features))
+    y = rng.integers(6, size=200)
+    X = (centers[y] + rng.integers(-16, 17, size=(200, n_features))).astype(dtype)
+    head = rng.integers(-9, 10, size=(6, n_features)).astype(np.float64)
+    small, large = ((centers * f).astype(dtype) for f in (1.0, factor))
+    features = X * dtype(factor)
+    if library == "torch":
+        torch = pytest.importorskip("torch")
+        large, features = torch.as_tensor(large), torch.as_tensor(features)
+    plain = NearestClassCenter(metric).fit(small, np.arange(6))
+    model = NearestClassCenter(metric).fit(large, np.arange(6))
+    np.testing.assert_array_equal(np.asarray(model.predict(features)), plain.predict(X))
+    for scale in (1.0, factor):
+        found = model.agreement(features, head * scale, y)
+        want = plain.agreement(X, head, y)
+        assert (found.contingency != want.contingency).nnz == 0
+        assert found.head_accuracy == want.head_accuracy
+
+
+@each_metric
+def test_samples_far_beyond_the_centers(metric):
+    centers = np.array([[1.0, 0], [0, 1], [-1, -1]])
+    model = NearestClassCenter(metric).fit(centers, np.arange(3))
+    for factor in (1e20, 1e160, 1e300):
+        assert model.predict(factor * centers).tolist() == [0, 1, 2]
+    rows = (1e25 * centers).astype(np.float32)
+    assert model.predict(rows).tolist() == [0, 1, 2]
+
+
 def test_ties_of_angles():
     model = NearestClassCenter("cosine").fit([[1.0, 0], [0, 1], [-1, 0]], [0, 1, 2])
     assert model.predict([[1.0, 1.0]]).tolist() == [0]

@@ -127,7 +127,7 @@ def decisions(quick: bool) -> Iterator[Row]:
         statistics = ClassStatistics.from_samples(data.X, data.y, covariance=False)
         nearest = nearest_center_rule(statistics)
         head = LinearHead(data.W.astype(float), data.b.astype(float))
-        rules = (nearest, head_rule(head, nearest.origin))
+        rules = (nearest, head_rule(head, nearest))
         centers = statistics.class_means.astype(np.float32)
 
         def products(data: Data = data, centers: np.ndarray = centers) -> None:
