@@ -1,6 +1,7 @@
 """A stream whose rows are dealt to groups, for the jackknife."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -179,7 +180,7 @@ def merged_parts(streams: Sequence[AnyStream]) -> list[ClassStatistics | None]:
     return merged
 
 
-def leave_one_out(parts: Sequence[Any]) -> list[Any]:
+def leave_one_out(parts: Sequence[Any]) -> Iterator[Any]:
     """
     Merge all parts but one, for each of them.
 
@@ -188,19 +189,39 @@ def leave_one_out(parts: Sequence[Any]) -> list[Any]:
     Parameters
     ----------
     parts : sequence
-        Values with a ``merge`` method.
+        At least two values with a ``merge`` method.
 
-    Returns
-    -------
-    list
+    Yields
+    ------
+    object
         Merged values, in the order of what was left out.
     """
-    before, after = [None], [None]
-    for part in parts[:-1]:
-        before.append(part if before[-1] is None else before[-1].merge(part))
-    for part in parts[:0:-1]:
-        after.append(part if after[-1] is None else part.merge(after[-1]))
+    after = [parts[-1]]  # the last one, the last two, and so on
+    for part in parts[-2:0:-1]:
+        after.append(part.merge(after[-1]))
+    before = parts[0]
+    yield after.pop()
+    for part in parts[1:-1]:
+        yield before.merge(after.pop())
+        before = before.merge(part)
+    yield before
+
+
+def about_common_anchors(parts: Sequence[ClassStatistics]) -> list[ClassStatistics]:
+    """
+    Return the same statistics with the classes and anchors of all.
+
+    So they merge by addition: moving anchors takes longer than that.
+    """
+    classes = np.unique(np.concatenate([part.classes for part in parts]))
+    moments = [part.aligned(classes) for part in parts]
+    xp = _array.namespace(moments[0].sums)
+    anchors = xp.zeros_like(moments[0].sums)
+    for held in reversed(moments):
+        own = xp.astype(held.anchors, xp.float64)
+        anchors = xp.where((held.counts > 0)[:, None], own, anchors)
+    anchors = xp.astype(anchors, xp.result_type(*(m.anchors.dtype for m in moments)))
     return [
-        left if right is None else right if left is None else left.merge(right)
-        for left, right in zip(before, reversed(after), strict=True)
+        replace(part, classes=classes, moments=held.moved_to(anchors))
+        for part, held in zip(parts, moments, strict=True)
     ]

@@ -72,9 +72,10 @@ class NeuralCollapseAnalyzer(
     n_jackknife : int, default=0
         Number of groups, at least 2, that samples are dealt to for standard errors by
         the delete-a-group jackknife (``report.standard_error``); 0 for none. Each
-        group takes the memory of one more state; there is no extra pass. Errors of
-        `score` are about the scored samples and take the centers as given; metrics
-        that depend on the fitted class means alone keep the error of `report`.
+        group takes the memory of one more state. There is no extra pass, but making a
+        report takes about `n_jackknife` times as long. Errors of `score` are about the
+        scored samples and take the centers as given; metrics that depend on the fitted
+        class means alone keep the error of `report`.
 
     Attributes
     ----------

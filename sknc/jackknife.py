@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sknc._groups import leave_one_out
+from sknc._groups import about_common_anchors, leave_one_out
 from sknc._reporting import Inputs, metric_values
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated
 from sknc.head import LinearHead
 from sknc.metrics import TABLE
-from sknc.statistics import ClassStatistics
+from sknc.statistics import ClassStatistics, merge_all
+
+_OF_SCATTER = {"scatter", "within"}
 
 
 def jackknife_errors(replicates: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -82,17 +85,22 @@ def errors_of_report(
     held = [part for part in parts if part is not None]
     if len(held) < 2:
         return {}
-    labels = np.unique(np.concatenate([_observed(part) for part in held]))
+    if not any(_OF_SCATTER & set(TABLE[key].needs) for key in keys):
+        held = [replace(p, moments=p.moments.without_scatter()) for p in held]
+    held = about_common_anchors(held)
+    n_classes = len(np.unique(np.concatenate([_observed(part) for part in held])))
     of_head = [key for key in keys if TABLE[key].depends_only_on_head]
+    of_samples = [key for key in keys if key not in of_head]
 
     def values(statistics: ClassStatistics) -> dict[str, float]:
         seen = statistics.observed_only()
-        if seen.n_classes < len(labels):  # another question without that class
-            own = metric_values(Inputs(seen, convention, head), of_head)
-            return {**dict.fromkeys(keys, math.nan), **own}
-        return metric_values(Inputs(seen, convention, head), keys)
+        if seen.n_classes < n_classes:  # another question without that class
+            return dict.fromkeys(of_samples, math.nan)
+        return metric_values(Inputs(seen, convention, head), of_samples)
 
-    return _errors(held, values)
+    whole = merge_all(held).observed_only()
+    constant = metric_values(Inputs(whole, convention, head), of_head)
+    return _errors(held, values) | jackknife_errors([constant, constant])
 
 
 def lone_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:

@@ -103,7 +103,7 @@ def test_leave_one_out():
 
     for size in (2, 3, 7):
         found = leave_one_out([Bag({i}) for i in range(size)])
-        assert found == [set(range(size)) - {i} for i in range(size)]
+        assert list(found) == [set(range(size)) - {i} for i in range(size)]
 
 
 def test_formula():
