@@ -112,7 +112,7 @@ class AffineRule(Memo):
 def _relative_error(rows: Array) -> float:
     """Bound the rounding of a difference of two scores, over their sizes."""
     # Products sum in at least four lanes, so errors grow with D / 4 at most.
-    return 2 * _array.unit_roundoff(rows) * (rows.shape[1] / 4 + 16)
+    return 2 * _array.unit_roundoff(rows) * (int(rows.shape[1]) / 4 + 16)
 
 
 def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...]:
