@@ -100,10 +100,15 @@ def check_head_kind(head: Any) -> None:
     _head_parts(head)
 
 
+def classes_of_head(head: Any) -> Any:
+    """Return the ``classes_`` of a head, or None if its rows have no labels."""
+    return None if head is None else _head_parts(head)[2]
+
+
 def n_unused_rows(head: Any, classes: np.ndarray) -> int:
     """Return how many classes a head knows that are none of `classes`."""
-    head_classes = None if head is None else _head_parts(head)[2]
-    return 0 if head_classes is None else int(np.sum(~np.isin(head_classes, classes)))
+    known = classes_of_head(head)
+    return 0 if known is None else int(np.sum(~np.isin(known, classes)))
 
 
 def check_head_shape(

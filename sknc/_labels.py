@@ -166,3 +166,34 @@ def distinct_labels(y: Array) -> np.ndarray:
     """Return the sorted distinct labels of a checked batch."""
     found = namespace(y).unique_values(y) if _array.is_tensor(y) else y
     return np.unique(_array.to_numpy(found))
+
+
+def padding(labels: np.ndarray) -> str:
+    """
+    Return what to do about negative labels, most often padding; else nothing.
+
+    Of two classes, -1 and 1 are usual names.
+    """
+    if labels.dtype.kind != "i" or labels[0] >= 0 or labels.tolist() == [-1, 1]:
+        return ""
+    return (
+        f"The label {labels[0]} is negative, most often padding (ignore_index), which "
+        "is a class here and takes a row of the head. Drop these samples: "
+        f"keep = y != {labels[0]}, then X[keep], y[keep]."
+    )
+
+
+def sorted_as_text(labels: np.ndarray) -> str:
+    """Return what to do about numbers in the order of their text; else nothing."""
+    if labels.dtype.kind not in "US":
+        return ""
+    texts = labels.astype(str).tolist()
+    if not all(text.removeprefix("-").isdecimal() for text in texts):
+        return ""
+    if sorted(texts, key=int) == texts:
+        return ""
+    return (
+        f"The labels are numbers as text, in the order of text: {_shortened(labels)}. "
+        "The head's rows are taken in this order; if they are in the order of the "
+        "numbers, pass integers: y.astype(int)."
+    )

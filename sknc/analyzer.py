@@ -16,9 +16,11 @@ from sknc._heads import (
     check_head,
     check_head_kind,
     check_head_shape,
+    classes_of_head,
     n_unused_rows,
 )
 from sknc._labels import distinct_labels
+from sknc._misalignment import misalignment_note
 from sknc._parameters import check_flag, check_integer
 from sknc._reporting import (
     Errors,
@@ -207,13 +209,15 @@ class NeuralCollapseAnalyzer(
         seen = statistics.observed_only()
         convention = Convention.preset(self.convention)
         with _array.plain_arithmetic(statistics.moments.sums):
-            head = _rows_of(self._linear_head(statistics), statistics)
+            linear = self._linear_head(statistics)
+            head = _rows_of(linear, statistics)
             parts = self._stream.parts()
             keys = self._keys(seen.n_classes)
             omissions = Omissions(
                 n_unobserved=statistics.n_classes - seen.n_classes,
                 n_unused_rows=n_unused_rows(self.head, statistics.classes),
                 lost_scatter=self._keeps_scatter and seen.moments.scatter is None,
+                misalignment=self._misalignment(linear, statistics),
             )
             found = errors_of_report(parts, head, convention, keys)
             errors = Errors(found, lone_classes(parts))
@@ -329,7 +333,8 @@ class NeuralCollapseAnalyzer(
         self, statistics: ClassStatistics, found: list[Evaluated]
     ) -> NCReport:
         convention = Convention.preset(self.convention)
-        rows = _rows_of(self._linear_head(statistics), statistics)
+        linear = self._linear_head(statistics)
+        rows = _rows_of(linear, statistics)
         whole = merge_all(found)
         parts = self._stream.parts()
         keys = self._keys(whole.held_out.n_classes)
@@ -344,6 +349,7 @@ class NeuralCollapseAnalyzer(
         omissions = Omissions(
             n_unobserved=statistics.n_classes - whole.held_out.n_classes,
             n_unused_rows=n_unused_rows(self.head, statistics.classes),
+            misalignment=self._misalignment(linear, statistics),
         )
         return build_report(
             inputs, self.metrics, omissions, Errors(errors, lone_classes(parts))
@@ -353,6 +359,15 @@ class NeuralCollapseAnalyzer(
         if self.head is None:
             return None
         return check_head(self.head, statistics.classes, statistics.moments.anchors)
+
+    def _misalignment(
+        self, head: LinearHead | None, statistics: ClassStatistics
+    ) -> str:
+        """Return what suggests that the head's rows belong to other classes."""
+        if head is None:
+            return ""
+        named = classes_of_head(self.head) is not None
+        return misalignment_note(statistics, head, names_classes=named)
 
     # Out of distribution ----------------------------------------------------------
 

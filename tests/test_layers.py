@@ -22,7 +22,7 @@ LAYERS = [
     {"metrics"},
     {"_rendering"},
     {"report", "_validation", "_heads", "_labels", "center_model", "_priors"},
-    {"_reporting", "_stream"},
+    {"_misalignment", "_reporting", "_stream"},
     {"_groups", "evaluation"},
     {"jackknife"},
     {"_estimator"},

@@ -12,7 +12,7 @@ from sknc.metrics._caveats import SINGLE_SAMPLES, caveat, has_single_samples
 @dataclass(frozen=True)
 class Omissions:
     """
-    What was fitted or passed, and yet is not in the metrics.
+    What was fitted or passed, and yet is not in the metrics as it should be.
 
     Parameters
     ----------
@@ -22,11 +22,14 @@ class Omissions:
         Rows of the head without a class.
     lost_scatter : bool
         Whether the scatter was asked for and is not there.
+    misalignment : str
+        What suggests that rows of the head belong to other classes.
     """
 
     n_unobserved: int = 0
     n_unused_rows: int = 0
     lost_scatter: bool = False
+    misalignment: str = ""
 
     def notes(self, *, has_head: bool) -> dict[str, str]:
         """Return what a reader has to know of them, by what they concern."""
@@ -40,6 +43,8 @@ class Omissions:
                 "others. Name all classes with classes= of fit_batches or of the first "
                 "partial_fit."
             )
+        if self.misalignment:
+            found["head"] = f"{found.get('head', '')} {self.misalignment}".lstrip()
         if self.lost_scatter:
             found["covariance"] = (
                 "Some of the samples were fitted with covariance=False, so the scatter "
