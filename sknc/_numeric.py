@@ -33,11 +33,11 @@ def numeric_features(X: Any) -> Any:
     Returns
     -------
     object
-        An array, a data frame or the like. Objects in it are yet to be converted.
+        An array, a data frame or the like.
     """
     _check_is_array(X)
     if isinstance(X, (list, tuple)):
-        X = np.asarray(X)
+        X = _array_of_rows(X)
     if np.ma.is_masked(X):
         msg = (
             "X must have a value everywhere, got masked values. Drop their rows: "
@@ -47,12 +47,31 @@ def numeric_features(X: Any) -> Any:
     dtype = getattr(X, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in _REMEDIES:
         _refuse_dtype(dtype, dtype.kind)
+    if isinstance(X, np.ndarray) and X.dtype.kind == "O":
+        X = _converted(X)
     if hasattr(X, "columns") and hasattr(X, "dtypes"):
         for column, dtype in zip(X.columns, X.dtypes, strict=True):
             temporal = getattr(dtype, "is_temporal", bool)()  # of polars
             if temporal or getattr(dtype, "kind", "") in ("m", "M"):
                 _refuse_dtype(f"{dtype} in column {column!r}", "M")
     return X
+
+
+def _array_of_rows(X: Any) -> np.ndarray:
+    """Return nested lists as an array."""
+    try:
+        return np.asarray(X)
+    except ValueError:
+        refuse("X", "rows of equal length", X, "Pad or drop the others.")
+
+
+def _converted(X: np.ndarray) -> np.ndarray:
+    """Return objects as float64."""
+    try:
+        return X.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"X must be real numbers, got objects: {error}. {_TEXT}"
+        raise type(error)(msg) from None
 
 
 def _check_is_array(X: Any) -> None:

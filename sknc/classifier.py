@@ -167,6 +167,11 @@ class NearestClassCenter(
         NearestClassCenter
             Fitted, without another pass.
 
+        Raises
+        ------
+        ValueError
+            If `statistics` is something else.
+
         Examples
         --------
         >>> from sklearn.datasets import load_iris
@@ -176,6 +181,13 @@ class NearestClassCenter(
         >>> NearestClassCenter.from_statistics(analyzer.statistics_).predict(X[:2])
         array([0, 0])
         """
+        if not isinstance(statistics, ClassStatistics):
+            refuse(
+                "statistics",
+                "ClassStatistics",
+                statistics,
+                "Pass analyzer.statistics_.",
+            )
         self = cls(metric, priors=priors)
         self._adopt([statistics])
         return self

@@ -118,3 +118,21 @@ def test_too_many_features_for_a_scatter(monkeypatch):
 def test_scorer_of_what_is_no_estimator():
     with pytest.raises(TypeError, match=r"nc_scorer expected .* got int, whose"):
         nc_scorer(5, X, Y)
+
+
+def test_lists_of_unequal_length():
+    text = r"X must be rows of equal length, got \[\[1, 2\], \[3\]\]\. Pad or drop"
+    with pytest.raises(ValueError, match=text):
+        NeuralCollapseAnalyzer().fit([[1, 2], [3]], [0, 1])
+
+
+def test_objects_that_are_no_numbers():
+    text = "X must be real numbers, got objects: could not convert string to float"
+    with pytest.raises(ValueError, match=text):
+        NeuralCollapseAnalyzer().fit(np.full((2, 2), "a", object), [0, 1])
+
+
+def test_statistics_of_another_kind():
+    text = r"statistics must be ClassStatistics, got 5\. Pass analyzer\.statistics_\."
+    with pytest.raises(ValueError, match=text):
+        NearestClassCenter.from_statistics(5)
