@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 import array_api_compat
 import numpy as np
 
+from sknc import _array
+from sknc._array import Array
 from sknc._parameters import refuse
 
 # What has none of these is no array, and what is one of those has no rows.
@@ -133,3 +135,31 @@ def _refuse_weights(sample_weight: Any) -> NoReturn:
             "sklearn.utils.class_weight.compute_sample_weight('balanced', y)."
         )
     refuse("sample_weight", "one real number a row of X", sample_weight, remedy)
+
+
+def checked_samples(X: Any, labels: np.ndarray) -> Array:
+    """Return finite features beside labels, or raise."""
+    X = X if _array.is_tensor(X) else numeric_features(X)
+    if X.ndim != 2 or labels.shape != tuple(X.shape[:1]):
+        msg = (
+            "X must be of shape (n_samples, n_features) and y of (n_samples,), got "
+            f"{tuple(X.shape)} and {labels.shape}."
+        )
+        raise ValueError(msg)
+    if not _array.all_finite(X):
+        n_nan, n_infinite = _array.count_not_finite(X)
+        msg = f"X must be finite, got {n_nan} NaN and {n_infinite} infinite values."
+        raise ValueError(msg)
+    return X
+
+
+def positive_weights(sample_weight: Any, X: Array) -> Array | None:
+    """Return one positive float64 weight a row beside X, None without any, or raise."""
+    if sample_weight is None:
+        return None
+    xp = _array.namespace(X)
+    weights = _array.move_like(numeric_weights(sample_weight), X, xp.float64)
+    good = (weights > 0) & (weights < xp.inf)
+    if weights.shape != X.shape[:1] or not bool(xp.all(good)):
+        refuse("sample_weight", "one positive number a row of X", sample_weight)
+    return weights

@@ -1,5 +1,6 @@
 """Checks of single parameters: what was expected, what came, and what to do."""
 
+import math
 import reprlib
 from collections.abc import Callable, Collection
 from numbers import Integral, Real
@@ -54,6 +55,18 @@ def check_number(
     if not is_number(value) or not accepts(value):
         refuse(name, expected, value)
     return float(value)
+
+
+def check_positive(name: str, value: Any) -> float:
+    """Return a finite number above zero, as Python's."""
+    return check_number(name, value, "a positive number", lambda x: 0 < x < math.inf)
+
+
+def check_not_negative(name: str, value: Any) -> float:
+    """Return a finite number of at least zero, as Python's."""
+    return check_number(
+        name, value, "a number of at least 0", lambda x: 0 <= x < math.inf
+    )
 
 
 def check_integer(

@@ -1,6 +1,5 @@
 """The choices on which papers differ, as one frozen value."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -8,7 +7,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from sknc._array import Array, namespace
-from sknc._parameters import check_choice, check_flag, check_number, is_number, refuse
+from sknc._parameters import (
+    check_choice,
+    check_flag,
+    check_not_negative,
+    check_number,
+    is_number,
+    refuse,
+)
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,7 @@ class Convention:
             elif hint is bool:
                 value = check_flag(name, value)
             elif hint is float:
-                value = check_number(
-                    name, value, "a number of at least 0", lambda x: 0 <= x < math.inf
-                )
+                value = check_not_negative(name, value)
             elif get_origin(hint) is Literal:
                 value = check_choice(name, value, get_args(hint))
             elif not isinstance(value, str):

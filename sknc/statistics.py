@@ -12,6 +12,7 @@ from sknc._accumulation import Accumulator
 from sknc._array import Array, namespace
 from sknc._memo import Memo
 from sknc._moments import Moments, scatter_of_means
+from sknc._numeric import checked_samples, positive_weights
 
 _TILE_ELEMENTS = 1 << 21
 
@@ -90,7 +91,7 @@ class ClassStatistics(Memo):
         """
         Compute the statistics of finite features and their labels.
 
-        The arrays are taken as they are; `NeuralCollapseAnalyzer` checks its input.
+        `NeuralCollapseAnalyzer` takes more kinds of input, and says what is wrong.
 
         Parameters
         ----------
@@ -107,14 +108,18 @@ class ClassStatistics(Memo):
         -------
         ClassStatistics
             The statistics of these samples.
+
+        Raises
+        ------
+        ValueError
+            If shapes differ, or numbers are not finite or weights not positive.
         """
-        classes, index = np.unique(_array.to_numpy(y), return_inverse=True)
+        labels = _array.to_numpy(y)
+        X = checked_samples(X, labels)
+        weights = positive_weights(sample_weight, X)
+        classes, index = np.unique(labels, return_inverse=True)
         accumulator = Accumulator(X, len(classes), covariance=covariance)
-        weights = None
-        xp = namespace(X)
-        if sample_weight is not None:
-            weights = _array.move_like(sample_weight, X, xp.float64)
-        accumulator.update(X, _array.move_like(index, X, xp.int64), weights)
+        accumulator.update(X, _array.move_like(index, X, namespace(X).int64), weights)
         moments = accumulator.moments()
         return cls(classes, moments, len(classes[index]), _array.dtype_name(X))
 

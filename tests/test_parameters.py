@@ -7,7 +7,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sknc import Convention, NCReport, NearestClassCenter, NeuralCollapseAnalyzer
+import sknc.metrics
+from sknc import (
+    ClassStatistics,
+    Convention,
+    LinearHead,
+    NCReport,
+    NearestClassCenter,
+    NeuralCollapseAnalyzer,
+)
 
 X = np.array([[3.0, 0], [2, 1], [1, 3], [0, 2], [-2, -1], [-3, 1]])
 Y = np.array([0, 0, 1, 1, 2, 2])
@@ -110,3 +118,64 @@ def test_labels_of_a_minority_keep_their_kind():
     assert Convention(minority=days).minority == tuple(days)
     assert Convention(minority=np.array(["a"])).minority == ("a",)
     assert type(Convention(minority=np.float32(0.5)).minority) is float
+
+
+# Functions of sknc.metrics --------------------------------------------------------
+
+STATISTICS = NeuralCollapseAnalyzer().fit(np.tile(X, (4, 1)), np.tile(Y, 4)).statistics_
+HEAD = LinearHead(np.eye(3, 2), None)
+NOT_POSITIVE = [0, -1, np.nan, np.inf, 1j, "a", None, [1.0], True]
+OPTIONS = [
+    *[
+        (name, {"power": value}, "power must be a positive number, got ")
+        for name in ("nc1_cdnv", "gnc2_energy_riesz", "pair_grid")
+        for value in NOT_POSITIVE
+        if (name, value) != ("nc1_cdnv", True)  # is one
+    ],
+    *[
+        (name, {"weight_decay": value}, "weight_decay must be a number of at least 0")
+        for name in ("mse_total", "mse_lnc1")
+        for value in (-1.0, np.nan, np.inf, "a", None, 1j)
+    ],
+    *[
+        (name, {"convention": value}, "convention must be a Convention or one of [")
+        for name in ("nc1_vci", "nc1_vci_adjusted", "nc1_pinv", "nc2_etf", "imb_seli_h")
+        for value in ("nope", None, 5, ["default"])
+    ],
+    *[
+        ("pair_grid", {"kind": value}, 'kind must be "inner_product", "cosine", ')
+        for value in ("nope", ["cosine"], None)
+    ],
+    ("nc1_cdnv", {"weights": "nope"}, 'weights must be "uniform" or "frequency", got'),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "text"), OPTIONS)
+def test_functions_refuse(name, options, text):
+    metric, arguments = sknc.metrics.TABLE.get(name), [STATISTICS]
+    if metric is not None and "head" in metric.needs:
+        arguments.append(HEAD)
+    with pytest.raises(ValueError, match=re.escape(text)):
+        getattr(sknc.metrics, name)(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((X, "abc"), "y of (n_samples,), got (6, 2) and ()"),
+        ((X, Y[:-1]), "got (6, 2) and (5,)"),
+        ((X[0], Y[:2]), "got (2,) and (2,)"),
+        ((np.where(X == -3, np.nan, X), Y), "finite, got 1 NaN and 0 infinite values."),
+        ((np.where(X == -3, np.inf, X), Y), "finite, got 0 NaN and 1 infinite values."),
+        ((X + 1j, Y), "X must be real numbers, got complex128"),
+        (("X.npy", Y), "X must be an array of shape (n_samples, n_features), got 'X"),
+        *[
+            ((X, Y, weights), "sample_weight must be one positive number a row of X")
+            for weights in (0 * Y, -1.0 - Y, Y + np.nan, Y + np.inf, [1.0], 1.0)
+        ],
+        ((X, Y, Y + 1j), "sample_weight must be one real number a row of X"),
+    ],
+)
+def test_statistics_refuse(arguments, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        ClassStatistics.from_samples(*arguments)

@@ -4,6 +4,7 @@ import math
 from typing import Literal
 
 from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
+from sknc._parameters import check_choice
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
@@ -78,9 +79,7 @@ def nc3_uniform_duality(
     >>> nc3_uniform_duality(statistics, head, product="dot")  # of 4 and 0
     4.0
     """
-    if product not in {"cosine", "dot"}:
-        msg = f'product must be "cosine" or "dot", got {product!r}.'
-        raise ValueError(msg)
+    check_choice("product", product, ("cosine", "dot"))
     means = centered_means(statistics, Convention.preset(convention))
     xp = namespace(means)
     if product == "dot":

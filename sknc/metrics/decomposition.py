@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sknc._array import Array, device_of, gram, namespace, put_rows, tiles
+from sknc._parameters import check_not_negative
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.statistics import ClassStatistics
@@ -457,9 +458,7 @@ def _times_pseudo_inverse(rows: Array, symmetric: Array) -> Array:
 
 def _problem(statistics: AnyStatistics, weight_decay: float) -> _Problem | None:
     """Return the regression of the samples, or None without their scatter."""
-    if not 0 <= weight_decay < math.inf:
-        msg = f"weight_decay must be finite and not negative, got {weight_decay!r}."
-        raise ValueError(msg)
+    weight_decay = check_not_negative("weight_decay", weight_decay)
     samples: ClassStatistics = (
         statistics.samples if isinstance(statistics, HeldOutStatistics) else statistics
     )

@@ -1,5 +1,6 @@
 """GNC2: the directions of the class means spread evenly over the unit sphere."""
 
+from sknc._parameters import check_positive
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._frames import directions_of
@@ -184,9 +185,7 @@ def gnc2_energy_riesz(
     >>> gnc2_energy_riesz(ClassStatistics.from_samples(X, np.arange(4)))
     0.6380712
     """
-    if not power > 0:
-        msg = f"power must be positive, got {power!r}."
-        raise ValueError(msg)
+    check_positive("power", power)
     convention = Convention.preset(convention)
     return directions_of(statistics, convention, power).riesz_energy.mean
 

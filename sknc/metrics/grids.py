@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
+from sknc._parameters import check_choice, check_integer, check_positive
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
@@ -153,12 +154,9 @@ def pair_grid_rows(
     0 [1 0]
     2 [3 2]
     """
-    if kind not in _KINDS:
-        msg = f"kind must be one of {', '.join(_KINDS)}, got {kind!r}."
-        raise ValueError(msg)
-    if n_rows < 1:
-        msg = f"n_rows must be at least 1, got {n_rows!r}."
-        raise ValueError(msg)
+    check_choice("kind", kind, _KINDS)
+    check_integer("n_rows", n_rows, "a whole number of at least 1", lambda n: n >= 1)
+    check_positive("power", power)
     if isinstance(source, LinearHead):
         if source.weights.shape[0] < 2:
             msg = "Pairs of classes need a head of at least 2 rows, got 1 row."

@@ -12,6 +12,7 @@ from sknc._array import (
     row_squared_norms,
     tiles,
 )
+from sknc._parameters import check_integer
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import centered_means, check_two_classes
@@ -215,9 +216,10 @@ def neco_scores(
     n_features = centers.n_features
     if n_directions is None:
         n_directions = min(centers.n_classes - 1, n_features)
-    if not 1 <= n_directions <= n_features:
-        msg = f"n_directions must be in 1, ..., {n_features}, got {n_directions!r}."
-        raise ValueError(msg)
+    expected = f"a whole number in 1, ..., {n_features}"
+    check_integer(
+        "n_directions", n_directions, expected, lambda n: 1 <= n <= n_features
+    )
     if X.ndim != 2 or X.shape[1] != n_features:
         msg = f"X must be of shape (B, {n_features}), got {tuple(X.shape)}."
         raise ValueError(msg)

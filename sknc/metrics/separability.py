@@ -68,6 +68,7 @@ def nc1_vci(
     >>> nc1_vci(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))
     0.2
     """
+    Convention.preset(convention)  # none makes a difference here
     check_two_classes(statistics)
     scatter = statistics.within_scatter
     n_samples = statistics.n_samples

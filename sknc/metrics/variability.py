@@ -8,6 +8,7 @@ import numpy as np
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc._parameters import check_choice, check_positive
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._frames import pairs_of
@@ -274,9 +275,8 @@ def _weighted_cdnv(
     statistics: AnyStatistics, convention: Convention, power: float, weights: str
 ) -> float:
     xp = namespace(statistics.counts)
-    if weights not in ("uniform", "frequency"):
-        msg = f'weights must be "uniform" or "frequency", got {weights!r}.'
-        raise ValueError(msg)
+    check_choice("weights", weights, ("uniform", "frequency"))
+    check_positive("power", power)
     held = xp.astype(statistics.counts > 0, xp.float64)
     shares = held if weights == "uniform" else held * statistics.centers.counts
     total = weight = 0.0
