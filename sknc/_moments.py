@@ -78,20 +78,34 @@ class Moments:
     def shifted(self, delta: Array) -> "Moments":
         """Return the moments of ``r + delta``, with `delta` of shape (K, D)."""
         xp = namespace(self.sums)
-        counts = xp.astype(self.counts, xp.float64)
-        cross = xp.sum(self.sums * delta, axis=1)
-        squares = self.squares + 2 * cross + counts * row_squared_norms(delta)
-        scatter = self.scatter
-        if scatter is not None:
-            half = self.sums + counts[:, None] * (delta / 2)
-            mixed = half.T @ delta  # sum of s d^T + n d d^T / 2
-            scatter = scatter + mixed + mixed.T
+        counts, scatter = xp.astype(self.counts, xp.float64), self.scatter
+        with np.errstate(over="ignore", invalid="ignore"):  # what reads them checks
+            cross = xp.sum(self.sums * delta, axis=1)
+            squares = self.squares + 2 * cross + counts * row_squared_norms(delta)
+            if scatter is not None:
+                half = self.sums + counts[:, None] * (delta / 2)
+                mixed = half.T @ delta  # sum of s d^T + n d d^T / 2
+                scatter = scatter + mixed + mixed.T
         return replace(
             self,
             sums=self.sums + counts[:, None] * delta,
             squares=xp.where(squares > 0, squares, xp.zeros_like(squares)),
             scatter=scatter,
         )
+
+    def plus(self, other: "Moments") -> "Moments":
+        """Return the moments of both samples, about the same anchors."""
+        scatter = self.scatter
+        with np.errstate(over="ignore", invalid="ignore"):  # what reads them checks
+            if scatter is not None:
+                scatter = scatter + other.scatter
+            return Moments(
+                counts=self.counts + other.counts,
+                anchors=self.anchors,
+                sums=self.sums + other.sums,
+                squares=self.squares + other.squares,
+                scatter=scatter,
+            )
 
 
 def scatter_of_means(sums: Array, counts: Array) -> Array:

@@ -1,7 +1,9 @@
 """The second pass: samples about fitted centers, and decisions on them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from sknc import _array
 from sknc._accumulation import Accumulator
@@ -16,6 +18,7 @@ from sknc.head import LinearHead
 from sknc.held_out import HeldOutStatistics, Projection
 from sknc.metrics import TABLE
 from sknc.metrics._geometry import spectrum, spectrum_key
+from sknc.metrics._range import statistics_out_of_range
 from sknc.sample_measures import SampleMeasures, SampleMeter
 from sknc.statistics import ClassStatistics
 
@@ -106,6 +109,9 @@ class Evaluation:
             if head is not None:
                 rules.append(head_rule(head, rules[0]))
             self._decider = Decider(rules)
+        # Of features whose squares overflow no number is right, and notes say so.
+        fits = statistics_out_of_range(self._centers) is None
+        self._overflow: Literal["ignore"] | None = None if fits else "ignore"
         self._measures: list[SampleMeasures] = []
         self._meter = None
         if keys & _OF_SAMPLES:
@@ -140,9 +146,10 @@ class Evaluation:
             held = self._decisions
             self._decisions = found if held is None else held.merge(found)
         if self._meter is not None:
-            self._measures.append(
-                self._meter.measure(features, index, batch.weights, correct)
-            )
+            with np.errstate(over=self._overflow, invalid=self._overflow):
+                self._measures.append(
+                    self._meter.measure(features, index, batch.weights, correct)
+                )
 
     def _decide(
         self, features: Array, index: Array, weights: Any

@@ -32,8 +32,9 @@ class SampleMeasures:
         Lead of the true class in the cosines with the centered rows of the head,
         about the global mean of the convention.
     directional : float64 array of shape (K, K), or None
-        Weighted sum over the samples of class i of the squared residual along the line
-        from center i to center j, times the squared distance of both.
+        Weighted sum over the samples of class i of the squared product of the residual
+        and the line from center i to center j, both in units of the greatest distance
+        of a center from the mean of all.
     """
 
     weights: np.ndarray
@@ -172,6 +173,8 @@ class SampleMeter:
         xp, n_classes = namespace(along), self.centers.n_classes
         zeros = xp.zeros((n_classes, n_classes), dtype=xp.float64)
         zeros = _array.move_like(zeros, along)
+        largest = xp.max(_array.row_squared_norms(centered_alike(self.centers)))
+        along = along / xp.where(largest > 0, largest, 1.0)
         return _array.add_rows_at(zeros, index, along**2, weights)
 
     def _global_mean(self, means: Array) -> Array:
@@ -201,12 +204,20 @@ def _ncc_margins(along: Array, own: Array, means: Array, index: Array) -> Array:
 
 def _cosine_margins(units: Array, head: LinearHead, index: Array) -> Array:
     """Return how far the cosine with the own row of the head leads the others."""
-    xp, weights = namespace(units), head.weights
-    largest = xp.sqrt(xp.max(_array.row_squared_norms(weights)))
-    cosines = units @ _units(weights - xp.mean(weights, axis=0), largest).T
+    xp = namespace(units)
+    cosines = units @ head.once("centered_units", lambda: _centered_units(head)).T
     classes = xp.arange(cosines.shape[1], device=_array.device_of(cosines))
     own = xp.sum(xp.where(classes == index[:, None], cosines, 0.0), axis=1)
     return own - xp.max(_without_own(cosines, index, -xp.inf), axis=1)
+
+
+def _centered_units(head: LinearHead) -> Array:
+    """Return the rows of the head less their mean, at unit length."""
+    xp, weights = namespace(head.weights), head.weights
+    largest = xp.max(xp.abs(weights))
+    weights = weights / xp.where(largest > 0, largest, 1.0)
+    longest = xp.sqrt(xp.max(_array.row_squared_norms(weights)))
+    return _units(weights - xp.mean(weights, axis=0), longest)
 
 
 def _units(rows: Array, scale: Array) -> Array:

@@ -176,9 +176,21 @@ class ClassStatistics(Memo):
         """Trace of each class's covariance, divided by its count, float64, (K,)."""
         xp = namespace(self.moments.sums)
         counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
-        offsets = _array.row_squared_norms(self.moments.sums) / counts**2
-        variances = self.moments.squares / counts - offsets
+        with np.errstate(over="ignore", invalid="ignore"):  # what reads it checks it
+            variances = self.moments.squares / counts - self._squared_offsets
         return xp.where(variances < 0, xp.zeros_like(variances), variances)
+
+    @cached_property
+    def _squared_offsets(self) -> Array:
+        """Squared distance of each class mean from its anchor, (K,)."""
+        # Of sums over counts, so that it does not overflow where weights are large.
+        squares = namespace(self.counts).empty_like(self.counts)
+        step = max(1, _TILE_ELEMENTS // self.n_features)
+        with np.errstate(over="ignore", invalid="ignore"):  # or 0/0
+            for tile in _array.tiles(self.n_classes, step):
+                offsets = self.moments.sums[tile, :] / self.counts[tile, None]
+                squares[tile] = _array.row_squared_norms(offsets)
+        return squares
 
     def mean_rounding(self) -> Array:
         """
@@ -193,7 +205,7 @@ class ClassStatistics(Memo):
         counts = self.counts
         # Sums of a block are taken in the precision of the residuals. Their errors
         # grow with the root of its rows where the anchor is not the mean.
-        offsets = xp.sqrt(_array.row_squared_norms(self.moments.sums)) / counts
+        offsets = xp.sqrt(self._squared_offsets)
         rows = xp.sqrt(xp.where(counts < 4096, counts, 4096.0))
         spread = xp.sqrt(self.class_variances)
         return float(xp.finfo(self.moments.anchors.dtype).eps) * (
@@ -256,7 +268,8 @@ class ClassStatistics(Memo):
         if scatter is None:
             return None
         seen = self.moments.take(self.observed)
-        return scatter - scatter_of_means(seen.sums, seen.counts)
+        with np.errstate(over="ignore", invalid="ignore"):  # what reads it checks it
+            return scatter - scatter_of_means(seen.sums, seen.counts)
 
     def class_energies(self, key: tuple[str, ...]) -> None:
         """
@@ -360,13 +373,7 @@ class ClassStatistics(Memo):
         anchors = xp.where((mine.counts > 0)[:, None], my_anchors, their_anchors)
         # Where one side holds nothing the shift is zero, or of zero samples.
         theirs = theirs.moved_to(anchors)
-        moments = Moments(
-            counts=mine.counts + theirs.counts,
-            anchors=anchors,
-            sums=mine.sums + theirs.sums,
-            squares=mine.squares + theirs.squares,
-            scatter=None if mine.scatter is None else mine.scatter + theirs.scatter,
-        )
+        moments = replace(mine, anchors=anchors).plus(theirs)
         dtype = _array.common_dtype_name(self.input_dtype, other.input_dtype)
         n_samples = self.n_samples + other.n_samples
         return ClassStatistics(classes, moments, n_samples, dtype)

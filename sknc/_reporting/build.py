@@ -54,7 +54,7 @@ def build_report(
         score=_score(inputs, values),
         values=values,
         standard_error=errors.of(values),
-        per_class=_per_class(inputs),
+        per_class=_quiet_per_class(inputs),
         quantiles=_quantiles(inputs.measures),
         notes={},
         convention=inputs.convention,
@@ -122,6 +122,11 @@ def _quantiles(measures: SampleMeasures | None) -> dict[str, dict[float, float]]
         for key, values in margins.items()
         if values is not None
     }
+
+
+def _quiet_per_class(inputs: Inputs) -> dict[str, np.ndarray]:
+    with np.errstate(over="ignore", invalid="ignore"):  # notes say what is undefined
+        return _per_class(inputs)
 
 
 def _per_class(inputs: Inputs) -> dict[str, np.ndarray]:

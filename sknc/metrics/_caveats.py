@@ -69,6 +69,9 @@ def caveat(
     if TABLE[key].interval:
         return TABLE[key].note(Case(value, statistics, head, convention))
     if math.isnan(value):
+        words = TABLE[key].out_of_range(statistics, head)
+        if words:
+            return f"Undefined: {words}."
         return _why_undefined(key, statistics, head, convention)
     if math.isinf(value):
         if key == "nc1_fuzziness":

@@ -101,6 +101,8 @@ def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
     xp = namespace(centers.moments.sums)
     root = xp.sqrt(convention.between_weights(centers.counts))
     means = centered_means(centers, convention)
+    if not bool(xp.all(xp.isfinite(means))):
+        return Spectrum(root[:0], means[:0, :], 0)
     _, values, directions = xp.linalg.svd(
         triangular_factor(means, root), full_matrices=False
     )

@@ -8,7 +8,10 @@ from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
 from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.held_out import AnyStatistics
 from sknc.metrics._conditions import Case, Caveat, Condition
+from sknc.metrics._range import head_out_of_range, statistics_out_of_range
 from sknc.metrics._sources import Source
 
 Input: TypeAlias = Literal[
@@ -180,11 +183,38 @@ class Metric:
         float
             The metric.
         """
+        if self.out_of_range(inputs["statistics"], inputs["head"]):
+            return math.nan
         arguments = [inputs[name] for name in ARGUMENTS if name in self.needs]
         options = {n: getattr(convention, n) for n in _OPTIONS if n in self.parameters}
         if "convention" in self.parameters:
             options["convention"] = convention
         return self.function(*arguments, **options)
+
+    def out_of_range(
+        self, statistics: AnyStatistics, head: LinearHead | None
+    ) -> str | None:
+        """
+        Say why the value is undefined, if squares that it is made of do not fit.
+
+        Parameters
+        ----------
+        statistics : ClassStatistics or HeldOutStatistics
+            Of classes that all have centers.
+        head : LinearHead or None
+            Rows of the same classes.
+
+        Returns
+        -------
+        str or None
+            The reason, to be read after "Undefined:".
+        """
+        needs, words = set(self.needs), None
+        if needs & {"statistics", "measures"}:
+            words = statistics_out_of_range(statistics)
+        if words is None and head is not None and needs & {"head", "any_head"}:
+            words = head_out_of_range(head)
+        return words
 
     def note(self, case: Case) -> str | None:
         """
@@ -209,6 +239,9 @@ class Metric:
         return " ".join(text for text in found if text) or None
 
     def _why_undefined(self, case: Case) -> str:
+        words = self.out_of_range(case.statistics, case.head)
+        if words:
+            return f"Undefined: {words}."
         for condition in self.undefined:
             found = condition.holds(case)
             if found:

@@ -16,9 +16,9 @@ def unit_product(left: Array, right: Array) -> Array:
     """Return ``left right^T`` at unit norm, in any units; NaN if it is rounding."""
     xp = namespace(left)
     product = left @ right.T
-    lengths = xp.max(row_squared_norms(left)) * xp.max(row_squared_norms(right))
+    first, second = (xp.sqrt(xp.max(row_squared_norms(r))) for r in (left, right))
     eps = float(xp.finfo(product.dtype).eps)
-    noise = 8 * eps * math.sqrt(left.shape[1]) * xp.sqrt(lengths)
+    noise = 8 * eps * math.sqrt(left.shape[1]) * first * second
     largest = xp.max(xp.abs(product))
     # Of numbers up to one no square overflows.
     product = product / xp.where(largest > noise, largest, xp.nan * largest)
@@ -28,7 +28,8 @@ def unit_product(left: Array, right: Array) -> Array:
 def relative_spread(lengths: Array) -> float:
     """Return the standard deviation, of divisor K - 1, over the mean of lengths."""
     xp = namespace(lengths)
-    mean = float(xp.mean(lengths))
-    if not mean > 0:  # or is NaN
+    largest = xp.max(lengths)
+    if not float(largest) > 0:  # or is NaN
         return math.nan
-    return float(xp.std(lengths, correction=1)) / mean
+    lengths = lengths / largest  # so that no square overflows
+    return float(xp.std(lengths, correction=1) / xp.mean(lengths))

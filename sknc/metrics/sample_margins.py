@@ -10,7 +10,7 @@ from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import spectrum
 from sknc.metrics._pairs import pair_blocks, squared_distances
-from sknc.sample_measures import SampleMeasures
+from sknc.sample_measures import SampleMeasures, centered_alike
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -253,14 +253,15 @@ def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) ->
     sums = measures.directional
     xp = namespace(sums)
     centers = statistics.centers
-    means = centers.centered_means(0 * centers.counts + 1 / centers.n_classes)
+    means = centered_alike(centers)
     norms, noise = row_squared_norms(means), centers.mean_rounding() ** 2
     counts = statistics.counts
     variances = sums / xp.where(counts > 0, counts, xp.nan * counts)[:, None]
+    largest = xp.where(xp.max(norms) > 0, xp.max(norms), 1.0)
     total, n_classes = 0.0, statistics.n_classes
     flat = xp.reshape(variances, (-1,))
     for block in pair_blocks(means):
-        fourth = squared_distances(block, means, norms, noise) ** 2
+        fourth = (squared_distances(block, means, norms, noise) / largest) ** 2
         there = xp.reshape(block.rows * n_classes + block.cols, (-1,))
         back = xp.reshape(block.cols * n_classes + block.rows, (-1,))
         both = xp.take(flat, there, axis=0) + xp.take(flat, back, axis=0)

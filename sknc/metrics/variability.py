@@ -156,6 +156,8 @@ def nc1_trace_ratio(
     within = within_trace(statistics, convention)
     if convention.bias_correction and between <= 0:
         return math.nan
+    if not within + between < math.inf:
+        return math.nan  # nothing is infinite but by overflow
     if between == 0:
         return math.inf if within else math.nan
     return within / between
@@ -208,7 +210,7 @@ def nc1_within_fraction(
     convention = Convention.preset(convention)
     between = between_trace(statistics, convention)
     within = within_trace(statistics, convention)
-    if between < 0 or (between == 0 and within == 0):
+    if between < 0 or not 0 < within + between < math.inf:
         return math.nan
     return within / (within + between)
 

@@ -1,0 +1,82 @@
+"""Whether the squares that metrics are made of fit into float64."""
+
+import numpy as np
+
+from sknc._array import Array, namespace
+from sknc.head import LinearHead
+from sknc.held_out import AnyStatistics
+from sknc.statistics import ClassStatistics
+
+# Squares of differences that are 2^-53 of it are still normal numbers.
+_SMALLEST = 2.0**-450
+_LARGEST = 2.0**500
+_TOO_LARGE = "the squares of so large {0} overflow. Divide the {0} by a constant"
+_TOO_SMALL = "the squares of so small {0} underflow. Multiply the {0} by a constant"
+
+
+def statistics_out_of_range(statistics: AnyStatistics) -> str | None:
+    """
+    Say why no metric of the features is right, if their squares do not fit.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        What was measured.
+
+    Returns
+    -------
+    str or None
+        The reason and the remedy, to be read after "Undefined:".
+    """
+    return statistics.once("out_of_range", lambda: _why(statistics))
+
+
+def head_out_of_range(head: LinearHead) -> str | None:
+    """
+    Say why no metric of the head is right, if the squares of its rows do not fit.
+
+    Parameters
+    ----------
+    head : LinearHead
+        The head.
+
+    Returns
+    -------
+    str or None
+        The reason and the remedy, to be read after "Undefined:".
+    """
+    return head.once("out_of_range", lambda: _words(_size(head.weights), "weights"))
+
+
+def _why(statistics: AnyStatistics) -> str | None:
+    xp, scatter = namespace(statistics.counts), statistics.within_scatter
+    with np.errstate(over="ignore", invalid="ignore"):
+        held = statistics.counts > 0
+        squares = xp.where(held, statistics.class_variances, 0.0)
+        fits = bool(xp.all(xp.isfinite(squares)))
+        if fits and scatter is not None:
+            fits = bool(xp.isfinite(xp.linalg.trace(scatter)))
+        size = _feature_size(statistics.centers) if fits else np.inf
+    return _words(size, "features")
+
+
+def _feature_size(centers: ClassStatistics) -> float:
+    """Return the greatest size of a number that class means are made of."""
+    moments, xp = centers.moments, namespace(centers.counts)
+    offsets = xp.maximum(xp.max(moments.sums, axis=1), -xp.min(moments.sums, axis=1))
+    held = centers.counts > 0
+    offsets = xp.where(held, offsets / xp.where(held, centers.counts, 1.0), 0.0)
+    spread = xp.sqrt(xp.where(held, centers.class_variances, 0.0))
+    parts = _size(moments.anchors), float(xp.max(offsets)), float(xp.max(spread))
+    return max(parts)
+
+
+def _size(rows: Array) -> float:
+    xp = namespace(rows)
+    return max(float(xp.max(rows)), -float(xp.min(rows)))
+
+
+def _words(size: float, what: str) -> str | None:
+    if not size < _LARGEST:
+        return _TOO_LARGE.format(what)
+    return _TOO_SMALL.format(what) if 0 < size < _SMALLEST else None
