@@ -39,6 +39,10 @@ class CenterEstimator(BaseEstimator):
     def _check_parameters(self) -> None:
         """Raise for constructor parameters of no meaning."""
 
+    def _default_classes(self, batch: Batch) -> Any:
+        """Return all classes there may be, if the parameters name them."""
+        return None
+
     def _check_first(self, batch: Batch, classes: Any) -> None:
         """Raise for parameters that cannot go with a first batch."""
 
@@ -77,7 +81,9 @@ class CenterEstimator(BaseEstimator):
 
     # Fitting --------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None
+    ) -> Self:
         """
         Forget what was accumulated, and accumulate all samples.
 
@@ -90,6 +96,8 @@ class CenterEstimator(BaseEstimator):
             Class labels, of any kind that scikit-learn takes, or an integer tensor.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. Samples of weight zero are left out.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there may be, as in `partial_fit`.
 
         Returns
         -------
@@ -104,11 +112,13 @@ class CenterEstimator(BaseEstimator):
         self._check_parameters()
         with _unchanged_on_error(self), _array.plain_arithmetic(X):
             batch = check_batch(self, X, y, sample_weight, reset=True)
-            self._stream = self._first(batch)
+            self._stream = self._first(batch, classes)
         return self
 
-    def _first(self, batch: Batch, classes: Any = None) -> AnyStream:
+    def _first(self, batch: Batch, classes: Any) -> AnyStream:
         """Return a stream of a first batch, which the parameters can go with."""
+        if classes is None:
+            classes = self._default_classes(batch)
         self._check_first(batch, classes)
         stream = self._new_stream()
         stream.update(batch, classes)
@@ -131,7 +141,8 @@ class CenterEstimator(BaseEstimator):
             Class labels. Any class may be missing from a batch.
         classes : array-like of shape (n_classes,), default=None
             All labels there will be. Other labels are then an error, and a CUDA batch
-            waits for the device once. Without it, classes are added as they appear.
+            waits for the device once. By default those of the head's rows, if there is
+            a head that tells; else classes are added as they appear.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. Samples of weight zero are left out.
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc._label_checks import check_classes
+from sknc._labels import padding
 from sknc.head import LinearHead
 
 
@@ -105,6 +107,53 @@ def classes_of_head(head: Any) -> Any:
     return None if head is None else _head_parts(head)[2]
 
 
+def default_classes(head: Any, found: np.ndarray) -> np.ndarray | None:
+    """
+    Return the classes that the rows of a head stand for, if that can be told.
+
+    Parameters
+    ----------
+    head : object
+        As in `check_head`, and checked against the features' width.
+    found : ndarray
+        Sorted labels of a first batch.
+
+    Returns
+    -------
+    ndarray of shape (K,), or None
+        The head's ``classes_``; for K rows and integers below K all of 0 ... K - 1; for
+        as many other integers as rows those; None for other labels.
+    """
+    weights, _, known = _head_parts(head)
+    if known is not None:
+        return _of_kind(check_classes(known), found)
+    if found.dtype.kind not in "iu":
+        return None
+    shape = _shape_of(weights)
+    n_rows = max(2, 1 if len(shape) == 1 else shape[0])
+    outside = found[(found < 0) | (found >= n_rows)]
+    if not len(outside):
+        fits = n_rows - 1 <= np.iinfo(found.dtype).max
+        return np.arange(n_rows, dtype=found.dtype if fits else np.int64)
+    if len(found) == n_rows:
+        return found
+    msg = (
+        f"y holds labels {outside[:5].tolist()}, but the head has {n_rows} rows: "
+        f"expected labels from 0 to {n_rows - 1}, or all {n_rows} labels in the first "
+        "batch. If its rows stand for other labels, name them all: classes=[...]. "
+        f"{padding(found)}"
+    )
+    raise ValueError(msg.rstrip())
+
+
+def _of_kind(known: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Return whole numbers as integers, as the labels of the batch are."""
+    if known.dtype.kind == "f" and found.dtype.kind in "iu":
+        whole = known.astype(found.dtype)
+        return whole if np.array_equal(whole, known) else known
+    return known
+
+
 def n_unused_rows(head: Any, classes: np.ndarray) -> int:
     """Return how many classes a head knows that are none of `classes`."""
     known = classes_of_head(head)
@@ -176,8 +225,8 @@ def _remedy_of_shape(
     if shape[0] < n_rows:
         return "Pass the layer that tells these classes apart, with a row for each."
     return (
-        "If some of its classes have no samples, name all with classes= of fit_batches "
-        "or of the first partial_fit; else pass the layer of these classes."
+        "If some of its classes have no samples, name all with classes= of fit, "
+        "fit_batches or the first partial_fit; else pass the layer of these classes."
     )
 
 

@@ -139,8 +139,9 @@ class ClassIndex(Memo):
                 "cross-validation with cv=StratifiedKFold()."
             )
         return ValueError(
-            f"y holds labels {found} that are not among the {known} named by classes=: "
-            "expected only those. Name every class there, or leave classes= out."
+            f"y holds labels {found} that are not among the {known} named by "
+            "classes= or by the head: expected only those. Name every class with "
+            "classes=."
         )
 
     def check_kind(self, y: np.ndarray) -> None:

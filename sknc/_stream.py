@@ -7,8 +7,9 @@ import numpy as np
 from sknc import _array
 from sknc._accumulation import WAITING_BLOCKS, Accumulator
 from sknc._array import Array
+from sknc._label_checks import check_classes
 from sknc._labels import ClassIndex
-from sknc._validation import Batch, check_classes, not_finite
+from sknc._validation import Batch, not_finite
 from sknc.statistics import ClassStatistics
 
 

@@ -17,8 +17,10 @@ from sknc._heads import (
     check_head_kind,
     check_head_shape,
     classes_of_head,
+    default_classes,
     n_unused_rows,
 )
+from sknc._label_checks import check_classes
 from sknc._labels import distinct_labels
 from sknc._misalignment import misalignment_note
 from sknc._parameters import check_flag, check_integer
@@ -29,7 +31,7 @@ from sknc._reporting import (
     build_report,
     metric_values,
 )
-from sknc._validation import Batch, check_batch, check_classes
+from sknc._validation import Batch, check_batch
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated, Evaluation
 from sknc.head import LinearHead
@@ -58,9 +60,11 @@ class NeuralCollapseAnalyzer(
         The linear classifier that reads the features: a ``torch.nn.Linear``, a fitted
         scikit-learn linear classifier, ``(weights, bias)``, or weights of shape
         (n_classes, n_features). Its rows are in the order of ``classes_`` unless it
-        has ``classes_`` of its own. Read whenever a report is made, so a layer in
-        training is seen as it then is; only its kind and shape are checked before, with
-        the first batch. Without a head, metrics of heads are left out.
+        has ``classes_`` of its own, which are then the classes; integer labels are
+        expected in 0 ... n_classes - 1 unless ``classes=`` names others. Read whenever
+        a report is made, so a layer in training is seen as it then is; only its kind
+        and shape are checked before, with the first batch. Without a head, metrics of
+        heads are left out.
     convention : str or Convention, default="default"
         Choices on which papers differ: "default", "papyan2020", "han2022", "zhu2021",
         "frequency", "he_su2023", or a `Convention`.
@@ -175,15 +179,20 @@ class NeuralCollapseAnalyzer(
         if self.head is not None:
             check_head_kind(self.head)
 
-    def _check_first(self, batch: Batch, classes: Any) -> None:
-        """Refuse a head that no further batch and no other state would make fit."""
+    def _default_classes(self, batch: Batch) -> np.ndarray | None:
+        """Return the classes of the head's rows."""
         if self.head is None:
-            return
-        found = (
-            distinct_labels(batch.labels) if classes is None else check_classes(classes)
-        )
+            return None
+        found = distinct_labels(batch.labels)
         n_features = int(batch.features.shape[1])
-        check_head_shape(self.head, found, n_features, complete=classes is not None)
+        check_head_shape(self.head, found, n_features, complete=False)
+        return default_classes(self.head, found)
+
+    def _check_first(self, batch: Batch, classes: Any) -> None:
+        """Refuse a head that does not fit the classes, if they are named."""
+        if self.head is not None and classes is not None:
+            n_features = int(batch.features.shape[1])
+            check_head_shape(self.head, check_classes(classes), n_features)
 
     # Reports --------------------------------------------------------------------
 

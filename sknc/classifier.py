@@ -14,10 +14,11 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator
 from sknc._heads import check_head, is_head
+from sknc._label_checks import check_classes, check_labels
 from sknc._labels import ClassIndex, distinct_labels
 from sknc._parameters import check_choice, refuse
 from sknc._priors import check_length, check_priors, class_priors
-from sknc._validation import Batch, check_classes, check_labels, check_weights
+from sknc._validation import Batch, check_weights
 from sknc.agreement import AgreementReport, compare_decisions
 from sknc.center_model import CenterModel
 from sknc.decisions import decide_all, head_rule

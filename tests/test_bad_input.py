@@ -406,8 +406,9 @@ def test_unknown_label(make, to, first):
     before = fingerprint(estimator)
     y = changed(Y0, 3, 7)
     message = (
-        r"labels \[7\] that are not among the 5 classes \[0, 1, 2, 3, 4\] named by "
-        r"classes=: expected only those\. Name every class there, or leave classes= out"
+        r"labels \[7\] that are not among the 5 classes \[0, 1, 2, 3, 4\] named "
+        r"by classes= or by the head: expected only those\. Name every class with "
+        r"classes=\."
     )
     with pytest.raises(ValueError, match=message):
         estimator.partial_fit(to(X0), to(y), classes=[0, 1, 2, 3, 4])
@@ -693,7 +694,8 @@ HEADS = {
         lambda: np.eye(5, 3),
         ValueError,
         r"weights of shape \(5, 3\), but there are 4 classes.*expected \(4, 3\)\. If "
-        r"some of its classes have no samples, name all with classes= of fit_batches",
+        r"some of its classes have no samples, name all with classes= of fit, "
+        r"fit_batches or the first partial_fit",
         True,
     ),
     "fewer_rows": (
@@ -869,7 +871,7 @@ def test_calls_with_wrong_arguments(make):
     with pytest.raises(TypeError, match=r"^fit_batches\(\) takes 2 positional"):
         make().fit_batches(X0, Y0)
     with pytest.raises(TypeError, match=r"^fit\(\) got an unexpected keyword argument"):
-        make().fit(X0, Y0, classes=[0, 1])
+        make().fit(X0, Y0, progress=True)
     with pytest.raises(TypeError, match=r"^partial_fit\(\) got an unexpected keyword"):
         make().partial_fit(X0, Y0, progress=True)
     with pytest.raises(TypeError, match=r"^merge\(\) got an unexpected keyword"):

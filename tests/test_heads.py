@@ -203,17 +203,20 @@ def test_head_that_knows_more_classes():
     seen = np.isin(y, [0, 2, 5])
     rows = head.coef_[[0, 2, 5]], head.intercept_[[0, 2, 5]]
     expected = scored(rows, X[seen], y[seen])
-    # Its other rows belong to no class of the data, and decide nothing.
-    report = scored(head, X[seen], y[seen])
+    # Without its other rows, which belong to no class that was named.
+    few = NeuralCollapseAnalyzer(head=head).fit(X[seen], y[seen], classes=[0, 2, 5])
+    report = few.score(X[seen], y[seen])
     assert_same(report, expected)
     assert report.notes["head"] == (
         "The head knows classes that were not fitted, 3 in number. It is measured "
         "without their rows, and decides among the others. Name all classes with "
-        "classes= of fit_batches or of the first partial_fit."
+        "classes= of fit, fit_batches or the first partial_fit."
     )
     assert "head" not in expected.notes
-    named = NeuralCollapseAnalyzer(head=head).partial_fit(X[seen], y[seen], range(6))
-    report = named.score(X[seen], y[seen])
+    # By default its classes are those of the analyzer.
+    known = NeuralCollapseAnalyzer(head=head).fit(X[seen], y[seen])
+    assert known.classes_.tolist() == list(range(6))
+    report = known.score(X[seen], y[seen])
     assert report.nc4_head_accuracy == head.score(X[seen], y[seen])
     assert report.notes["classes"] == (
         "3 classes have no samples and no part in this. Nor have their rows of the "
@@ -223,7 +226,94 @@ def test_head_that_knows_more_classes():
     assert "head" not in report.notes
     names = np.array(list("abcdef"))[y]
     head = LogisticRegression(max_iter=500).fit(X, names)
-    assert_same(scored(head, X[seen], names[seen]), expected)
+    assert_same(scored(head, X[seen], names[seen]), report)
+
+
+@pytest.mark.parametrize("to", ["numpy", "torch"])
+def test_rows_of_a_head_name_the_classes(to):
+    X, y = blobs(3)
+    if to == "torch":
+        torch = pytest.importorskip("torch")
+        X, y = torch.tensor(X), torch.tensor(y)
+    head = np.random.default_rng(0).normal(size=(5, 6))
+    analyzer = NeuralCollapseAnalyzer(head=head).partial_fit(X[y != 1], y[y != 1])
+    assert analyzer.classes_.tolist() == [0, 1, 2, 3, 4]
+    analyzer.partial_fit(X[y == 1], y[y == 1])
+    named = NeuralCollapseAnalyzer(head=head).fit(X, y, classes=range(5))
+    assert_same(analyzer.score(X, y), named.score(X, y))
+    with pytest.raises(
+        ValueError,
+        match=r"y holds labels \[5\] that are not among the 5 classes \[0, 1, 2, 3, "
+        r"4\] named by classes= or by the head: expected only those\. Name every class",
+    ):
+        analyzer.partial_fit(X, y + 3)
+    parts = [
+        NeuralCollapseAnalyzer(head=head).fit(X[y == k], y[y == k]) for k in (0, 2)
+    ]
+    assert parts[0].merge(parts[1]).classes_.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_one_row_names_two_classes():
+    X, y = blobs(2)
+    head = LogisticRegression().fit(X, y)
+    for row in (head.coef_, head.coef_[0], (head.coef_, head.intercept_)):
+        analyzer = NeuralCollapseAnalyzer(head=row).fit(X[y == 1], y[y == 1])
+        assert analyzer.classes_.tolist() == [0, 1]
+
+
+def test_labels_that_are_no_numbers_of_rows():
+    X, y = blobs(3)
+    head = LogisticRegression(max_iter=500).fit(X, y)
+    pair = head.coef_, head.intercept_
+    labels = np.array([2, 5, 7])[y]
+    # As many labels as rows: rows are in their order.
+    assert_same(scored(pair, X, labels), scored(pair, X, y))
+    analyzer = NeuralCollapseAnalyzer(head=pair)
+    with pytest.raises(
+        ValueError,
+        match=r"y holds labels \[5\], but the head has 3 rows: expected labels from 0 "
+        r"to 2, or all 3 labels in the first batch\. If its rows stand for other "
+        r"labels, name them all: classes=\[\.\.\.\]\.$",
+    ):
+        analyzer.fit(X[y < 2], labels[y < 2])
+    with pytest.raises(ValueError, match=r"labels \[-100\], but .*Drop these samples"):
+        analyzer.fit(X[y < 2], np.array([0, -100])[y[y < 2]])
+    parts = []
+    for k in range(3):
+        part = NeuralCollapseAnalyzer(head=pair)
+        parts.append(part.fit(X[y == k], labels[y == k], classes=[2, 5, 7]))
+    merged = parts[0].merge(*parts[1:])
+    assert_same(merged.score(X, labels), scored(pair, X, y))
+    # Without numbers to go by, classes are those that appear.
+    names = np.array(["a", "b", "c"])[y]
+    for other in (names, 1.0 * labels):
+        some = NeuralCollapseAnalyzer(head=pair).fit(X[y < 2], other[y < 2])
+        assert some.classes_.tolist() == np.unique(other)[:2].tolist()
+
+
+def test_whole_numbers_that_a_head_knows_as_floats():
+    X, y = blobs(3)
+    head = LogisticRegression(max_iter=500).fit(X, y.astype(float))
+    analyzer = NeuralCollapseAnalyzer(head=head).fit(X[y < 2], y[y < 2])
+    assert analyzer.classes_.tolist() == [0, 1, 2]
+    assert analyzer.classes_.dtype == y.dtype
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        NeuralCollapseAnalyzer,
+        lambda: NeuralCollapseAnalyzer(n_jackknife=3),
+        NearestClassCenter,
+    ],
+)
+def test_fit_takes_classes(make):
+    X, y = blobs(3)
+    model = make().fit(X, y, classes=[0, 1, 2, 9])
+    assert model.classes_.tolist() == [0, 1, 2, 9]
+    assert model.class_count_.tolist() == [100, 100, 100, 0]
+    with pytest.raises(ValueError, match=r"labels \[2\] that are not among"):
+        make().fit(X, y, classes=[0, 1])
 
 
 def test_string_labels_with_plain_weights():

@@ -40,8 +40,8 @@ class Omissions:
             found["head"] = (
                 f"The head knows classes that were not fitted, {self.n_unused_rows} in "
                 "number. It is measured without their rows, and decides among the "
-                "others. Name all classes with classes= of fit_batches or of the first "
-                "partial_fit."
+                "others. Name all classes with classes= of fit, fit_batches or the "
+                "first partial_fit."
             )
         if self.misalignment:
             found["head"] = f"{found.get('head', '')} {self.misalignment}".lstrip()
