@@ -24,18 +24,17 @@ from sknc.report import NCReport
 
 _N_HIDDEN_LAYERS = 3
 _N_MEASUREMENTS = 18
-_COLUMNS = (
-    ("NC0", "sum", "train", "nc0_weight_sum"),
-    ("NC1", "train", "train", "nc1_pinv"),
-    ("NC1", "held-out", "held_out", "nc1_pinv"),
-    ("NC2", "norms", "train", "nc2_equinorm"),
-    ("NC2", "angles", "train", "nc2_equiangular"),
-    ("NC3", "duality", "train", "nc3_self_duality"),
-    ("NC4", "train", "train", "nc4_mismatch"),
-    ("NC4", "held-out", "held_out", "nc4_mismatch"),
-    ("accuracy", "train", "train", "nc4_head_accuracy"),
-    ("accuracy", "held-out", "held_out", "nc4_head_accuracy"),
+# Key of a metric, and whether the table shows it for held-out samples too.
+_METRICS = (
+    ("nc0_weight_sum", False),
+    ("nc1_pinv", True),
+    ("nc2_equinorm", False),
+    ("nc2_equiangular", False),
+    ("nc3_self_duality", False),
+    ("nc4_mismatch", True),
+    ("nc4_head_accuracy", True),
 )
+_HELD_OUT = "held-out"
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,8 @@ def run_demo(settings: DemoSettings, output: str | Path) -> CollapseTrajectoryDi
     path = _check_output(Path(output))
     display = train_and_measure(settings, progress=True)
     print(format_table(display))
-    _save_figure(display, path)
+    print(f"\n{conclusion(display)}")
+    _save_figure(display, settings, path)
     print(f"\nFigure saved to {path.resolve()}")
     return display
 
@@ -186,21 +186,61 @@ def format_table(display: CollapseTrajectoryDisplay) -> str:
     Returns
     -------
     str
-        One line an epoch under two lines of names.
+        One line an epoch under two lines that make up the keys of the metrics, of
+        training samples unless held-out samples are named.
     """
-    lines = [
-        " " * 5 + "".join(f"{column[0]:>9}" for column in _COLUMNS),
-        "epoch" + "".join(f"{column[1]:>9}" for column in _COLUMNS),
-    ]
-    for row, epoch in enumerate(display.epochs.tolist()):
-        values = [getattr(display, part)[key][row] for _, _, part, key in _COLUMNS]
-        lines.append(f"{epoch:>5}" + "".join(map(_cell, _COLUMNS, values)))
-    return "\n".join(lines)
+    columns = [("", "epoch", [f"{epoch:g}" for epoch in display.epochs.tolist()])]
+    for key, has_held_out in _METRICS:
+        start, name = _split(key)
+        columns.append((start, name, _cells(display.train[key])))
+        if has_held_out:
+            columns.append(("", _HELD_OUT, _cells(display.held_out[key])))
+    aligned = [_aligned([start, name, *cells]) for start, name, cells in columns]
+    return "\n".join(" ".join(line).rstrip() for line in zip(*aligned, strict=True))
 
 
-def _cell(column: tuple[str, ...], value: float) -> str:
+def _split(key: str) -> tuple[str, str]:
+    """Return a key in two parts, one above the other in the heading."""
+    place = key.rindex("_") + 1 if key.endswith("accuracy") else key.index("_") + 1
+    return key[:place], key[place:]
+
+
+def _cells(values: np.ndarray) -> list[str]:
     # Two digits would round an accuracy of 0.996 to 1.
-    return f"{value:>9.4f}" if column[0] == "accuracy" else f"{value:>9.2g}"
+    return [f"{value:.4f}" for value in values.tolist()]
+
+
+def _aligned(cells: list[str]) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.rjust(width) for cell in cells]
+
+
+def conclusion(display: CollapseTrajectoryDisplay) -> str:
+    """
+    Return what the table shows, in words.
+
+    Parameters
+    ----------
+    display : CollapseTrajectoryDisplay
+        Of `train_and_measure`.
+
+    Returns
+    -------
+    str
+        What falls to 0, and how far it fell.
+    """
+    text = "All but nc4_head_accuracy are 0 at collapse."
+    reached = np.flatnonzero(display.train["nc4_head_accuracy"] == 1)
+    first, last = (int(reached[0]) if len(reached) else -1), len(display.epochs) - 1
+    if first in (-1, last):
+        return f"{text} To see the features collapse, train for more --epochs."
+    start, end = display.train["nc1_pinv"][[first, last]].tolist()
+    went_on = ": the features kept collapsing" if end < start else ""
+    return (
+        f"{text} No training error was left at epoch {display.epochs[first]}.\n"
+        f"From then to epoch {display.epochs[last]} nc1_pinv went from {start:.4f} to "
+        f"{end:.4f}{went_on}."
+    )
 
 
 # Training -------------------------------------------------------------------------
@@ -324,7 +364,9 @@ def _with_bar(epochs: Iterator[int], total: int) -> Iterator[int]:
     return bar
 
 
-def _save_figure(display: CollapseTrajectoryDisplay, path: Path) -> None:
+def _save_figure(
+    display: CollapseTrajectoryDisplay, settings: DemoSettings, path: Path
+) -> None:
     # A Figure of its own: pyplot would keep it, and might look for a screen.
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -333,7 +375,10 @@ def _save_figure(display: CollapseTrajectoryDisplay, path: Path) -> None:
     figure = Figure(figsize=(12, 6.8), layout=layout)
     display.plot(figure.add_subplot(), epoch_scale="log")
     title = "Neural collapse of a small network on handwritten digits"
-    figure.suptitle(title, fontsize=14, fontweight="bold")
+    details = (
+        f"{_N_HIDDEN_LAYERS} hidden layers of {settings.width}, seed {settings.seed}"
+    )
+    figure.suptitle(f"{title} ({details})", fontsize=14)
     figure.savefig(path, dpi=100)
 
 

@@ -1,5 +1,6 @@
 """The command line and the demonstration that it runs."""
 
+import re
 import subprocess
 import sys
 import time
@@ -9,7 +10,13 @@ import pytest
 
 import sknc
 from sknc.cli import main
-from sknc.demo import DemoSettings, format_table, run_demo, train_and_measure
+from sknc.demo import (
+    DemoSettings,
+    conclusion,
+    format_table,
+    run_demo,
+    train_and_measure,
+)
 from sknc.metrics import TABLE
 from sknc.plotting import CollapseTrajectoryDisplay
 
@@ -87,9 +94,10 @@ class TestDemo:
         assert main(["demo", "--epochs", "4", "--output", str(path)]) == 0
         printed = capsys.readouterr()
         lines = printed.out.splitlines()
-        groups = {"NC0", "NC1", "NC2", "NC3", "NC4", "accuracy"}
-        assert {*lines[0].split()} == groups
+        starts = ["nc0_", "nc1_", "nc2_", "nc2_", "nc3_", "nc4_", "nc4_head_"]
+        assert lines[0].split() == starts
         assert [line.split()[0] for line in lines[1:6]] == ["epoch", *"1234"]
+        assert lines[-3].startswith("All but nc4_head_accuracy are 0 at collapse.")
         assert lines[-1] == f"Figure saved to {path}"
         assert "4/4" in printed.err
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -128,6 +136,42 @@ class TestDemo:
         report = {key: [0.9963] for key in TABLE}
         text = format_table(CollapseTrajectoryDisplay([1], report, report))
         assert text.split()[-1] == "0.9963"
+
+    def test_table_is_aligned_under_the_keys(self):
+        values = {key: [0.25, 0.5] for key in TABLE}
+        display = CollapseTrajectoryDisplay([1, 300], values, values)
+        starts, names, *rows = format_table(display).splitlines()
+        points = {tuple(i for i, x in enumerate(row) if x == ".") for row in rows}
+        assert len(points) == 1
+        # The two lines of the heading make up keys.
+        ends = [match.end() for match in re.finditer(r"\S+", names)]
+        words = dict(zip(ends, names.split(), strict=True))
+        above = {match.end(): match.group() for match in re.finditer(r"\S+", starts)}
+        assert {start + words[end] for end, start in above.items()} <= set(TABLE)
+        assert [words[end] for end in ends if end not in above] == [
+            "epoch",
+            *["held-out"] * 3,
+        ]
+
+    @pytest.mark.parametrize(
+        ("accuracy", "within", "text"),
+        [
+            ([0.5, 0.9, 0.99], [3, 2, 1], "train for more --epochs."),
+            ([0.5, 0.9, 1.0], [3, 2, 1], "train for more --epochs."),
+            (
+                [0.5, 1.0, 1.0],
+                [3, 2, 1],
+                "No training error was left at epoch 5.\nFrom then to epoch 9 nc1_pinv "
+                "went from 2.0000 to 1.0000: the features kept collapsing.",
+            ),
+            ([0.5, 1.0, 1.0], [3, 1, 2], "went from 1.0000 to 2.0000."),
+        ],
+    )
+    def test_conclusion(self, accuracy, within, text):
+        columns = {"nc4_head_accuracy": accuracy, "nc1_pinv": within}
+        found = conclusion(CollapseTrajectoryDisplay([1, 5, 9], columns))
+        assert found.startswith("All but nc4_head_accuracy are 0 at collapse. ")
+        assert found.endswith(text)
 
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", [0, 1, 2])

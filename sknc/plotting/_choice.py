@@ -1,0 +1,68 @@
+"""Which metrics a figure shows."""
+
+from collections.abc import Iterable, Set
+
+from sknc.metrics import TABLE
+from sknc.metrics._properties import PROPERTIES
+from sknc.metrics._table import did_you_mean
+
+DEFAULT_KEYS = (
+    "nc1_pinv",
+    "nc2_equinorm",
+    "nc2_equiangular",
+    "nc3_self_duality",
+    "nc4_mismatch",
+    "nc4_head_accuracy",
+)
+
+
+def chosen_keys(metrics: str | Iterable[str] | None, known: Set[str]) -> list[str]:
+    """
+    Return the metric of each panel.
+
+    Parameters
+    ----------
+    metrics : str, iterable of str, or None
+        Keys, names of groups, "default" or "all"; None for one of each property.
+    known : set of str
+        Keys that there are numbers of.
+
+    Returns
+    -------
+    list of str
+        Keys in the order in which they were asked for.
+
+    Raises
+    ------
+    ValueError
+        If there are no numbers of one of them.
+    """
+    ordered = [key for key in TABLE if key in known] + sorted(known - TABLE.keys())
+    if metrics is None:
+        return [key for key in DEFAULT_KEYS if key in known] or ordered
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    found = {name: _keys_of(name, ordered) for name in names}
+    wrong = [name for name, keys in found.items() if not keys]
+    if wrong or not names:
+        unknown = [name for name in wrong if name not in {*TABLE, *PROPERTIES}]
+        msg = (
+            f"metrics must be keys or groups of the reports, got {wrong}."
+            f"{''.join(map(did_you_mean, unknown))} The reports have: "
+            f"{', '.join(ordered)}."
+        )
+        raise ValueError(msg)
+    return list(dict.fromkeys(key for keys in found.values() for key in keys))
+
+
+def _keys_of(name: str, known: list[str]) -> list[str]:
+    """Return the keys that a name stands for; without twins, which share a panel."""
+    if name in known:
+        return [name]
+    alone = [key for key in known if key.removesuffix("_head") not in {*known} - {key}]
+    if name == "all":
+        return alone
+    if name == "default":
+        return [key for key in alone if key in TABLE and TABLE[key].headline]
+    if name not in PROPERTIES:
+        return []
+    return [key for key in alone if key in TABLE and TABLE[key].group == name]

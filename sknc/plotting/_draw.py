@@ -1,0 +1,185 @@
+"""Curves, bands, marks and legends of a panel."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc.plotting._runs import Curve, Run
+from sknc.plotting._scales import set_value_limits, set_value_scale
+
+# Okabe and Ito's colors, which readers with color blindness tell apart.
+_COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
+)
+# The only run: parts of the samples differ by color.
+_BY_PART: dict[str, dict[str, Any]] = {
+    "train": {"color": _COLORS[0], "marker": "o"},
+    "class means": {"color": _COLORS[0], "marker": "o"},
+    "head": {"color": _COLORS[2], "marker": "D", "linestyle": "--"},
+    "held-out": {"color": _COLORS[1], "marker": "s"},
+}
+# Several runs differ by color, and parts by line.
+_BY_LINE: dict[str, dict[str, Any]] = {
+    "train": {"linestyle": "-", "marker": "o"},
+    "class means": {"linestyle": "-", "marker": "o"},
+    "head": {"linestyle": ":", "marker": "D"},
+    "held-out": {"linestyle": "--", "marker": "s"},
+}
+_LINE: dict[str, Any] = {"linewidth": 1.6, "markersize": 4}
+_BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
+_MARK: dict[str, Any] = {"linewidth": 1.2, "linestyle": ":", "zorder": 1}
+_DEEPEST_BAND = 10  # times below the curve, with a logarithm
+_NO_ERROR = "no training error"
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """
+    The curves of a figure.
+
+    Parameters
+    ----------
+    runs : dict of str to Run
+        Numbers by name.
+    colors : dict of str to color
+        By name of the run; None for the only one.
+    options : dict
+        What the caller chose for every line.
+    names : list of str
+        Epochs that are names, in order; empty for numbers.
+    """
+
+    runs: dict[str, Run]
+    colors: dict[str, Any]
+    options: dict[str, Any]
+    names: list[str]
+
+    @classmethod
+    def of(cls, runs: dict[str, Run], line_kw: Mapping[str, Any]) -> "Lines":
+        """Give each run a color."""
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.lines import Line2D
+
+        colors = dict(zip(runs, _run_colors(len(runs)), strict=True))
+        named = [run.epochs.tolist() for run in runs.values() if run.is_named]
+        names = list(dict.fromkeys(name for epochs in named for name in epochs))
+        return cls(runs, colors, normalize_kwargs(dict(line_kw), Line2D), names)
+
+    @property
+    def explained_runs(self) -> dict[str, Any]:
+        """Colors by name, if there are several runs to tell apart."""
+        return self.colors if len(self.runs) > 1 else {}
+
+    @property
+    def all_places(self) -> np.ndarray:
+        """Where curves have points on the horizontal axis."""
+        return np.concatenate([self._places(run) for run in self.runs.values()])
+
+    def _places(self, run: Run) -> np.ndarray:
+        if not self.names:
+            return run.epochs
+        return np.array([self.names.index(name) for name in run.epochs.tolist()])
+
+    def draw(self, panel: Any, key: str, scale: str, *, bands: bool) -> None:
+        """Draw the curves of a metric, its bands and marks, and scale its axis."""
+        curves = [
+            (name, self._places(run), curve)
+            for name, run in self.runs.items()
+            for curve in run.curves(key)
+        ]
+        for name, x, curve in curves:
+            panel.plot(x, curve.values, **self._style(name, curve.part))
+        if not np.isfinite(panel.dataLim.ymin):
+            _say_undefined(panel)
+        # All panels show all epochs.
+        panel.update_datalim([(x, 0) for x in self.all_places], updatey=False)
+        if not np.isfinite(panel.dataLim.ymin):
+            return
+        set_value_scale(panel, key, scale)
+        for name, x, curve in curves if bands else ():
+            _draw_band(panel, x, curve, self._style(name, curve.part)["color"])
+        set_value_limits(panel, key)
+        for name, run in self.runs.items():
+            _draw_mark(panel, run, self.colors[name])
+
+    def _style(self, name: str, part: str) -> dict[str, Any]:
+        """Return the style of a curve: of its part, its run, and what was chosen."""
+        color = self.options.get("color", self.colors[name])
+        look = _BY_PART[part] if color is None else {**_BY_LINE[part], "color": color}
+        label = ", ".join(filter(None, (self.options.get("label"), name, part)))
+        return {**_LINE, **look, **self.options, "label": label}
+
+
+def _run_colors(n_runs: int) -> list[Any]:
+    if n_runs == 1:
+        return [None]
+    if n_runs <= len(_COLORS):
+        return list(_COLORS[:n_runs])
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"](np.linspace(0, 0.92, n_runs)))
+
+
+def _draw_band(panel: Any, x: np.ndarray, curve: Curve, color: Any) -> None:
+    """Draw the standard errors about a curve, if it has some."""
+    if curve.errors is None or not np.isfinite(curve.errors).any():
+        return
+    low, high = curve.values - curve.errors, curve.values + curve.errors
+    if panel.get_yscale() == "log":  # a band down to 0 would leave no room for curves
+        low = np.maximum(low, curve.values / _DEEPEST_BAND)
+    panel.fill_between(x, low, high, color=color, **_BAND)
+
+
+def _draw_mark(panel: Any, run: Run, color: Any) -> None:
+    """Mark the first epoch without training error by a dotted line."""
+    epoch = run.first_without_error()
+    if epoch is not None:
+        look = {"color": "0.45" if color is None else color, **_MARK}
+        panel.axvline(epoch, label=_NO_ERROR, **look)
+
+
+def _say_undefined(panel: Any) -> None:
+    """Say in a panel without numbers that there are none."""
+    text = "no finite value:\nsee report.notes"
+    style = {"ha": "center", "va": "center", "color": "0.4", "fontsize": 9}
+    panel.text(0.5, 0.5, text, transform=panel.transAxes, **style)
+
+
+def add_legends(panels: Iterable[Any], runs: Mapping[str, Any]) -> None:
+    """
+    Explain every label once, on the first panel that has it.
+
+    Parameters
+    ----------
+    panels : iterable of matplotlib Axes
+        In the order in which they are read.
+    runs : mapping of str to color
+        Colors by name, if there are several runs.
+    """
+    seen: set[str] = set()
+    for panel in panels:
+        found = _entries(panel, runs)
+        new = {label: line for label, line in found.items() if label not in seen}
+        seen |= new.keys()
+        if set(new) - {"train"}:
+            panel.legend(new.values(), new.keys(), frameon=False, fontsize=9)
+        elif panel.get_legend() is not None:
+            panel.get_legend().remove()
+
+
+def _entries(panel: Any, runs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands for each label; of several runs, for runs and parts apart."""
+    handles, labels = panel.get_legend_handles_labels()
+    if not runs:
+        return dict(zip(labels, handles, strict=True))
+    from matplotlib.lines import Line2D
+
+    found = {name: Line2D([], [], color=color, **_LINE) for name, color in runs.items()}
+    parts = [p for p in _BY_LINE if any(x.endswith(f", {p}") for x in labels)]
+    for part in parts if parts != ["train"] else ():
+        found[part] = Line2D([], [], color="0.3", **_LINE, **_BY_LINE[part])
+    if _NO_ERROR in labels:
+        found[_NO_ERROR] = Line2D([], [], color="0.45", **_MARK)
+    return found

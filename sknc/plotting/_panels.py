@@ -1,0 +1,73 @@
+"""Where panels lie in a figure."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+_PANEL_INCHES = (4.0, 3.0)
+# Rows without a gap, where there are such.
+_COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2}
+_MANY_PANELS = 12
+
+
+def make_panels(ax: Any, n_panels: int) -> tuple[Any, np.ndarray]:
+    """
+    Return the figure and the axes to draw on.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes, array-like of Axes, or None
+        One to divide, one for each panel, or None for a new figure.
+    n_panels : int
+        How many are needed.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+        The figure.
+    axes : ndarray of matplotlib Axes of shape (n_panels,)
+        The panels.
+
+    Raises
+    ------
+    ValueError
+        If there are too few axes, or the one cannot be divided.
+    """
+    if isinstance(ax, (np.ndarray, Sequence)):
+        return _given_panels(np.asarray(ax, dtype=object).ravel(), n_panels)
+    n_columns = _COLUMNS.get(n_panels, 3 if n_panels <= _MANY_PANELS else 4)
+    n_rows = math.ceil(n_panels / n_columns)
+    if ax is None:
+        from matplotlib import pyplot
+
+        size = (_PANEL_INCHES[0] * n_columns, _PANEL_INCHES[1] * n_rows)
+        figure = pyplot.figure(figsize=size, layout="constrained")
+        grid = figure.add_gridspec(n_rows, n_columns)
+    else:
+        figure, place = ax.figure, ax.get_subplotspec()
+        if place is None:
+            msg = (
+                "ax must be in a grid to be divided into panels, as plt.subplots and "
+                "figure.add_subplot make it; this Axes was placed by hand."
+            )
+            raise ValueError(msg)
+        ax.set_axis_off()
+        grid = place.subgridspec(n_rows, n_columns)
+    cells = [grid[divmod(index, n_columns)] for index in range(n_panels)]
+    return figure, np.array([figure.add_subplot(cell) for cell in cells], dtype=object)
+
+
+def _given_panels(axes: np.ndarray, n_panels: int) -> tuple[Any, np.ndarray]:
+    """Return as many of the axes as are needed, and hide others that are empty."""
+    if len(axes) < n_panels:
+        msg = (
+            f"ax must be one Axes or at least {n_panels}, one a panel: got "
+            f"{len(axes)}. Choose fewer panels with metrics=."
+        )
+        raise ValueError(msg)
+    for unused in axes[n_panels:]:
+        if not unused.has_data():
+            unused.set_visible(False)
+    return axes[0].figure, axes[:n_panels]

@@ -1,0 +1,225 @@
+"""The numbers of one run by epoch, checked."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sknc.convention import Convention
+from sknc.report import NCReport
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """
+    A line of a panel.
+
+    Parameters
+    ----------
+    part : {"train", "class means", "head", "held-out"}
+        What it is of.
+    values : ndarray of shape (n_reports,)
+        The numbers.
+    errors : ndarray of shape (n_reports,) or None
+        Their standard errors.
+    """
+
+    part: str
+    values: np.ndarray
+    errors: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """
+    Metrics of one run.
+
+    Parameters
+    ----------
+    epochs : ndarray of shape (n_reports,)
+        Numbers, or names of categories.
+    train, held_out : dict of str to ndarray of shape (n_reports,)
+        Values by key, of both parts of the samples.
+    train_error, held_out_error : dict of str to ndarray of shape (n_reports,)
+        Standard errors, of those that have some.
+    convention : Convention or None
+        The one that all reports have.
+    """
+
+    epochs: np.ndarray
+    train: Columns
+    held_out: Columns
+    train_error: Columns = field(default_factory=dict)
+    held_out_error: Columns = field(default_factory=dict)
+    convention: Convention | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the metrics that it has."""
+        return [*(self.train | self.held_out)]
+
+    @property
+    def is_named(self) -> bool:
+        """Whether epochs are names."""
+        return self.epochs.dtype.kind == "U"
+
+    def rows(self, name: str) -> Iterator[tuple[Any, ...]]:
+        """Yield (name, epoch, samples, key, value, standard error) of each value."""
+        for samples, columns, errors in (
+            ("train", self.train, self.train_error),
+            ("held-out", self.held_out, self.held_out_error),
+        ):
+            nothing = np.full(len(self.epochs), math.nan)
+            for key, values in columns.items():
+                numbers = (self.epochs, values, errors.get(key, nothing))
+                for epoch, value, error in zip(
+                    *(x.tolist() for x in numbers), strict=True
+                ):
+                    yield name, epoch, samples, key, value, error
+
+    def curves(self, key: str) -> list[Curve]:
+        """Return the curves of a metric, and of its twin of the head."""
+        found, twin = [], f"{key}_head"
+        if key in self.train:
+            part = "class means" if twin in self.train else "train"
+            found.append(Curve(part, self.train[key], self.train_error.get(key)))
+        if twin in self.train:
+            found.append(Curve("head", self.train[twin], self.train_error.get(twin)))
+        other = self.held_out.get(key)
+        if other is not None and not _same(other, self.train.get(key)):
+            found.append(Curve("held-out", other, self.held_out_error.get(key)))
+        return found
+
+    def first_without_error(self) -> Any:
+        """Return the first epoch whose training samples are all right, or None."""
+        if self.is_named:  # layers, say, which do not come in time
+            return None
+        accuracy = self.train.get("nc4_head_accuracy", np.zeros(0))
+        reached = np.flatnonzero(accuracy == 1)
+        return self.epochs[reached[0]] if len(reached) else None
+
+
+def make_run(
+    epochs: Any,
+    train: Mapping[str, Any],
+    held_out: Mapping[str, Any] | None = None,
+    train_error: Mapping[str, Any] | None = None,
+    held_out_error: Mapping[str, Any] | None = None,
+    convention: Convention | None = None,
+) -> Run:
+    """Check epochs and columns."""
+    times = check_epochs(epochs)
+    parts = {
+        "train": train,
+        "held_out": held_out or {},
+        "train_error": train_error or {},
+        "held_out_error": held_out_error or {},
+    }
+    columns = {name: _columns(part, name, len(times)) for name, part in parts.items()}
+    return Run(times, convention=convention, **columns)
+
+
+def run_of_reports(
+    epochs: Iterable[Any],
+    reports: Iterable[NCReport],
+    held_out: Iterable[NCReport] | None,
+) -> Run:
+    """Collect the numbers of reports."""
+    times = check_epochs(epochs)
+    train = _list_of_reports(reports, "reports", len(times))
+    other = (
+        [] if held_out is None else _list_of_reports(held_out, "held_out", len(times))
+    )
+    conventions = {report.convention for report in (*train, *other)}
+    return make_run(
+        times,
+        _collect([report.to_dict() for report in train]),
+        _collect([report.to_dict() for report in other]),
+        _collect([report.standard_error for report in train]),
+        _collect([report.standard_error for report in other]),
+        conventions.pop() if len(conventions) == 1 else None,
+    )
+
+
+def check_epochs(epochs: Any) -> np.ndarray:
+    """
+    Return finite numbers, or names, as an array.
+
+    Parameters
+    ----------
+    epochs : iterable of float or of str
+        In the order of the reports.
+
+    Returns
+    -------
+    ndarray of shape (n_reports,)
+        Integers, floats or text.
+
+    Raises
+    ------
+    TypeError
+        If they have no order, or are neither numbers nor names.
+    ValueError
+        If a number is not finite.
+    """
+    if isinstance(epochs, Set):
+        kind = type(epochs).__name__
+        msg = f"epochs must be in the order of the reports, got a {kind}."
+        raise TypeError(msg)
+    items = list(epochs)
+    found = np.asarray(items) if items else np.zeros(0)
+    named = all(isinstance(item, str) for item in items)
+    if found.ndim != 1 or (found.dtype.kind not in "biuf" and not named):
+        msg = f"epochs must be numbers, or all of them names, got {items!r:.200}."
+        raise TypeError(msg)
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        wrong = int(np.flatnonzero(~np.isfinite(found))[0])
+        msg = f"epochs must be finite, got {found[wrong]} at position {wrong}."
+        raise ValueError(msg)
+    return found
+
+
+def _list_of_reports(
+    reports: Iterable[NCReport], name: str, expected: int
+) -> list[NCReport]:
+    found = [reports] if isinstance(reports, NCReport) else list(reports)
+    for place, item in enumerate(found):
+        if not isinstance(item, NCReport):
+            msg = (
+                f"{name} must be reports of NeuralCollapseAnalyzer, got "
+                f"{type(item).__name__} at position {place}. For plain numbers use "
+                "CollapseTrajectoryDisplay(epochs, {key: values})."
+            )
+            raise TypeError(msg)
+    if not found or len(found) != expected:
+        msg = (
+            f"Expected one report an epoch, and at least one: got {expected} epochs "
+            f"and {len(found)} {name}."
+        )
+        raise ValueError(msg)
+    return found
+
+
+def _collect(tables: list[Mapping[str, float]]) -> dict[str, list[float]]:
+    keys = dict.fromkeys(key for table in tables for key in table)
+    return {key: [table.get(key, math.nan) for table in tables] for key in keys}
+
+
+def _columns(values: Mapping[str, Any], name: str, expected: int) -> Columns:
+    columns = {key: np.asarray(column, float) for key, column in values.items()}
+    for key, column in columns.items():
+        if column.shape != (expected,):
+            msg = (
+                f"{name}[{key!r}] must have one value an epoch, shape ({expected},): "
+                f"got {column.shape}."
+            )
+            raise ValueError(msg)
+    return columns
+
+
+def _same(one: np.ndarray, other: np.ndarray | None) -> bool:
+    return other is not None and np.allclose(one, other, 1e-9, 0, equal_nan=True)
