@@ -404,7 +404,8 @@ class NearestClassCenter(
         head : object
             ``torch.nn.Linear``, fitted scikit-learn linear classifier, ``(W, b)`` or W,
             as in `NeuralCollapseAnalyzer`. Its bias counts. It decides among the
-            classes that were fitted or named, even if it knows more.
+            classes that were fitted or named, with samples or without, even if it
+            knows more.
         y : array-like of shape (n_samples,), default=None
             True labels, for accuracies and rates by true class.
 

@@ -219,9 +219,10 @@ def test_head_that_knows_more_classes():
     report = known.score(X[seen], y[seen])
     assert report.nc4_head_accuracy == head.score(X[seen], y[seen])
     assert report.notes["classes"] == (
-        "3 classes have no samples and no part in this. Nor have their rows of the "
-        "head: without them the others cannot be a simplex, and NC0, NC3 and metrics "
-        "of the head stay above 0."
+        "3 classes have no samples and were skipped, together with their rows of the "
+        "head. The remaining rows cannot form a simplex, so NC0, NC3 and the head "
+        "metrics stay above 0 even at collapse. In nc4_mismatch and "
+        "nc4_head_accuracy, the head still chooses among all classes."
     )
     assert "head" not in report.notes
     names = np.array(list("abcdef"))[y]

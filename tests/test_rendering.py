@@ -422,11 +422,11 @@ def test_text_of_unobserved_classes(data):
     X, y = data
     model = NeuralCollapseAnalyzer()
     model.partial_fit(X, y, classes=["ant", "bee", "cat", "cow", "dog"])
-    text = "classes: 1 class has no samples and no part in this."
+    text = "classes: 1 class has no samples and was skipped."
     assert text in repr(model.report())
     model = NeuralCollapseAnalyzer()
     model.partial_fit(X, y, classes=["ant", "bee", "cat", "cow", "dog", "emu"])
-    text = "classes: 2 classes have no samples and no part in this."
+    text = "classes: 2 classes have no samples and were skipped."
     assert text in repr(model.report())
 
 

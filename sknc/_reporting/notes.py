@@ -102,14 +102,17 @@ def notes_on_values(inputs: Inputs, values: Mapping[str, float]) -> dict[str, st
 
 
 def _on_unobserved(n_unobserved: int, *, has_head: bool) -> str:
-    have = "class has" if n_unobserved == 1 else "classes have"
-    text = f"{n_unobserved} {have} no samples and no part in this."
-    if has_head:
-        text += (
-            " Nor have their rows of the head: without them the others cannot be a "
-            "simplex, and NC0, NC3 and metrics of the head stay above 0."
-        )
-    return text
+    one = n_unobserved == 1
+    text = f"{n_unobserved} {'class has' if one else 'classes have'} no samples and "
+    text += "was skipped" if one else "were skipped"
+    if not has_head:
+        return f"{text}."
+    rows = "its row" if one else "their rows"
+    return (
+        f"{text}, together with {rows} of the head. The remaining rows cannot form a "
+        "simplex, so NC0, NC3 and the head metrics stay above 0 even at collapse. In "
+        "nc4_mismatch and nc4_head_accuracy, the head still chooses among all classes."
+    )
 
 
 def _on_lone_classes(labels: Sequence[Any]) -> str:

@@ -22,7 +22,8 @@ def nc4_mismatch(decisions: Decisions) -> float:
     -------
     float
         In [0, 1]; lower is more collapsed, 0 at collapse. NaN without a head. The
-        bias of the head counts.
+        bias of the head counts. The head may choose a class that has no samples, and
+        then the two disagree.
 
     References
     ----------

@@ -7,7 +7,7 @@ import pytest
 from references import NC1, NC2, NC3
 from toys import simplex, toy
 
-from sknc import NeuralCollapseAnalyzer
+from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 
 
 def fit(X, y, head=None, **options):
@@ -162,6 +162,9 @@ def test_the_head_may_choose_a_class_without_samples():
     report = analyzer.score(item.X, item.y)
     assert report.nc4_mismatch == 1
     assert report.nc4_head_accuracy == 0
+    assert "the head still chooses among all classes" in report.notes["classes"]
+    model = NearestClassCenter.from_statistics(analyzer.statistics_)
+    assert model.agreement(item.X, (W, b), item.y).mismatch == 1
 
 
 def test_one_class_is_an_error():
