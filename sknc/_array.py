@@ -149,11 +149,12 @@ def plain_arithmetic(x: Array) -> Iterator[None]:
     if torch is None or not is_tensor(x):
         yield
         return
+    device = "cpu" if x.device.type == "meta" else x.device.type  # to be refused
     # Sums made in inference mode could not be added to outside of it.
     with (
         torch.inference_mode(False),
         torch.no_grad(),
-        torch.autocast(x.device.type, enabled=False),
+        torch.autocast(device, enabled=False),
     ):
         yield
 

@@ -9,6 +9,7 @@ from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from sknc import _array
 from sknc._array import Array
+from sknc._tensors import check_tensor
 
 
 def check_labels(y: Any, n_samples: int, name: str) -> Array:
@@ -20,6 +21,7 @@ def check_labels(y: Any, n_samples: int, name: str) -> Array:
         )
         raise ValueError(msg)
     if _array.is_tensor(y):
+        check_tensor("y", y)
         y = y.detach()
         if y.ndim != 1:
             raise _not_one_label(y, "dim")
@@ -50,6 +52,8 @@ def _host_labels(y: Any) -> np.ndarray:
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise _not_one_label(np.asarray(y), "axis")
+    if isinstance(y, np.ndarray) and y.dtype.kind == "T":
+        y = y.astype(object)  # strings of any length, which few functions know
     labels: np.ndarray = column_or_1d(y, warn=True)
     if labels.dtype.kind == "O":
         labels = _plain_strings(labels)

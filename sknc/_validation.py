@@ -11,6 +11,7 @@ from sknc import _array
 from sknc._array import Array, namespace
 from sknc._label_checks import check_labels
 from sknc._numeric import numeric_features, numeric_weights
+from sknc._tensors import check_tensor
 
 _HOST_FLOATS = [np.float64, np.float32, np.float16]
 
@@ -49,7 +50,9 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
     stay on their device, where the flag may have to be waited for. For NumPy arrays it
     is None: whoever goes through their numbers next is to look.
     """
-    if not _array.is_tensor(X):
+    if _array.is_tensor(X):
+        check_tensor("X", X)
+    else:
         X = numeric_features(X)
     if getattr(X, "ndim", 2) != 2:
         raise _not_rows(X, type(estimator).__name__)
@@ -138,9 +141,11 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
                 f"of 1 is required by {name}."
             )
             raise ValueError(msg)
-    if X.is_complex() or X.layout != torch.strided:
-        kind = "complex" if X.is_complex() else "sparse"
-        msg = f"{name} expected dense real features, got a {kind} tensor."
+    if X.is_complex():
+        msg = (
+            f"Complex data not supported: X must be real numbers, got {X.dtype}. Pass "
+            "their parts side by side: torch.hstack([X.real, X.imag])."
+        )
         raise ValueError(msg)
     if X.device.type == "mps":
         msg = (
@@ -152,6 +157,8 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if not X.is_floating_point():
         return X, False  # converted block by block
+    if X.element_size() == 1:
+        X = X.to(torch.float32)  # of eight bits, with hardly any operations
     return X, ~_array.finite_flag(X)
 
 
@@ -162,6 +169,8 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
     """Return non-negative float64 weights beside X, or None without any."""
     if sample_weight is None:
         return None
+    if _array.is_tensor(sample_weight):
+        check_tensor("sample_weight", sample_weight)
     xp = namespace(X)
     n_samples = X.shape[0]
     weights = _array.move_like(numeric_weights(sample_weight), X, xp.float64)

@@ -171,8 +171,8 @@ class SampleMeter:
 
     def _directional(self, along: Array, index: Array, weights: Array | None) -> Array:
         xp, n_classes = namespace(along), self.centers.n_classes
-        zeros = xp.zeros((n_classes, n_classes), dtype=xp.float64)
-        zeros = _array.move_like(zeros, along)
+        place = {"dtype": xp.float64, "device": _array.device_of(along)}
+        zeros = xp.zeros((n_classes, n_classes), **place)
         largest = xp.max(_array.row_squared_norms(centered_alike(self.centers)))
         along = along / xp.where(largest > 0, largest, 1.0)
         return _array.add_rows_at(zeros, index, along**2, weights)

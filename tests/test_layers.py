@@ -14,7 +14,7 @@ PACKAGE = Path(sknc.__file__).parent
 # a layer no module imports another, except inside one package.
 LAYERS = [
     {"_array", "_memo", "_optional", "_parallel", "_parameters", "_version"},
-    {"_moments", "_numeric"},
+    {"_moments", "_numeric", "_tensors"},
     {"_accumulation"},
     {"statistics"},
     {"convention", "head", "held_out"},
