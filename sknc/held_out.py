@@ -126,6 +126,11 @@ class HeldOutStatistics(Memo):
         return bool(xp.all(gaps <= 1e-6 * noise + rounding))
 
     @property
+    def all_singletons(self) -> bool:
+        """Whether each center is its only sample, so that no variance can be seen."""
+        return self.centers.all_singletons and self.are_fitted
+
+    @property
     def within_scatter(self) -> Array | None:
         """Sum over samples of ``(x - center)(x - center)^T``, (D, D), or None."""
         return self._about_centers.scatter

@@ -97,6 +97,9 @@ def _why_undefined(
         return _why_no_minority(key, statistics, convention)
     if key in _INVERTED and not spectrum(statistics, convention).inverts(convention):
         return _why_no_inverse(statistics, convention)
+    of_scatter = key in _INVERTED or key.startswith("nc1_vci")
+    if of_scatter and statistics.all_singletons:
+        return "Undefined: every class has one sample, so no variance is seen."
     for start, reason in _REASONS.items():
         if key.startswith(start):
             return f"Undefined: {reason}"
@@ -109,8 +112,6 @@ def _why_undefined(
         return "Undefined: a row of the head's weights is zero."
     if between_trace(statistics, convention) == 0:
         return "Undefined: all class means coincide."
-    if key in _INVERTED and statistics.centers.all_singletons:
-        return "Undefined: every class has one sample, so no variance is seen."
     if key.startswith("nc3"):
         return (
             "Undefined: a row of the head is zero or a class mean is the global mean."

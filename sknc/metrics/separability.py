@@ -73,7 +73,7 @@ def nc1_vci(
     scatter = statistics.within_scatter
     n_samples = statistics.n_samples
     too_few = n_samples - 1 <= statistics.n_features
-    if scatter is None or too_few or statistics.centers.all_singletons:
+    if scatter is None or too_few or statistics.all_singletons:
         return math.nan
     xp = namespace(scatter)
     frequency = Convention.preset("frequency")

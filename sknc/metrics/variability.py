@@ -51,9 +51,10 @@ def nc1_pinv(
     -------
     float
         Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if
-        all class means coincide, if every class has one sample, if the scatter was
-        not kept, or if ``rank="full"`` and the class means span fewer than
-        min(K - 1, D) directions. Unchanged by shifts, rotations and uniform scaling.
+        all class means coincide, if every class has one sample and these are the
+        samples, if the scatter was not kept, or if ``rank="full"`` and the class means
+        span fewer than min(K - 1, D) directions. Unchanged by shifts, rotations and
+        uniform scaling.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def nc1_pinv(
     found = spectrum(statistics, convention)
     xp = namespace(found.values)
     counts = statistics.counts
-    if not found.inverts(convention) or statistics.centers.all_singletons:
+    if not found.inverts(convention) or statistics.all_singletons:
         return math.nan
     energies = statistics.class_energies(spectrum_key(convention))
     if energies is not None:

@@ -201,3 +201,35 @@ def test_weights_count_relative_to_each_other(factor):
 def test_degenerate_means_give_no_negative_values(name):
     report = toy(name).report()
     assert all(not report[key] < 0 for key in NC1)
+
+
+def test_samples_about_centers_of_one_sample_each():
+    # The fitted samples do not vary about themselves, but others do.
+    item = toy("random_balanced")
+    first = np.unique(item.y, return_index=True)[1]
+    rest = np.setdiff1d(np.arange(len(item.y)), first)
+    keys = ("nc1_pinv", "nc1_fuzziness", "nc1_vci", "nc1_correct", "nc1_wrong")
+    analyzer = NeuralCollapseAnalyzer(item.head, metrics=keys)
+    analyzer.fit(item.X[first], item.y[first])
+    report = analyzer.score(item.X[rest], item.y[rest])
+    centers = item.X[first]
+    gaps = item.X[rest] - centers[np.searchsorted(item.y[first], item.y[rest])]
+    spread = centers - centers.mean(0)
+    between = np.linalg.pinv(spread.T @ spread / 5, rcond=1e-10)
+    within = gaps.T @ gaps / len(gaps)
+    want = np.trace(within @ between)
+    assert report.nc1_pinv == pytest.approx(want / 5, rel=1e-10)
+    assert report.nc1_fuzziness == pytest.approx(math.log(want), rel=1e-10)
+    shares = np.bincount(item.y[rest]) / len(rest)
+    about = centers - shares @ centers
+    between = (about.T * shares) @ about
+    explained = np.trace(np.linalg.pinv(within + between) @ between)
+    assert report.nc1_vci == pytest.approx(1 - explained / 4, rel=1e-10)
+    assert report.nc1_correct < report.nc1_wrong
+    assert not any("one sample" in note for note in report.notes.values())
+    own = analyzer.score(item.X[first], item.y[first])
+    for key in ("nc1_pinv", "nc1_fuzziness", "nc1_vci"):
+        assert math.isnan(own[key])
+        assert own.notes[key] == (
+            "Undefined: every class has one sample, so no variance is seen."
+        )
