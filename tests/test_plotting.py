@@ -357,6 +357,16 @@ def with_errors():
     ]
 
 
+def test_reports_without_metrics(pyplot):
+    report = NeuralCollapseAnalyzer(metrics=[]).fit(np.eye(4), [0, 0, 1, 1]).report()
+    display = CollapseTrajectoryDisplay.from_reports([1], [report])
+    with pytest.raises(ValueError, match="reports have no metrics to draw"):
+        display.plot()
+    pytest.importorskip("narwhals")
+    pytest.importorskip("pandas")
+    assert len(display.frame()) == 0
+
+
 class TestErrors:
     def test_are_kept(self, with_errors):
         display = CollapseTrajectoryDisplay.from_reports(EPOCHS, with_errors)
@@ -439,7 +449,7 @@ class TestScales:
         [
             ([0.5, 0.1, 0.02], ["0.02", "0.05", "0.1", "0.2", "0.5"]),
             ([10, 1, 0.1], ["0.1", "0.3", "1", "3", "10"]),
-            ([1e-2, 1e-8], ["$10^{-8}$", "$10^{-6}$", "$10^{-4}$", "0.01"]),
+            ([1e-2, 1e-8], ["$10^{-8}$", "$10^{-6}$", "0.0001", "0.01"]),
         ],
     )
     def test_ticks(self, pyplot, values, expected):
@@ -459,6 +469,7 @@ class TestScales:
             "no finite value:\nsee report.notes"
         ]
         assert empty.get_xlim() == full.get_xlim()
+        assert ticks(empty.yaxis) == []
         assert not full.texts
 
 

@@ -37,6 +37,9 @@ def chosen_keys(metrics: str | Iterable[str] | None, known: Set[str]) -> list[st
     ValueError
         If there are no numbers of one of them.
     """
+    if not known:
+        msg = "The reports have no metrics to draw: they were made with metrics=[]."
+        raise ValueError(msg)
     ordered = [key for key in TABLE if key in known] + sorted(known - TABLE.keys())
     if metrics is None:
         return [key for key in DEFAULT_KEYS if key in known] or ordered

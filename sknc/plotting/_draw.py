@@ -145,6 +145,7 @@ def _say_undefined(panel: Any) -> None:
     text = "no finite value:\nsee report.notes"
     style = {"ha": "center", "va": "center", "color": "0.4", "fontsize": 9}
     panel.text(0.5, 0.5, text, transform=panel.transAxes, **style)
+    panel.set_yticks([])
 
 
 def add_legends(panels: Iterable[Any], runs: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ _AXES = {
     "nc4_head_accuracy": "share of samples",
     "nc4_bias_collapse": r"$\|W\mu + b\|$",
 }
-_LINE_LENGTH = 38
+_LINE_LENGTH = 40
 
 
 def title(key: str) -> str:

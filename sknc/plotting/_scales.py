@@ -12,7 +12,7 @@ _LEAST_FACTOR = 3  # between values, for a logarithm to show more than a linear 
 # First digits of the numbers that are marked on an axis of so many decades.
 _DIGITS = ((1.2, (1, 2, 3, 5)), (2.2, (1, 2, 5)), (3.5, (1, 3)), (math.inf, (1,)))
 _FEW_DECADES = 0.8  # below which numbers at equal distances are marked
-_PLAIN = (1e-3, 1e5)  # written without a power of ten
+_PLAIN = (1e-4, 1e5)  # written without a power of ten
 _MANY_LETTERS = 30  # that do not fit under a panel
 
 

@@ -330,7 +330,7 @@ class CollapseTrajectoryDisplay:
         conventions = {run.convention for run in self.runs.values()}
         shared = conventions.pop() if len(conventions) == 1 else None
         named = next(iter(self.runs.values())).is_named
-        panel.set_title(title(key), loc="left", fontsize=11)
+        panel.set_title(title(key), loc="left", fontsize=10)
         panel.set_xlabel(("" if named else "epoch") if xlabel is None else xlabel)
         panel.set_ylabel(key if labels == "key" else axis_label(key, shared))
         panel.spines[["top", "right"]].set_visible(False)
