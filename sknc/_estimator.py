@@ -11,8 +11,8 @@ from sklearn.utils import Tags
 
 from sknc import _array
 from sknc._array import Array
+from sknc._batches import Batches
 from sknc._groups import AnyStream, merged_parts, new_stream, resumed_stream
-from sknc._optional import required
 from sknc._stream import check_same_place
 from sknc._validation import Batch, check_batch, check_features, not_finite
 from sknc._version import __version__
@@ -202,8 +202,9 @@ class CenterEstimator(BaseEstimator):
         self._check_parameters()
         with _unchanged_on_error(self):
             self._forget()
-            for X, y, sample_weight in each_batch(batches, progress):
-                self.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+            with Batches(batches, progress) as each:
+                for X, y, sample_weight in each:
+                    self.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
             if not hasattr(self, "_stream"):
                 msg = (
                     "fit_batches got an iterable without batches: expected at least "
@@ -345,31 +346,6 @@ for _method in (
     CenterEstimator.merge,
 ):
     _method.__qualname__ = _method.__name__
-
-
-def each_batch(
-    batches: Iterable[Any], progress: bool
-) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield (X, y, sample_weight) from batches of two or three parts."""
-    if progress:
-        with required("progress=True", "tqdm", "progress"):
-            from tqdm.auto import tqdm
-        batches = tqdm(batches, desc="batches", unit="batch")
-    for batch in batches:
-        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-            found = (
-                f"{len(batch)} parts"
-                if isinstance(batch, (tuple, list))
-                else type(batch).__name__
-            )
-            msg = (
-                "batches must yield (X, y) or (X, y, sample_weight), got "
-                f"{found}: map your loader, for example with "
-                "((model.features(x), y) for x, y in loader)."
-            )
-            raise ValueError(msg)
-        X, y, *rest = batch
-        yield X, y, rest[0] if rest else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ def required(what: str, libraries: str, extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         msg = (
-            f"{what} requires {libraries}. They come with the extra {extra!r}: in a "
+            f"{what} requires {libraries}, of the extra {extra!r}: in a "
             f"clone of sknc, run pip install '.[{extra}]'."
         )
         raise ImportError(msg) from error

@@ -10,7 +10,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sknc import _array
 from sknc._array import Array, namespace
-from sknc._estimator import CenterEstimator, each_batch
+from sknc._batches import Batches
+from sknc._estimator import CenterEstimator
 from sknc._groups import check_finite, deal
 from sknc._heads import (
     check_head,
@@ -309,16 +310,12 @@ class NeuralCollapseAnalyzer(
         with plain():
             evaluations = self._evaluations(statistics)
         n_rows = 0
-        for X, y, sample_weight in each_batch(batches, progress):
-            with plain():  # but not around the loader, which may run the network
-                batch = check_batch(self, X, y, sample_weight, reset=False)
-                if len(evaluations) == 1:
-                    evaluations[0].update(batch)
-                else:
-                    check_finite(batch)
-                    for group, part in deal(batch, n_rows, len(evaluations)):
-                        evaluations[group].update(part)
-            n_rows += int(batch.features.shape[0])
+        with Batches(batches, progress) as each:
+            for X, y, sample_weight in each:
+                with plain():  # but not around the loader, which may run the network
+                    batch = check_batch(self, X, y, sample_weight, reset=False)
+                    _evaluate(evaluations, batch, n_rows)
+                n_rows += int(batch.features.shape[0])
         if not n_rows:
             msg = (
                 "score_batches got an iterable without batches: expected at least one."
@@ -561,6 +558,16 @@ class NeuralCollapseAnalyzer(
         if seen.n_classes < 2:
             return 0 * _array.gram(seen.class_means)
         return seen.once(("between", convention), product)
+
+
+def _evaluate(evaluations: list[Evaluation], batch: Batch, first: int) -> None:
+    """Add a batch, whose first row has a place in the stream, to its groups."""
+    if len(evaluations) == 1:
+        evaluations[0].update(batch)
+        return
+    check_finite(batch)
+    for group, part in deal(batch, first, len(evaluations)):
+        evaluations[group].update(part)
 
 
 def _rows_of(head: LinearHead | None, statistics: ClassStatistics) -> LinearHead | None:

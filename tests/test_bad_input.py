@@ -228,6 +228,7 @@ def test_third_of_batches(make, to, bad):
     estimator = make().fit(to(X0 + 1), to(Y0))
     before = fingerprint(estimator)
     X, y, weights, message = batch(bad, to)
+    message = message.replace("$", "")  # which batch it was comes after
     good = (to(X0), to(Y0))
     with pytest.raises(ValueError, match=message):
         estimator.fit_batches([good, good, (X, y, weights), good])
@@ -929,6 +930,8 @@ def test_a_bad_one_among_several(make):
 
 def test_progress_without_its_library(make, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    text = r"progress=True requires tqdm\. .* clone of sknc, run pip install '\.\[progr"
+    text = (
+        r"progress=True requires tqdm, of .* clone of sknc, run pip install '\.\[progr"
+    )
     with pytest.raises(ImportError, match=text):
         make().fit_batches([(X0, Y0)], progress=True)

@@ -77,13 +77,13 @@ class TestArguments:
         with pytest.raises(SystemExit, match=r"^1$"):
             main(["demo", "--output", str(tmp_path / "figure.png")])
         assert capsys.readouterr().err == (
-            "sknc demo requires torch, matplotlib and tqdm. They come with the extra "
+            "sknc demo requires torch, matplotlib and tqdm, of the extra "
             "'demo': in a clone of sknc, run pip install '.[demo]'.\n"
         )
 
     def test_missing_library_in_python(self, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "tqdm", None)
-        match = r"^sknc demo requires torch, matplotlib and tqdm. They come"
+        match = r"^sknc demo requires torch, matplotlib and tqdm, of the"
         with pytest.raises(ImportError, match=match):
             run_demo(DemoSettings(), tmp_path / "figure.png")
 

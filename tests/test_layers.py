@@ -21,7 +21,7 @@ LAYERS = [
     {"decisions", "sample_measures", "agreement"},
     {"metrics"},
     {"_rendering", "_labels", "_label_checks"},
-    {"report", "_validation", "_heads", "center_model", "_priors"},
+    {"report", "_batches", "_validation", "_heads", "center_model", "_priors"},
     {"_misalignment", "_reporting", "_stream"},
     {"_groups", "evaluation"},
     {"jackknife"},

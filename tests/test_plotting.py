@@ -664,8 +664,8 @@ class TestRuns:
 def test_plot_without_matplotlib(display, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     match = (
-        r"CollapseTrajectoryDisplay.plot requires matplotlib: "
-        r"pip install 'sknc\[plot\]'\."
+        r"CollapseTrajectoryDisplay.plot requires matplotlib, of the "
+        r"extra 'plot': in a clone of sknc, run pip install '\.\[plot\]'\."
     )
     with pytest.raises(ImportError, match=match):
         display.plot()

@@ -320,7 +320,7 @@ class TestFrame:
 def test_to_frame_without_the_library(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "narwhals", None)
     text = (
-        r"requires narwhals and pandas\. They come with the extra 'frame': in a clone "
+        r"requires narwhals and pandas, of the extra 'frame': in a clone "
         r"of sknc, run pip install '\.\[frame\]'\."
     )
     with pytest.raises(ImportError, match=text):

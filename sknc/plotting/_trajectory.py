@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from sknc._optional import required
 from sknc._rendering import data_frame
 from sknc.plotting import _draw, _scales
 from sknc.plotting._choice import chosen_keys
@@ -339,11 +340,5 @@ class CollapseTrajectoryDisplay:
 
 
 def _require_matplotlib() -> None:
-    try:
+    with required("CollapseTrajectoryDisplay.plot", "matplotlib", "plot"):
         import matplotlib  # noqa: F401
-    except ImportError as error:
-        msg = (
-            "CollapseTrajectoryDisplay.plot requires matplotlib: "
-            "pip install 'sknc[plot]'."
-        )
-        raise ImportError(msg) from error
