@@ -15,7 +15,7 @@ from sknc._batches import Batches
 from sknc._groups import AnyStream, merged_parts, new_stream, resumed_stream
 from sknc._stream import check_same_place
 from sknc._validation import Batch, check_batch, check_features, not_finite
-from sknc._version import __version__
+from sknc._version import STATE_VERSION, __version__
 from sknc.statistics import ClassStatistics
 
 
@@ -64,14 +64,16 @@ class CenterEstimator(BaseEstimator):
         if stream is not None:
             state["_parts"] = stream.parts()
             state["_classes_fixed"] = stream.fixed
-        state["_sknc_version"] = __version__
+        state["_written_by"] = (__version__, STATE_VERSION)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Go on from pickled statistics."""
         state = dict(state)
-        state.pop("_sknc_version", None)
+        written_by = state.pop("_written_by", ("an earlier version", 0))
         parts = state.pop("_parts", None)
+        if parts is not None:
+            _check_version(*written_by)
         fixed = state.pop("_classes_fixed", False)
         super().__setstate__(state)
         if parts is not None:
@@ -335,6 +337,17 @@ class CenterEstimator(BaseEstimator):
         if not _array.all_finite(features) if invalid is None else invalid:
             raise not_finite(features)
         return features
+
+
+def _check_version(package: str, state: int) -> None:
+    """Refuse the state of another version, whose parts may mean something else."""
+    if state != STATE_VERSION:
+        msg = (
+            f"Cannot read this pickle: expected a state of version {STATE_VERSION}, as "
+            f"sknc {__version__} writes it, got version {state} of sknc {package}. "
+            "Read it with that sknc, or fit again."
+        )
+        raise ValueError(msg)
 
 
 # A call with wrong arguments is told of by the qualified name, and nobody has heard of

@@ -305,6 +305,18 @@ def test_clone_with_a_layer():
     assert torch.equal(copied.head.weight, layer.weight)
 
 
+@pytest.mark.parametrize("make", [NeuralCollapseAnalyzer, NearestClassCenter])
+def test_pickle_of_another_version(make, monkeypatch):
+    monkeypatch.setattr("sknc._estimator.STATE_VERSION", 7)
+    fitted = pickle.dumps(make().fit(np.eye(4), [0, 0, 1, 1]))
+    unfitted = pickle.dumps(make())
+    monkeypatch.undo()
+    text = r"expected a state of version 1, .* got version 7 of sknc 0\.1\.0\. Read it"
+    with pytest.raises(ValueError, match=text):
+        pickle.loads(fitted)
+    assert not pickle.loads(unfitted).__sklearn_is_fitted__()
+
+
 @each_estimator
 @pytest.mark.parametrize(
     "duplicate",
