@@ -5,8 +5,8 @@ from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import spectrum
 
-# Samples of Gaussian classes below it give the value of their population, at worst half
-# or twice of it; above it, some of them give many times that.
+# Samples of the same Gaussian classes below it give values within a factor of about two
+# of each other; above it, some give many times the value of others.
 _MOST_NOISE = 0.25
 UNSTABLE = (
     "Unstable: in the directions that make up most of it, the class means differ by "

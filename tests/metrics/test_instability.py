@@ -102,3 +102,15 @@ def test_note_is_there_where_samples_miss_the_population():
         else:
             assert not any(noted)
             assert 0.5 < ratios.min() < ratios.max() < 2
+
+
+@pytest.mark.parametrize("condition", [1, 30, 200])
+def test_values_without_the_note_repeat_in_many_dimensions(condition):
+    means = np.c_[means_of_condition(condition), np.zeros((5, 60))]
+    reports = [
+        NeuralCollapseAnalyzer().fit(*sampled(means, 20, 0.5, seed)).report()
+        for seed in range(20)
+    ]
+    values = [report.nc1_pinv for report in reports]
+    assert max(values) < 2 * min(values)
+    assert not any("nc1_pinv" in report.notes for report in reports)
