@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from sknc._optional import required
-from sknc._parameters import refuse
+from sknc._parameters import check_flag, refuse
 
 _ITERABLE = ("__iter__", "__getitem__")
 _OF_BATCHES = (TypeError, ValueError)
@@ -36,7 +36,7 @@ class Batches:
             remedy = "A DataLoader is one, and a list: [(X, y)]."
             refuse("batches", f"an iterable of {_EXPECTED}", batches, remedy)
         self._batches = batches
-        if progress:
+        if check_flag("progress", progress):
             with required("progress=True", "tqdm", "progress"):
                 from tqdm.auto import tqdm
             batches = tqdm(batches, desc="batches", unit="batch")

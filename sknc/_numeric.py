@@ -1,7 +1,6 @@
 """What is no array of real numbers is refused before anybody could convert it."""
 
 import os
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import array_api_compat
@@ -108,22 +107,25 @@ def numeric_weights(sample_weight: Any) -> Any:
     array
         Of any library, shape and real dtype.
     """
-    is_other_array = array_api_compat.is_array_api_obj(
-        sample_weight
-    ) and not array_api_compat.is_numpy_array(sample_weight)
-    if is_other_array:
-        if "complex" in str(sample_weight.dtype):
-            _refuse_weights(sample_weight)
-        return sample_weight
-    values = np.asarray(sample_weight)
-    if values.dtype.kind == "O" and not any(
-        isinstance(value, (str, bytes)) for value in values.flat
-    ):
-        with suppress(TypeError, ValueError):
-            values = values.astype(np.float64)
-    if values.dtype.kind not in "biuf":
+    found = _real_array(sample_weight)
+    if found is None:
         _refuse_weights(sample_weight)
-    return values
+    return found
+
+
+def _real_array(values: Any) -> Any:
+    """Return an array of real numbers, of NumPy if it was none before, or None."""
+    is_array = array_api_compat.is_array_api_obj(values)
+    if is_array and not array_api_compat.is_numpy_array(values):
+        return None if "complex" in str(values.dtype) else values
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind == "O":
+            texts = any(isinstance(x, (str, bytes)) for x in array.flat)
+            array = array if texts else array.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+    return array if array.dtype.kind in "biuf" else None
 
 
 def _refuse_weights(sample_weight: Any) -> NoReturn:

@@ -97,3 +97,8 @@ def test_errors_of_the_iterable_stay_as_they_are(call):
 
     with pytest.raises(ValueError, match=r"^no such file$"):
         call(broken())
+
+
+def test_progress_is_true_or_false():
+    with pytest.raises(ValueError, match="progress must be True or False, got 'no'"):
+        NeuralCollapseAnalyzer().fit_batches([(X, Y)], progress="no")

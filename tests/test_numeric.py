@@ -51,6 +51,7 @@ WEIGHTS = [
     (lambda: np.full(N, "0.5", object), "array(['0.5', "),
     (lambda: ["1"] * N, "['1', '1', "),
     (lambda: {1.0}, "{1.0}."),
+    (lambda: [[1.0], [1.0, 2.0]], "[[1.0], [1.0, 2.0]]."),
     (object, "<object object"),
 ]
 
