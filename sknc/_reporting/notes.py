@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sknc._reporting.inputs import Inputs
-from sknc.metrics._caveats import SINGLE_SAMPLES, caveat, has_single_samples
+from sknc.metrics import TABLE
+from sknc.metrics._conditions import SINGLE_SAMPLES, Case, has_single_samples
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,13 @@ class Errors:
 
 def notes_on_values(inputs: Inputs, values: Mapping[str, float]) -> dict[str, str]:
     """Return what a reader of each value has to know, for those with something."""
+    statistics, head, convention = inputs.statistics, inputs.head, inputs.convention
     found = {
-        key: caveat(key, value, inputs.statistics, inputs.head, inputs.convention)
+        key: TABLE[key].note(Case(value, statistics, head, convention))
         for key, value in values.items()
     }
     notes = {key: note for key, note in found.items() if note}
-    if "nc1_within_fraction" not in values and has_single_samples(inputs.statistics):
+    if "nc1_within_fraction" not in values and has_single_samples(statistics):
         notes["score"] = SINGLE_SAMPLES
     return notes
 

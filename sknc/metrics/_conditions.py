@@ -8,8 +8,9 @@ from typing import Any
 from sknc._array import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
-from sknc.metrics._geometry import centered_means
+from sknc.held_out import AnyStatistics, HeldOutStatistics
+from sknc.metrics._geometry import centered_means, spectrum
+from sknc.statistics import ClassStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +80,11 @@ def _some_zero(norms: Array) -> bool:
 
 
 ZERO_WEIGHTS = Condition(
-    "all weights of the head are zero", lambda case: _none_positive(case.row_norms)
+    "every row of the head's weights is zero",
+    lambda case: _none_positive(case.row_norms),
 )
 ZERO_ROW = Condition(
-    "a row of the head is zero", lambda case: _some_zero(case.row_norms)
+    "a row of the head's weights is zero", lambda case: _some_zero(case.row_norms)
 )
 MEANS_COINCIDE = Condition(
     "all class means coincide",
@@ -96,6 +98,67 @@ MEAN_AT_CENTER = Condition(
 )
 # Some of the vectors have no direction.
 NO_DIRECTION = (MEANS_COINCIDE, MEAN_AT_CENTER)
+
+
+def _always(case: Case) -> bool:
+    return True
+
+
+def otherwise(words: str) -> Condition:
+    """Return the reason that is left where no condition before it holds."""
+    return Condition(words, _always)
+
+
+PRODUCTS_VANISH = (
+    ZERO_WEIGHTS,
+    MEANS_COINCIDE,
+    otherwise("all products of a row of the head and a class mean vanish"),
+)
+NO_RANK = Condition(
+    "all class means coincide up to rounding",
+    lambda case: not spectrum(case.statistics, case.convention).rank,
+)
+ONE_SAMPLE_EACH = Condition(
+    "every class has one sample, so no variance is seen",
+    lambda case: case.statistics.all_singletons,
+)
+# Nothing to compare with the inverse of the between-class covariance.
+NO_INVERSE = (
+    NO_RANK,
+    Condition(
+        '``rank="full"`` and the class means span fewer than min(K - 1, D) directions',
+        lambda case: _missing_directions(case),
+    ),
+    ONE_SAMPLE_EACH,
+)
+NOTHING_LEFT = Condition(
+    "nothing is left of a distance of class means after the correction for noise, or a "
+    "class has one sample",
+    lambda case: case.convention.bias_correction,
+)
+COINCIDE_WITHOUT_VARIANCE = otherwise("two classes coincide and have no variance")
+NO_CDNV = (
+    NOTHING_LEFT,
+    Condition(
+        "fewer than two classes have samples here",
+        lambda case: _n_scored_classes(case.statistics) < 2,
+    ),
+    COINCIDE_WITHOUT_VARIANCE,
+)
+
+
+def _missing_directions(case: Case) -> str | None:
+    found = spectrum(case.statistics, case.convention)
+    if found.inverts(case.convention):
+        return None
+    return (
+        f"the class means span {found.rank} of {found.possible} possible directions, "
+        'and rank="full" inverts them all. Choose a convention with rank="numerical"'
+    )
+
+
+def _n_scored_classes(statistics: AnyStatistics) -> int:
+    return int((statistics.counts > 0).sum())
 
 
 def no_simplex(case: Case) -> str | None:
@@ -119,3 +182,37 @@ def _without_simplex(case: Case) -> str | None:
     if n_classes <= n_features + 1:
         return None
     return f"{n_classes} classes have no simplex in {n_features} dimensions"
+
+
+SINGLE_SAMPLES = "Classes with one sample count with zero variance."
+
+
+def single_samples(case: Case) -> str | None:
+    """Say that variance is too low where a class has one sample."""
+    return SINGLE_SAMPLES if has_single_samples(case.statistics) else None
+
+
+def has_single_samples(statistics: AnyStatistics) -> bool:
+    """
+    Whether a class has one sample, whose distance to its own mean is zero.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        What was measured.
+
+    Returns
+    -------
+    bool
+        Never true of samples about the means of others, where distances are real.
+    """
+    centers = statistics.centers
+    if not centers.once("single_samples", lambda: _any_single(centers)):
+        return False
+    return not isinstance(statistics, HeldOutStatistics) or statistics.are_fitted
+
+
+def _any_single(centers: ClassStatistics) -> bool:
+    # Weights may sum to one over several samples. Those have a spread.
+    spread = centers.class_variances > 1e-6 * centers.moments.squares
+    return bool(namespace(spread).any((centers.counts == 1) & ~spread))

@@ -16,7 +16,6 @@ _SECTIONS = (
     "Examples",
 )
 _HEADING = re.compile(rf"^({'|'.join(_SECTIONS)})\n-+\n", re.MULTILINE)
-_STATISTICS = "statistics : ClassStatistics or HeldOutStatistics"
 _PARAMETERS = {
     "head": "head : LinearHead\n    Weights of shape (K, D), one row a class.",
     "decisions": "decisions : Decisions\n    Counts of decisions.",
@@ -67,7 +66,7 @@ def complete_docstring(metric: Metric) -> str:
     sections = {
         "Parameters": _parameters(metric, written.get("Parameters", "")),
         "Returns": f"float\n{_filled(_returns(metric))}",
-        "Raises": metric.raises and f"ValueError\n{_filled(metric.raises)}",
+        "Raises": _raises(metric),
         "See Also": written.get("See Also", ""),
         "Notes": written.get("Notes", ""),
         "References": _references(metric),
@@ -125,10 +124,11 @@ def _parameters(metric: Metric, written: str) -> str:
         for entry in re.split(r"^(?=\S)", written, flags=re.MULTILINE)
         if entry
     }
-    scatter = {"scatter", "within"}.isdisjoint(metric.needs)
+    either = "" if "measures" in metric.needs else "ClassStatistics or "
+    plain = {"scatter", "within"}.isdisjoint(metric.needs)
     shared = _PARAMETERS | {
-        "statistics": f"{_STATISTICS}\n    Statistics of K classes of D features"
-        f"{'.' if scatter else ', with their scatter.'}",
+        "statistics": f"statistics : {either}HeldOutStatistics\n    Statistics of K "
+        f"classes of D features{'' if plain else ', with their scatter'}.",
         "convention": 'convention : str or Convention, default="default"\n'
         + _filled(metric.convention),
     }
@@ -142,7 +142,8 @@ def _returns(metric: Metric) -> str:
     if reasons:
         sentences.append(f"NaN if {', or if '.join(dict.fromkeys(reasons))}")
     if metric.infinite:
-        sentences.append(f"Infinite if {metric.infinite}")
+        sign = "Minus infinity" if metric.ideal == "-inf" else "Infinite"
+        sentences.append(f"{sign} if {metric.infinite}")
     if metric.unchanged_by:
         sentences.append(f"Unchanged by {metric.unchanged_by}")
     return " ".join(f"{sentence}." for sentence in sentences)
@@ -162,6 +163,12 @@ def _meaning(metric: Metric) -> str:
     return (
         f"{text}{';' if metric.lower_is_collapsed is None else ','} {ideal} at collapse"
     )
+
+
+def _raises(metric: Metric) -> str:
+    if not metric.raises or "statistics" not in metric.needs:
+        return ""
+    return f"ValueError\n{_filled(metric.raises)}"
 
 
 def _references(metric: Metric) -> str:

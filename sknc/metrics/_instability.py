@@ -3,6 +3,7 @@
 from sknc._array import namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics._conditions import Case
 from sknc.metrics._geometry import spectrum
 
 # Samples of the same Gaussian classes below it give values within a factor of about two
@@ -15,11 +16,10 @@ UNSTABLE = (
 )
 
 
-def is_unstable(
-    value: float, statistics: AnyStatistics, convention: Convention
-) -> bool:
-    """Whether sampling error is much of the distance of the class means."""
-    return noise_share(value, statistics, convention) > _MOST_NOISE
+def unstable(case: Case) -> str | None:
+    """Say that sampling error is much of the distance of the class means."""
+    share = noise_share(case.value, case.statistics, case.convention)
+    return UNSTABLE if share > _MOST_NOISE else None
 
 
 def noise_share(

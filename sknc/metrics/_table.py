@@ -7,71 +7,9 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from sknc.metrics import agreement, duality, variability
 from sknc.metrics._define import ROWS
-from sknc.metrics._further import FURTHER
-from sknc.metrics._metric import Input, Metric
+from sknc.metrics._metric import Metric
 from sknc.metrics._properties import PROPERTIES
-from sknc.metrics._sources import (
-    GALANTI,
-    JIANG,
-    PAPYAN,
-    RANGAMANI,
-    TIRER,
-    ZHAO,
-    ZHU,
-    Source,
-    after,
-)
-
-
-def _of_means(function: Any, group: str, source: Source, *more: Input) -> Metric:
-    needs: tuple[Input, ...] = ("statistics", *more)
-    return Metric(function, group, needs, True, 0.0, (source,), headline=True)
-
-
-def _of_head(function: Any, group: str, source: Source) -> Metric:
-    return Metric(function, group, ("head",), True, 0.0, (source,), headline=True)
-
-
-def _accuracy(function: Any, source: Source, *more: Input) -> Metric:
-    needs: tuple[Input, ...] = ("decisions", *more)
-    return Metric(function, "NC4", needs, None, None, (source,), headline=True)
-
-
-_HEADLINE = (
-    _of_head(duality.nc0_weight_sum, "NC0", after(ZHAO)),
-    _of_means(variability.nc1_pinv, "NC1", PAPYAN, "within"),
-    _of_means(variability.nc1_trace_ratio, "NC1", TIRER),
-    _of_means(variability.nc1_within_fraction, "NC1", RANGAMANI),
-    _of_means(variability.nc1_cdnv, "NC1", GALANTI),
-    _of_means(duality.nc3_self_duality, "NC3", PAPYAN, "head"),
-    _of_means(duality.nc3_structure, "NC3", ZHU, "head"),
-    _of_means(duality.nc3_cosine, "NC3", JIANG, "head"),
-    Metric(
-        agreement.nc4_mismatch,
-        "NC4",
-        ("decisions", "head_decisions"),
-        True,
-        0.0,
-        (PAPYAN,),
-        headline=True,
-    ),
-    _accuracy(agreement.nc4_ncc_accuracy, GALANTI),
-    _accuracy(
-        agreement.nc4_head_accuracy, Source("no paper: accuracy", ""), "head_decisions"
-    ),
-    Metric(
-        duality.nc4_bias_collapse,
-        "NC4",
-        ("statistics", "head", "bias"),
-        True,
-        0.0,
-        (ZHU,),
-        headline=True,
-    ),
-)
-
 
 # Every public module of this package may define metrics.
 for _module in iter_modules([str(Path(__file__).parent)]):
@@ -89,7 +27,7 @@ def _in_order(metrics: Iterable[Metric]) -> dict[str, Metric]:
     return {metric.key: metric for metric in ranked}
 
 
-TABLE: dict[str, Metric] = _in_order((*_HEADLINE, *ROWS.values(), *FURTHER))
+TABLE: dict[str, Metric] = _in_order(ROWS.values())
 
 
 def select(metrics: str | Iterable[str]) -> list[Metric]:

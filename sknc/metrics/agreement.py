@@ -4,8 +4,23 @@ import math
 
 from sknc._array import Array, namespace
 from sknc.decisions import Decisions
+from sknc.metrics import _sources as by
+from sknc.metrics._define import metric
+
+_NO_PAPER = by.Source(
+    "no paper: accuracy", "No paper: the accuracy, to compare with `nc4_ncc_accuracy`."
+)
 
 
+@metric(
+    "NC4",
+    needs=("head_decisions",),
+    headline=True,
+    sources=(by.PAPYAN,),
+    interval="[0, 1]",
+    unit="A share",
+    unchanged_by="",
+)
 def nc4_mismatch(decisions: Decisions) -> float:
     r"""
     Share of samples on which the head and the nearest center disagree.
@@ -13,29 +28,13 @@ def nc4_mismatch(decisions: Decisions) -> float:
     .. math::
         P(\arg\max_k (w_k^\top x + b_k) \neq \arg\min_k \lVert x - \mu_k \rVert)
 
-    Parameters
-    ----------
-    decisions : Decisions
-        Counts of decisions, of a head and of the nearest center.
-
-    Returns
-    -------
-    float
-        In [0, 1]; lower is more collapsed, 0 at collapse. NaN without a head. The
-        bias of the head counts. The head may choose a class that has no samples, and
-        then the two disagree.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
+    Notes
+    -----
+    The bias of the head counts. The head may choose a class that has no samples, and
+    then the two disagree.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc.decisions import Decisions
-    >>> from sknc.metrics import nc4_mismatch
     >>> truth, nearest, chosen = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 1]])
     >>> counted = Decisions.count(np.zeros(2), truth, truth, nearest, chosen, None)
     >>> nc4_mismatch(counted)
@@ -44,30 +43,22 @@ def nc4_mismatch(decisions: Decisions) -> float:
     return _share(decisions.mismatched, decisions)
 
 
+@metric(
+    "NC4",
+    lower_is_collapsed=None,
+    ideal=None,
+    headline=True,
+    sources=(by.GALANTI,),
+    interval="[0, 1]; higher is more accurate",
+    unit="A share",
+    unchanged_by="",
+)
 def nc4_ncc_accuracy(decisions: Decisions) -> float:
     """
     Share of samples that are nearest to the center of their own class.
 
-    Parameters
-    ----------
-    decisions : Decisions
-        Counts of decisions of the nearest center.
-
-    Returns
-    -------
-    float
-        In [0, 1]; higher is more accurate.
-
-    References
-    ----------
-    .. [1] T. Galanti, A. György, M. Hutter. "On the role of neural collapse in
-       transfer learning." ICLR 2022. https://arxiv.org/abs/2112.15121
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc.decisions import Decisions
-    >>> from sknc.metrics import nc4_ncc_accuracy
     >>> truth, nearest = np.array([[0, 0, 1, 1], [0, 0, 1, 0]])
     >>> counted = Decisions.count(np.zeros(2), truth, truth, nearest, None, None)
     >>> nc4_ncc_accuracy(counted)
@@ -76,33 +67,27 @@ def nc4_ncc_accuracy(decisions: Decisions) -> float:
     return _share(decisions.ncc_correct, decisions)
 
 
+@metric(
+    "NC4",
+    needs=("head_decisions",),
+    lower_is_collapsed=None,
+    ideal=None,
+    headline=True,
+    sources=(_NO_PAPER,),
+    interval="[0, 1]; higher is more accurate",
+    unit="A share",
+    unchanged_by="",
+)
 def nc4_head_accuracy(decisions: Decisions) -> float:
     """
     Share of samples that the head assigns to their own class.
-
-    Parameters
-    ----------
-    decisions : Decisions
-        Counts of decisions of a head.
-
-    Returns
-    -------
-    float
-        In [0, 1]; higher is more accurate. NaN without a head.
 
     See Also
     --------
     nc4_ncc_accuracy : That of the nearest class center.
 
-    References
-    ----------
-    .. [1] No paper: the accuracy, to compare with `nc4_ncc_accuracy`.
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc.decisions import Decisions
-    >>> from sknc.metrics import nc4_head_accuracy
     >>> truth, nearest, chosen = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 1, 1]])
     >>> counted = Decisions.count(np.zeros(2), truth, truth, nearest, chosen, None)
     >>> nc4_head_accuracy(counted)

@@ -8,12 +8,37 @@ from sknc._parameters import check_choice
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    MEANS_COINCIDE,
+    NO_DIRECTION,
+    NO_RANK,
+    ZERO_ROW,
+    ZERO_WEIGHTS,
+)
+from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, spectrum
 from sknc.metrics._rows import relative_spread, unit_rows
 
 _TILE_ROWS = 512  # square tiles of 2 MiB stay in cache
 
+_SCHOENEMANN = by.Source(
+    "Schönemann 1966",
+    'P. H. Schönemann. "A generalized solution of the orthogonal Procrustes problem." '
+    "Psychometrika 31, 1966.",
+    "doi:10.1007/BF02289451",
+)
+_EACH_SIDE = "shifts, and by rotations and scaling of either side, each on its own"
 
+
+@metric(
+    "NC3",
+    sources=(by.after(by.WU),),
+    interval="[0, 1] for cosines",
+    undefined=(ZERO_ROW, *NO_DIRECTION),
+    unchanged_by="shifts, by rotations of both sides, and by scaling of either",
+    raises="If fewer than two classes have samples, or `product` is neither.",
+)
 def nc3_uniform_duality(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -30,47 +55,21 @@ def nc3_uniform_duality(
 
     Parameters
     ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
     product : {"cosine", "dot"}, default="cosine"
         Whether rows and means are scaled to unit length first.
-
-    Returns
-    -------
-    float
-        Lower is more collapsed, 0 at collapse. For cosines dimensionless, in [0, 1],
-        unchanged by shifts, by rotations of both sides, and by scaling of either;
-        NaN if a row is zero or a class mean is the global mean. For dot products in
-        [0, inf), in units of the squared logits, unchanged by shifts and rotations.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, or `product` is not one of the two.
 
     Notes
     -----
     The variance has divisor K. It is also zero where all classes are equally badly
     aligned, which `nc3_cosine` tells apart. Called UNC3 in [1]_, of whose code the
     divisor is that of the sample variance, K - 1.
-
-    References
-    ----------
-    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+    Of dot products the variance is in [0, inf), in units of the squared logits, and
+    changes with scale.
 
     Examples
     --------
     One row is aligned, the other orthogonal: cosines 1 and 0.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.alignment import nc3_uniform_duality
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> head = LinearHead(np.array([[4.0, 0.0], [0.0, 2.0]]), None)
@@ -89,6 +88,16 @@ def nc3_uniform_duality(
     return float(xp.var(gaps)) / 4
 
 
+@metric(
+    "NC3",
+    sources=(by.after(by.PAPYAN, "who compare angles"),),
+    interval="[0, sqrt(2)]",
+    undefined=(ZERO_ROW, *NO_DIRECTION),
+    unchanged_by=(
+        "shifts, and by rotations of either side and positive scaling of any row, each "
+        "on its own"
+    ),
+)
 def nc3_gram(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -104,27 +113,6 @@ def nc3_gram(
     with :math:`U_M` and :math:`U_W` the rows of the centered class means and of the
     head, each of unit length.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)]; lower is more collapsed, 0 at collapse. NaN
-        if a row is zero or a class mean is the global mean. Unchanged by shifts, and
-        by rotations of either side and positive scaling of any row, each on its own.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc3_procrustes : Also free of rotations, but not of the norms of rows.
@@ -134,18 +122,10 @@ def nc3_gram(
     The difference is formed in tiles of classes, in O(K^2 D) time and O(K D) memory:
     expanded into D x D products it would lose half its digits near zero.
 
-    References
-    ----------
-    .. [1] No paper: the distance of two matrices of cosines, scaled by K.
-
     Examples
     --------
     The means have a cosine of -1, the rows one of 0: sqrt(2) / 2.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.alignment import nc3_gram
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> nc3_gram(statistics, LinearHead(np.array([[4.0, 0.0], [0.0, 2.0]]), None))
@@ -156,6 +136,13 @@ def nc3_gram(
     return math.sqrt(squared) / statistics.n_classes
 
 
+@metric(
+    "NC3",
+    sources=(by.after(by.PAPYAN), _SCHOENEMANN),
+    interval="[0, 1]",
+    undefined=(ZERO_WEIGHTS, MEANS_COINCIDE),
+    unchanged_by=_EACH_SIDE,
+)
 def nc3_procrustes(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -172,27 +159,6 @@ def nc3_procrustes(
         \frac{W R}{\lVert W \rVert_F} - \frac{\bar M}{\lVert \bar M \rVert_F}
         \right\rVert_F^2
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN if all
-        weights are zero or all class means coincide. Unchanged by shifts, and by
-        rotations and scaling of either side, each on its own.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc3_self_duality : The same distance without a rotation.
@@ -203,19 +169,10 @@ def nc3_procrustes(
     distance is computed, not one minus the nuclear norm, which cannot tell values
     below the precision of one. A singular value decomposition of size min(K, D).
 
-    References
-    ----------
-    .. [1] P. H. Schönemann. "A generalized solution of the orthogonal Procrustes
-       problem." Psychometrika 31, 1966. https://doi.org/10.1007/BF02289451
-
     Examples
     --------
     A head that is turned by 90 degrees, and one that is of another shape:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.alignment import nc3_procrustes
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> head = LinearHead(np.array([[0.0, 1.0], [0.0, -1.0]]), None)
@@ -235,6 +192,13 @@ def nc3_procrustes(
     return float(xp.linalg.matrix_norm(rows @ (left @ right) - targets)) ** 2 / 2
 
 
+@metric(
+    "NC3",
+    sources=(by.after(by.PAPYAN, "what of the self-duality is due to norms"),),
+    interval="[0, sqrt(K)]",
+    undefined=(ZERO_WEIGHTS, *NO_DIRECTION),
+    unchanged_by=_EACH_SIDE,
+)
 def nc3_norm_ratio(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -248,44 +212,15 @@ def nc3_norm_ratio(
         \operatorname{std}_k \rho_k / \operatorname{mean}_k \rho_k, \qquad
         \rho_k = \lVert w_k \rVert / \lVert \bar\mu_k \rVert
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(K)]; lower is more collapsed, 0 at collapse. NaN
-        if all weights are zero or a class mean is the global mean. Unchanged by
-        shifts, and by rotations and scaling of either side, each on its own.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     The standard deviation has divisor K - 1. Self-duality asks for aligned
     directions, see `nc3_cosine`, and for norms in one proportion, which is this.
 
-    References
-    ----------
-    .. [1] No paper: what of `nc3_self_duality` is due to norms.
-
     Examples
     --------
     Ratios 3 and 1: standard deviation sqrt(2), mean 2.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.alignment import nc3_norm_ratio
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> nc3_norm_ratio(statistics, LinearHead(np.array([[0, 3.0], [1, 0]]), None))
@@ -298,6 +233,15 @@ def nc3_norm_ratio(
     return relative_spread(xp.sqrt(row_squared_norms(head.weights)) / defined)
 
 
+@metric(
+    "NC3",
+    lower_is_collapsed=False,
+    ideal=1.0,
+    sources=(by.RANGAMANI,),
+    interval="[0, 1]",
+    undefined=(ZERO_WEIGHTS, NO_RANK),
+    unchanged_by="shifts, by rotations of both sides, and by scaling of either",
+)
 def nc3_principal_angles(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -313,27 +257,6 @@ def nc3_principal_angles(
     with :math:`V_M` an orthonormal basis of the span of the centered class means, of
     dimension r, and :math:`V_W` the first r right singular vectors of W.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; higher is more collapsed, 1 at collapse. NaN if all
-        weights are zero or all class means coincide. Unchanged by shifts, by
-        rotations of both sides, and by scaling of either.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     It is one whenever the means span all D dimensions and the head has full rank. A
@@ -341,20 +264,10 @@ def nc3_principal_angles(
     angles. Where the r-th and the next singular value of W are equal, the span of
     the first r, and so the value, is not unique.
 
-    References
-    ----------
-    .. [1] A. Rangamani, M. Lindegaard, T. Galanti, T. Poggio. "Feature learning in
-       deep classifiers through intermediate neural collapse." ICML 2023, PMLR 202.
-       https://proceedings.mlr.press/v202/rangamani23a.html
-
     Examples
     --------
     The means span the first axis, the head a line at 60 degrees to it:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.alignment import nc3_principal_angles
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> row = np.array([1.0, 3.0**0.5])

@@ -27,11 +27,28 @@ from sknc._array import Array, device_of, gram, namespace, put_rows, tiles
 from sknc._parameters import check_not_negative
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics, HeldOutStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._define import metric
 from sknc.statistics import ClassStatistics
 
 _TILE_ELEMENTS = 1 << 21
 
+_LINEAR_MAPS = (
+    "rotations; without decay also by shifts and by every invertible linear map"
+)
+_RAISES = "If `weight_decay` is negative or not finite."
 
+
+@metric(
+    "MSE",
+    needs=("scatter",),
+    ideal=None,
+    sources=(by.HAN,),
+    interval="[0, inf)",
+    unit="In squared units of the targets",
+    unchanged_by="rotations of both sides",
+    raises=_RAISES,
+)
 def mse_total(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -42,29 +59,6 @@ def mse_total(
         \tfrac{1}{2} \left[ \tfrac{1}{N} \sum_i \lVert W x_i + b - e_{y_i} \rVert^2
         + \lambda (\lVert W \rVert_F^2 + \lVert b \rVert^2) \right]
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones
-        the new samples, about their own class means.
-    head : LinearHead
-        Weights of shape (K, D) and bias of shape (K,), in the order of the classes.
-        No bias counts as a bias of zero.
-    weight_decay : float, default=0.0
-        The factor :math:`\lambda`.
-
-    Returns
-    -------
-    float
-        In [0, inf); lower is more collapsed, and 0 at collapse if there is no decay
-        and the head fits. NaN if the scatter was not kept. Unchanged by rotations of
-        both sides.
-
-    Raises
-    ------
-    ValueError
-        If `weight_decay` is negative or not finite.
-
     See Also
     --------
     mse_lnc1, mse_lnc23, mse_lperp : Its parts, which add up to it.
@@ -73,21 +67,14 @@ def mse_total(
     -----
     The sum over all K outputs, not their mean, of each sample. From class means and
     scatter; the samples are not needed.
-
-    References
-    ----------
-    .. [1] X. Y. Han, V. Papyan, D. L. Donoho. "Neural collapse under MSE loss:
-       proximity to and dynamics on the central path." ICLR 2022.
-       https://arxiv.org/abs/2106.02073
+    Held-out samples are measured about their own class means. A head without bias
+    counts as one with a bias of zero. At collapse the value is 0 if there is no decay
+    and the head fits.
 
     Examples
     --------
     Logits (1, 0) and (0, 0) for the targets (1, 0) and (0, 1):
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.decomposition import mse_total
     >>> X = np.array([[1.0], [0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> head = LinearHead(np.array([[1.0], [0.0]]), None)
@@ -102,6 +89,16 @@ def mse_total(
     return problem.loss(problem.map_of(head))
 
 
+@metric(
+    "MSE",
+    needs=("scatter",),
+    ideal=None,
+    sources=(by.HAN,),
+    interval="[0, inf)",
+    unit="In squared units of the targets",
+    unchanged_by=_LINEAR_MAPS,
+    raises=_RAISES,
+)
 def mse_lnc1(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -113,28 +110,6 @@ def mse_lnc1(
         + \lambda (\lVert W_{LS} \rVert_F^2 + \lVert b_{LS} \rVert^2) \right]
 
     with :math:`(W_{LS}, b_{LS})` the head of least loss for these features.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones
-        the new samples, about their own class means.
-    head : LinearHead
-        Weights of shape (K, D); only their number of rows matters.
-    weight_decay : float, default=0.0
-        The factor :math:`\lambda`.
-
-    Returns
-    -------
-    float
-        In [0, inf); lower is more collapsed, 0 at collapse without decay. NaN if the
-        scatter was not kept. Unchanged by rotations; without decay also by shifts
-        and by every invertible linear map.
-
-    Raises
-    ------
-    ValueError
-        If `weight_decay` is negative or not finite.
 
     See Also
     --------
@@ -148,22 +123,14 @@ def mse_lnc1(
     pseudo-inverse where features are linearly dependent and nothing decays; every
     least-squares head gives the same parts then. Directions that do vary, but by
     less than that, are left out too, and the parts then add up only as far.
-
-    References
-    ----------
-    .. [1] X. Y. Han, V. Papyan, D. L. Donoho. "Neural collapse under MSE loss:
-       proximity to and dynamics on the central path." ICLR 2022.
-       https://arxiv.org/abs/2106.02073
+    Of the head only the number of rows matters. Without decay the value at collapse is
+    0.
 
     Examples
     --------
     Two classes at +2 and -2, each of variance 1: the least-squares weights are
     (1, -1) / 5, and 2 / 25 is their variance.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.decomposition import mse_lnc1
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
     >>> mse_lnc1(statistics, LinearHead(np.array([[1.0], [0.0]]), None))
@@ -175,6 +142,16 @@ def mse_lnc1(
     return problem.within(problem.least_squares(head.weights.shape[0]))
 
 
+@metric(
+    "MSE",
+    needs=("scatter",),
+    ideal=None,
+    sources=(by.HAN,),
+    interval="[0, inf)",
+    unit="In squared units of the targets",
+    unchanged_by=_LINEAR_MAPS,
+    raises=_RAISES,
+)
 def mse_lnc23(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -187,48 +164,21 @@ def mse_lnc23(
     with :math:`(W_{LS}, b_{LS})` the head of least loss for these features and p_k
     the share of the samples that are of class k.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones
-        the new samples, about their own class means.
-    head : LinearHead
-        Weights of shape (K, D); only their number of rows matters.
-    weight_decay : float, default=0.0
-        The factor :math:`\lambda`.
-
-    Returns
-    -------
-    float
-        In [0, inf); lower is more collapsed, 0 at collapse without decay. NaN if the
-        scatter was not kept. Unchanged by rotations; without decay also by shifts
-        and by every invertible linear map.
-
-    Raises
-    ------
-    ValueError
-        If `weight_decay` is negative or not finite.
-
     See Also
     --------
     mse_total : The loss it is a part of.
     mse_lnc1 : Says how the least-squares head is found.
 
-    References
-    ----------
-    .. [1] X. Y. Han, V. Papyan, D. L. Donoho. "Neural collapse under MSE loss:
-       proximity to and dynamics on the central path." ICLR 2022.
-       https://arxiv.org/abs/2106.02073
+    Notes
+    -----
+    Of the head only the number of rows matters. Without decay the value at collapse is
+    0.
 
     Examples
     --------
     Two classes at +2 and -2, each of variance 1: the least-squares head takes the
     means to (0.9, 0.1) and (0.1, 0.9), so each is off by 0.02.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.decomposition import mse_lnc23
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
     >>> mse_lnc23(statistics, LinearHead(np.array([[1.0], [0.0]]), None))
@@ -240,6 +190,15 @@ def mse_lnc23(
     return problem.of_means(problem.least_squares(head.weights.shape[0]), target=1.0)
 
 
+@metric(
+    "MSE",
+    needs=("scatter",),
+    sources=(by.HAN,),
+    interval="[0, inf)",
+    unit="In squared units of the targets",
+    unchanged_by="rotations of both sides",
+    raises=_RAISES,
+)
 def mse_lperp(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -251,29 +210,6 @@ def mse_lperp(
         \rVert^2 + \lambda (\lVert \Delta W \rVert_F^2 + \lVert \Delta b \rVert^2)
         \right], \qquad \Delta = (W, b) - (W_{LS}, b_{LS})
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones
-        the new samples, about their own class means.
-    head : LinearHead
-        Weights of shape (K, D) and bias of shape (K,), in the order of the classes.
-        No bias counts as a bias of zero, and the least-squares head still has one.
-    weight_decay : float, default=0.0
-        The factor :math:`\lambda`.
-
-    Returns
-    -------
-    float
-        In [0, inf); lower is more collapsed, 0 on the central path, where the head
-        is the least-squares head. NaN if the scatter was not kept. Unchanged by
-        rotations of both sides.
-
-    Raises
-    ------
-    ValueError
-        If `weight_decay` is negative or not finite.
-
     See Also
     --------
     mse_total : The loss it is a part of.
@@ -283,22 +219,14 @@ def mse_lperp(
     -----
     Computed from the difference of the heads, so that it is not the small
     difference of two losses.
-
-    References
-    ----------
-    .. [1] X. Y. Han, V. Papyan, D. L. Donoho. "Neural collapse under MSE loss:
-       proximity to and dynamics on the central path." ICLR 2022.
-       https://arxiv.org/abs/2106.02073
+    It is 0 on the central path, where the head is the least-squares head. That one has
+    a bias even if the given head has none.
 
     Examples
     --------
     Two classes at +2 and -2, each of variance 1: the least-squares head is
     ``+-x / 5 + 1/2``, and a head of zeros is off by ``2 (1/5 + 1/4)``, halved.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.decomposition import mse_lperp
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
     >>> mse_lperp(statistics, LinearHead(np.zeros((2, 1)), None))

@@ -3,9 +3,22 @@
 from sknc._parameters import check_positive
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import NO_DIRECTION, otherwise
+from sknc.metrics._define import metric
 from sknc.metrics._frames import directions_of
 
+_SAME_DIRECTION = otherwise("two class means have the same direction")
 
+
+@metric(
+    "GNC2",
+    ideal="-log(2K/(K-1))/2",
+    sources=(by.LIU, by.WU),
+    interval="[-log(2), inf]",
+    undefined=NO_DIRECTION,
+    infinite="the directions of two class means coincide",
+)
 def gnc2_energy_log(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -16,25 +29,6 @@ def gnc2_energy_log(
         \operatorname{mean}_{i<j} \log \frac{1}{\lVert u_i - u_j \rVert},
         \qquad u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [-log(2), inf]; lower is more collapsed, ``-log(2K/(K-1)) /
-        2`` at collapse. Infinite if two directions coincide. NaN if a class mean is the
-        global mean. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     gnc2_dispersion_log : The variance of the same values.
@@ -43,21 +37,10 @@ def gnc2_energy_log(
     -----
     Differs from the energy over all ordered pairs by the number of pairs only.
 
-    References
-    ----------
-    .. [1] W. Liu, L. Yu, A. Weller, B. Schölkopf. "Generalizing and decoupling
-       neural collapse via hyperspherical uniformity gap." ICLR 2023.
-       https://arxiv.org/abs/2303.06484
-    .. [2] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
-
     Examples
     --------
     A square has distances sqrt(2) four times and 2 twice: ``-2/3 log(2)``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.dispersion import gnc2_energy_log
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> gnc2_energy_log(ClassStatistics.from_samples(X, np.arange(4)))
     -0.4620981
@@ -66,6 +49,12 @@ def gnc2_energy_log(
     return directions_of(statistics, convention).log_energy.mean
 
 
+@metric(
+    "GNC2",
+    sources=(by.after(by.WU),),
+    interval="[0, inf)",
+    undefined=(*NO_DIRECTION, _SAME_DIRECTION),
+)
 def gnc2_dispersion_log(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -76,25 +65,6 @@ def gnc2_dispersion_log(
         \operatorname{var}_{i<j} \log \frac{1}{\lVert u_i - u_j \rVert},
         \qquad u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse and for two
-        classes, which have one pair. NaN if two directions coincide or a class mean is
-        the global mean. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     gnc2_energy_log : The mean of the same values.
@@ -102,19 +72,12 @@ def gnc2_dispersion_log(
     Notes
     -----
     The variance has divisor "number of pairs".
-
-    References
-    ----------
-    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+    Also 0 for two classes, which have one pair.
 
     Examples
     --------
     A square: values ``-log(2)/2`` four times and ``-log(2)`` twice, ``log(2)^2 / 18``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.dispersion import gnc2_dispersion_log
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> gnc2_dispersion_log(ClassStatistics.from_samples(X, np.arange(4)))
     0.0266918
@@ -124,6 +87,15 @@ def gnc2_dispersion_log(
     return summary.population_variance
 
 
+@metric(
+    "GNC2",
+    ideal="(2K/(K-1))**(-1/2)",
+    sources=(by.LIU,),
+    interval="[2^-s, inf]",
+    undefined=NO_DIRECTION,
+    infinite="the directions of two class means coincide",
+    raises="If fewer than two classes have samples, or if `power` is not positive.",
+)
 def gnc2_energy_riesz(
     statistics: AnyStatistics,
     *,
@@ -139,25 +111,8 @@ def gnc2_energy_riesz(
 
     Parameters
     ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
     power : float, default=1.0
         The positive exponent s.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [2^-s, inf]; lower is more collapsed, ``(2K/(K-1))^(-s/2)`` at
-        collapse. Infinite if two directions coincide. NaN if a class mean is the global
-        mean. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples,
-        or if `power` is not positive.
 
     See Also
     --------
@@ -167,20 +122,12 @@ def gnc2_energy_riesz(
     -----
     Some published code takes s = D - 2, for which the energy of a few hundred features
     underflows or is that of the closest pair alone.
-
-    References
-    ----------
-    .. [1] W. Liu, L. Yu, A. Weller, B. Schölkopf. "Generalizing and decoupling
-       neural collapse via hyperspherical uniformity gap." ICLR 2023.
-       https://arxiv.org/abs/2303.06484
+    At collapse the value is ``(2K/(K-1))^(-s/2)``.
 
     Examples
     --------
     A square has distances sqrt(2) four times and 2 twice.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.dispersion import gnc2_energy_riesz
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> gnc2_energy_riesz(ClassStatistics.from_samples(X, np.arange(4)))
     0.6380712
@@ -190,6 +137,12 @@ def gnc2_energy_riesz(
     return directions_of(statistics, convention, power).riesz_energy.mean
 
 
+@metric(
+    "GNC2",
+    sources=(by.after(by.WU),),
+    interval="[0, 1]",
+    undefined=NO_DIRECTION,
+)
 def gnc2_dispersion_distance(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -200,25 +153,6 @@ def gnc2_dispersion_distance(
         \operatorname{var}_{i<j} \lVert u_i - u_j \rVert,
         \qquad u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse and for two
-        classes, which have one pair. NaN if a class mean is the global mean. Unchanged
-        by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     gnc2_dispersion_log : The same for the logarithms of the distances.
@@ -226,19 +160,12 @@ def gnc2_dispersion_distance(
     Notes
     -----
     The variance has divisor "number of pairs".
-
-    References
-    ----------
-    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
+    Also 0 for two classes, which have one pair.
 
     Examples
     --------
     A square has distances sqrt(2) four times and 2 twice: ``2/9 (2 - sqrt(2))^2``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.dispersion import gnc2_dispersion_distance
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> gnc2_dispersion_distance(ClassStatistics.from_samples(X, np.arange(4)))
     0.0762546

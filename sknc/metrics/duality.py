@@ -6,11 +6,29 @@ from sknc._array import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    MEANS_COINCIDE,
+    NO_DIRECTION,
+    PRODUCTS_VANISH,
+    ZERO_ROW,
+    ZERO_WEIGHTS,
+    least_distance_from_simplex,
+)
+from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means
 from sknc.metrics._rows import unit_rows
 from sknc.metrics.simplex import distance_from_simplex
 
 
+@metric(
+    "NC0",
+    headline=True,
+    sources=(by.after(by.ZHAO),),
+    interval="[0, 1]",
+    undefined=(ZERO_WEIGHTS,),
+    unchanged_by="rotations and uniform scaling",
+)
 def nc0_weight_sum(head: LinearHead) -> float:
     r"""
     Norm of the sum of the rows of the head, against its largest possible value.
@@ -18,36 +36,16 @@ def nc0_weight_sum(head: LinearHead) -> float:
     .. math::
         \lVert W^\top \mathbf{1} \rVert / (\sqrt{K} \lVert W \rVert_F)
 
-    Parameters
-    ----------
-    head : LinearHead
-        Weights of shape (K, D).
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN if all
-        weights are zero. Unchanged by rotations and uniform scaling.
-
     Notes
     -----
     Weight decay drives it to zero; without decay a head keeps its initial sum. Called
     NC0 in [1]_, where the norm is divided by D. Here it is divided by its bound, which
     makes it free of scale.
 
-    References
-    ----------
-    .. [1] J. Zhao, T. S. Cheng, W. Masarczyk, A. Lucchi. "Optimizer choice matters
-       for the emergence of neural collapse." ICLR 2026.
-       https://arxiv.org/abs/2602.16642
-
     Examples
     --------
     Rows 1 and 0 sum to 1, of at most sqrt(2):
 
-    >>> import numpy as np
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc0_weight_sum
     >>> nc0_weight_sum(LinearHead(np.array([[1.0], [0.0]]), None))
     0.7071068
     """
@@ -59,6 +57,15 @@ def nc0_weight_sum(head: LinearHead) -> float:
     return total / (math.sqrt(head.weights.shape[0]) * norm)
 
 
+@metric(
+    "NC3",
+    headline=True,
+    sources=(by.PAPYAN,),
+    interval="[0, 2], or [0, 4] if squared",
+    undefined=(ZERO_WEIGHTS, MEANS_COINCIDE),
+    unchanged_by="shifts, and by scaling of either side",
+    convention="Its center, and whether the norm is squared.",
+)
 def nc3_self_duality(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -72,41 +79,10 @@ def nc3_self_duality(
         \left\lVert \frac{W}{\lVert W \rVert_F}
         - \frac{\bar M}{\lVert \bar M \rVert_F} \right\rVert_F
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center, and whether the norm is squared.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 2], or [0, 4] if squared; lower is more collapsed, 0 at
-        collapse. NaN if all weights are zero or all class means coincide. Unchanged
-        by shifts, and by scaling of either side.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
     Examples
     --------
     A head that is turned by 90 degrees:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc3_self_duality
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> head = LinearHead(np.array([[0.0, 1.0], [0.0, -1.0]]), None)
@@ -122,6 +98,15 @@ def nc3_self_duality(
     return distance**2 if convention.squared_duality else distance
 
 
+@metric(
+    "NC3",
+    headline=True,
+    sources=(by.ZHU,),
+    interval="[0, 2]",
+    undefined=PRODUCTS_VANISH,
+    caveats=(least_distance_from_simplex,),
+    unchanged_by="shifts, and by scaling of either side",
+)
 def nc3_structure(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -135,43 +120,13 @@ def nc3_structure(
         \left\lVert \frac{W \bar M^\top}{\lVert W \bar M^\top \rVert_F}
         - \frac{I - \mathbf{1}\mathbf{1}^\top/K}{\sqrt{K-1}} \right\rVert_F
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 2]; lower is more collapsed, 0 at collapse. NaN if the
-        products vanish. Unchanged by shifts, and by scaling of either side.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     It compares the logits of the class means with those of a simplex, and is zero
     for some heads that are not aligned with the means; `nc3_self_duality` is not.
 
-    References
-    ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc3_structure
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> nc3_structure(statistics, LinearHead(-X, None))  # |-T - T|
@@ -181,6 +136,14 @@ def nc3_structure(
     return distance_from_simplex(head.weights, means)
 
 
+@metric(
+    "NC3",
+    headline=True,
+    sources=(by.JIANG,),
+    interval="[0, 2]",
+    undefined=(ZERO_ROW, *NO_DIRECTION),
+    unchanged_by="shifts, and by scaling of either side",
+)
 def nc3_cosine(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -193,39 +156,8 @@ def nc3_cosine(
     .. math::
         1 - \operatorname{mean}_k \cos(w_k, \bar\mu_k)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 2]; lower is more collapsed, 0 at collapse. NaN if a
-        row is zero or a class mean is the global mean. Unchanged by shifts, and by
-        scaling of either side.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] J. Jiang, J. Zhou, P. Wang, Q. Qu, D. G. Mixon, C. You, Z. Zhu. "Generalized
-       neural collapse for a large number of classes." ICML 2024.
-       https://arxiv.org/abs/2310.05351
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc3_cosine
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> head = LinearHead(np.array([[0.0, 1.0], [-2.0, 0.0]]), None)
@@ -247,6 +179,16 @@ def head_cosines(
     return xp.sum(unit_rows(head.weights) * unit_rows(means), axis=1)
 
 
+@metric(
+    "NC4",
+    needs=("bias",),
+    headline=True,
+    sources=(by.ZHU,),
+    interval="[0, inf)",
+    unit="In units of the logits",
+    unchanged_by="",
+    raises="",
+)
 def nc4_bias_collapse(statistics: AnyStatistics, head: LinearHead) -> float:
     r"""
     Norm of the logits of the mean of all samples.
@@ -254,32 +196,12 @@ def nc4_bias_collapse(statistics: AnyStatistics, head: LinearHead) -> float:
     .. math::
         \lVert W \mu_S + b \rVert_2
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features; the mean is that of the samples which
-        the centers come from.
-    head : LinearHead
-        Weights of shape (K, D) and bias of shape (K,).
-
-    Returns
-    -------
-    float
-        In units of the logits, in [0, inf); lower is more collapsed, 0 at collapse.
-        NaN for a head without bias.
-
-    References
-    ----------
-    .. [1] Z. Zhu, T. Ding, J. Zhou, X. Li, C. You, J. Sulam, Q. Qu. "A geometric
-       analysis of neural collapse with unconstrained features." NeurIPS 2021.
-       https://arxiv.org/abs/2105.02375
+    Notes
+    -----
+    The mean is that of the samples which the centers come from.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics import nc4_bias_collapse
     >>> X = np.array([[3.0], [1.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
     >>> head = LinearHead(np.array([[1.0], [-1.0]]), np.array([-2.0, 1.0]))

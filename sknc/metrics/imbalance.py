@@ -11,6 +11,17 @@ from sknc._array import Array, device_of, namespace, row_squared_norms, to_numpy
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    MEANS_COINCIDE,
+    NO_DIRECTION,
+    PRODUCTS_VANISH,
+    ZERO_WEIGHTS,
+    Case,
+    Condition,
+    otherwise,
+)
+from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics._pairs import (
     Summary,
@@ -24,7 +35,57 @@ from sknc.metrics.simplex import distance_from_simplex
 # Sums of weights, and norms, that differ by less than this are equal but for rounding.
 _TIED = 1e-9
 
+_RAISES = (
+    "If fewer than two classes have samples, or `minority` is not a quantile inside "
+    "(0, 1) nor labels of classes that have samples."
+)
+_NO_MINORITY = Condition(
+    "fewer than two classes are of the minority, as for balanced data unless they are "
+    "named",
+    lambda case: _why_no_pair(case, "minority"),
+)
+_NO_MAJORITY = Condition(
+    "fewer than two classes are of the majority",
+    lambda case: _why_no_pair(case, "majority"),
+)
+_MINORITY_AT_CENTER = otherwise("the mean of a minority class is the global mean")
+_MINORITY_ROW_ZERO = otherwise("the row of a minority class is zero")
+_ONE_RANK = otherwise("counts or norms are all equal, or there are only two classes")
+_NO_GROUP = Condition(
+    "no two classes have the same count",
+    lambda case: (
+        len(np.unique(_levels(_counts(case.statistics)))) == case.statistics.n_classes
+    ),
+)
 
+
+def _why_no_pair(case: Case, side: str) -> str | None:
+    """Return why one side has no pair of classes, and what to do about it."""
+    few = minority_classes(case.statistics, case.convention.minority)
+    if not few.any():
+        return (
+            "all counts are equal, so no class is of the minority. Name some: "
+            "convention=Convention(minority=[label, ...])"
+        )
+    mask = few if side == "minority" else ~few
+    labels = case.statistics.centers.classes[mask].tolist()
+    if len(labels) > 1:
+        return None
+    found = f"has one class, {labels}," if labels else "has no class"
+    return (
+        f"the {side} {found} and so no pair. Choose another split: "
+        "convention=Convention(minority=...), a quantile or labels"
+    )
+
+
+@metric(
+    "imbalance",
+    ideal="-1/(K-1)",
+    sources=(by.FANG,),
+    interval="[-1, 1]",
+    undefined=(_NO_MINORITY, _MINORITY_AT_CENTER),
+    raises=_RAISES,
+)
 def imb_minority_cosine(
     statistics: AnyStatistics,
     *,
@@ -39,47 +100,21 @@ def imb_minority_cosine(
 
     Parameters
     ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center. With the mean of samples an exact simplex of imbalanced classes
-        shows a minority collapse that is not there.
     minority : float or iterable of labels, default=0.5
         Labels of the minority classes; or a quantile q, 0 < q < 1, and then those
         whose count is at most the q-quantile of the counts (the least count that
         ``q K`` classes do not exceed) and below the largest count.
 
-    Returns
-    -------
-    float
-        Dimensionless, in [-1, 1]; lower is more collapsed to a simplex, where it is
-        -1/(K-1); 1 is minority collapse. NaN with fewer than two minority classes,
-        so for balanced data unless they are named, or if the mean of one is the
-        global mean. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, or `minority` is not a quantile
-        inside (0, 1) nor labels of classes that have samples.
-
     Notes
     -----
     Counts are those of the samples which the centers come from.
-
-    References
-    ----------
-    .. [1] C. Fang, H. He, Q. Long, W. J. Su. "Exploring deep neural networks via
-       layer-peeled model: minority collapse in imbalanced training." PNAS 118 (43),
-       2021. https://doi.org/10.1073/pnas.2103091118
+    1 is minority collapse. If the center is the mean of samples, an exact simplex of
+    imbalanced classes shows a minority collapse that is not there.
 
     Examples
     --------
     The two rare classes are at a right angle, seen from the mean of class means:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.imbalance import imb_minority_cosine
     >>> X = np.array([[-2.0, 0], [-2, 0], [1, 1], [1, -1]])
     >>> imb_minority_cosine(ClassStatistics.from_samples(X, np.array([0, 0, 1, 2])))
     0.0
@@ -88,6 +123,15 @@ def imb_minority_cosine(
     return _mean_cosine(_take(means, minority_classes(statistics, minority)))
 
 
+@metric(
+    "imbalance",
+    ideal="-1/(K-1)",
+    sources=(by.FANG,),
+    interval="[-1, 1]",
+    undefined=(_NO_MINORITY, _MINORITY_ROW_ZERO),
+    unchanged_by="rotations and uniform scaling",
+    raises=_RAISES,
+)
 def imb_minority_cosine_head(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -101,41 +145,17 @@ def imb_minority_cosine_head(
 
     Parameters
     ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes, of which the counts are read.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
     minority : float or iterable of labels, default=0.5
         The minority classes, as in `imb_minority_cosine`.
 
-    Returns
-    -------
-    float
-        Dimensionless, in [-1, 1]; lower is more collapsed to a simplex, where it is
-        -1/(K-1); 1 is minority collapse. NaN with fewer than two minority classes,
-        so for balanced data unless they are named, or if a row of one is zero.
-        Unchanged by rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, or `minority` is not a quantile
-        inside (0, 1) nor labels of classes that have samples.
-
-    References
-    ----------
-    .. [1] C. Fang, H. He, Q. Long, W. J. Su. "Exploring deep neural networks via
-       layer-peeled model: minority collapse in imbalanced training." PNAS 118 (43),
-       2021. https://doi.org/10.1073/pnas.2103091118
+    Notes
+    -----
+    1 is minority collapse.
 
     Examples
     --------
     The rows of the two rare classes have merged:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.imbalance import imb_minority_cosine_head
     >>> X = np.array([[-2.0, 0], [-2, 0], [1, 1], [1, -1]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 2]))
     >>> head = LinearHead(np.array([[-2.0, 0], [1, 0], [1, 0]]), None)
@@ -146,6 +166,17 @@ def imb_minority_cosine_head(
     return _mean_cosine(_take(head.weights, minority_classes(statistics, minority)))
 
 
+@metric(
+    "imbalance",
+    lower_is_collapsed=None,
+    ideal=1.0,
+    sources=(by.after(by.FANG, "minority collapse by distances"),),
+    interval="[0, inf]",
+    undefined=(_NO_MINORITY, _NO_MAJORITY, MEANS_COINCIDE),
+    infinite="all classes of the majority coincide",
+    convention="Makes no difference: distances do not depend on the center.",
+    raises=_RAISES,
+)
 def imb_minority_ratio(
     statistics: AnyStatistics,
     *,
@@ -162,40 +193,18 @@ def imb_minority_ratio(
 
     Parameters
     ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Has no influence: distances do not depend on the center.
     minority : float or iterable of labels, default=0.5
         The minority classes, as in `imb_minority_cosine`; the others are the
         majority.
 
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf]; 1 at collapse to a simplex, and towards 0 as the
-        minority collapses. NaN with fewer than two minority or two majority classes,
-        so for balanced data unless they are named, or if all classes coincide.
-        Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, or `minority` is not a quantile
-        inside (0, 1) nor labels of classes that have samples.
-
-    References
-    ----------
-    .. [1] No paper: minority collapse, of C. Fang, H. He, Q. Long, W. J. Su, PNAS 118
-       (43), 2021, https://doi.org/10.1073/pnas.2103091118, by distances.
+    Notes
+    -----
+    It goes to 0 as the minority collapses.
 
     Examples
     --------
     Frequent classes at distance 4, rare ones at distance 1:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.imbalance import imb_minority_ratio
     >>> X = np.array([[0.0], [0], [4], [4], [7], [8]])
     >>> y = np.array([0, 0, 1, 1, 2, 3])
     >>> imb_minority_ratio(ClassStatistics.from_samples(X, y))
@@ -213,6 +222,17 @@ def imb_minority_ratio(
     return near / far
 
 
+@metric(
+    "imbalance",
+    lower_is_collapsed=None,
+    ideal=None,
+    sources=(by.after(by.THRAMPOULIDIS, "who predict that norms follow counts"),),
+    interval="[-1, 1]; 0 if norms do not follow counts",
+    undefined=(_ONE_RANK,),
+    unchanged_by=(
+        "shifts, rotations and uniform scaling, and by all that keeps the counts' order"
+    ),
+)
 def imb_norm_count_corr(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -222,45 +242,16 @@ def imb_norm_count_corr(
     .. math::
         \operatorname{Spearman}_k(\lVert \bar\mu_k \rVert, n_k)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [-1, 1]; 0 if norms do not follow counts. NaN for fewer
-        than three classes, for balanced data, and where all norms are equal, as at
-        collapse to a simplex. Unchanged by shifts, rotations and uniform scaling, and
-        by everything that keeps the order of the counts.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     Ties get their average rank. Values count as tied if they are within 1e-9 of each
     other, relatively, so that rounding is not ranked. Counts are those of the
     samples which the centers come from.
 
-    References
-    ----------
-    .. [1] No paper: the norms are predicted to follow the counts by C. Thrampoulidis,
-       G. R. Kini, V. Vakilian, T. Behnia. "Imbalance trouble: revisiting
-       neural-collapse geometry." NeurIPS 2022. https://arxiv.org/abs/2208.05512
-
     Examples
     --------
     Centered means at -1, -2 and 3; ranks (1, 2, 3) against (1, 3, 2):
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.imbalance import imb_norm_count_corr
     >>> X = np.array([[-1.0], [-2], [-2], [-2], [3], [3]])
     >>> y = np.array([0, 1, 1, 1, 2, 2])
     >>> imb_norm_count_corr(ClassStatistics.from_samples(X, y))
@@ -270,43 +261,23 @@ def imb_norm_count_corr(
     return _norm_count_correlation(statistics, means)
 
 
+@metric(
+    "imbalance",
+    lower_is_collapsed=None,
+    ideal=None,
+    sources=(by.after(by.THRAMPOULIDIS, "who predict that norms follow counts"),),
+    interval="[-1, 1]; 0 if norms do not follow counts",
+    undefined=(_ONE_RANK,),
+    unchanged_by="rotations and uniform scaling",
+)
 def imb_norm_count_corr_head(statistics: AnyStatistics, head: LinearHead) -> float:
     """
     Rank correlation of the norms of the rows of the head with the counts.
 
     The formula of `imb_norm_count_corr` on the rows of W, uncentered.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes, of which the counts are read.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [-1, 1]; 0 if norms do not follow counts. NaN for fewer
-        than three classes, for balanced data, and where all norms are equal, as at
-        collapse to a simplex. Unchanged by rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] No paper: the norms are predicted to follow the counts by C. Thrampoulidis,
-       G. R. Kini, V. Vakilian, T. Behnia. "Imbalance trouble: revisiting
-       neural-collapse geometry." NeurIPS 2022. https://arxiv.org/abs/2208.05512
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.imbalance import imb_norm_count_corr_head
     >>> X, y = np.zeros((6, 1)), np.array([0, 1, 1, 1, 2, 2])
     >>> statistics = ClassStatistics.from_samples(X, y)
     >>> head = LinearHead(np.array([[1.0], [5.0], [2.0]]), None)
@@ -317,6 +288,12 @@ def imb_norm_count_corr_head(statistics: AnyStatistics, head: LinearHead) -> flo
     return _norm_count_correlation(statistics, head.weights)
 
 
+@metric(
+    "imbalance",
+    sources=(by.after(by.HONG, "whose block structure it measures"),),
+    interval="[0, sqrt(K) + 1.5]",
+    undefined=(_NO_GROUP, *NO_DIRECTION),
+)
 def imb_block(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -330,47 +307,19 @@ def imb_block(
 
     over the groups g of two or more classes of equal count.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(K) + 1.5]; lower is more collapsed, 0 at collapse,
-        to a simplex as to any other geometry that depends on the counts only. NaN if
-        no two counts are equal, or if the mean of a class of a group is the global
-        mean. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     Each group counts once, whatever its size. Standard deviations have divisor
     "number" - 1; the cosine of a group of two has none, which counts as 0. Counts
     are equal if they are within 1e-9 of each other, relatively. On balanced data of
     more than two classes it is `nc2_equinorm` + `nc2_cos_std`.
-
-    References
-    ----------
-    .. [1] No paper: measures the block structure of W. Hong, S. Ling. "Neural
-       collapse for unconstrained feature model under cross-entropy loss with
-       imbalanced data." JMLR 25 (192), 2024. https://arxiv.org/abs/2309.09725
+    It is 0 in any geometry that depends on the counts only.
 
     Examples
     --------
     Two classes of two samples at distances 2 and 1 from the center: std sqrt(1/2)
     over mean 3/2. The third class is alone.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.imbalance import imb_block
     >>> X = np.array([[2.0], [2], [-1], [-1], [-1]])
     >>> imb_block(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1, 2])))
     0.4714045
@@ -382,6 +331,14 @@ def imb_block(
     return math.fsum(spreads) / len(spreads) if spreads else math.nan
 
 
+@metric(
+    "imbalance",
+    sources=(by.THRAMPOULIDIS,),
+    most_classes=5_000,
+    interval="[0, sqrt(2)]",
+    undefined=(ZERO_WEIGHTS,),
+    unchanged_by="rotations and uniform scaling",
+)
 def imb_seli_w(statistics: AnyStatistics, head: LinearHead) -> float:
     r"""
     Distance of the Gram matrix of the head from that of the SELI geometry.
@@ -392,25 +349,6 @@ def imb_seli_w(statistics: AnyStatistics, head: LinearHead) -> float:
         \qquad (I - \mathbf{1}\mathbf{1}^\top/K) \operatorname{diag}(\sqrt{n})
         = V \Lambda B^\top
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes, of which the counts are read.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)]; lower is more collapsed, 0 in the SELI
-        geometry, which is a simplex on balanced data only. NaN if all weights are
-        zero. Unchanged by rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf_head : The same, and equal to it, on balanced data.
@@ -420,21 +358,12 @@ def imb_seli_w(statistics: AnyStatistics, head: LinearHead) -> float:
     The singular value decomposition of size K has the left factors and values of
     that of the K x N matrix of simplex-encoded labels in [1]_. In O(K^3) time and
     O(K^2) memory. Counts are those of the samples which the centers come from.
-
-    References
-    ----------
-    .. [1] C. Thrampoulidis, G. R. Kini, V. Vakilian, T. Behnia. "Imbalance trouble:
-       revisiting neural-collapse geometry." NeurIPS 2022.
-       https://arxiv.org/abs/2208.05512
+    It is 0 in the SELI geometry, which is a simplex on balanced data only.
 
     Examples
     --------
     Two classes have one direction, whatever their counts:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.imbalance import imb_seli_w
     >>> statistics = ClassStatistics.from_samples(np.zeros((3, 1)), np.array([0, 1, 1]))
     >>> head = LinearHead(np.array([[1.0], [0.0]]), None)
     >>> imb_seli_w(statistics, head)  # |(1, 0; 0, 0) - (1, -1; -1, 1) / 2|
@@ -444,6 +373,13 @@ def imb_seli_w(statistics: AnyStatistics, head: LinearHead) -> float:
     return _gram_distance(head.weights, left, values)
 
 
+@metric(
+    "imbalance",
+    sources=(by.THRAMPOULIDIS,),
+    most_classes=5_000,
+    interval="[0, sqrt(2)]",
+    undefined=(MEANS_COINCIDE,),
+)
 def imb_seli_h(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -457,26 +393,6 @@ def imb_seli_h(
         (I - \mathbf{1}\mathbf{1}^\top/K) \operatorname{diag}(\sqrt{n})
         = V \Lambda B^\top
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center. The class means of the SELI geometry sum to zero, so that only
-        the mean of class means, or none, leaves it in place.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, sqrt(2)]; lower is more collapsed, 0 in the SELI
-        geometry, which is a simplex on balanced data only. NaN if all class means
-        coincide. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf : The same, and equal to it, on balanced data.
@@ -487,20 +403,14 @@ def imb_seli_h(
     simplex-encoded labels in [1]_, one for each class: they are the same for all its
     samples. In O(K^3) time and O(K^2) memory. Counts are those of the samples which
     the centers come from.
-
-    References
-    ----------
-    .. [1] C. Thrampoulidis, G. R. Kini, V. Vakilian, T. Behnia. "Imbalance trouble:
-       revisiting neural-collapse geometry." NeurIPS 2022.
-       https://arxiv.org/abs/2208.05512
+    It is 0 in the SELI geometry, which is a simplex on balanced data only.
+    Its class means sum to zero, so only the mean of class means as center, or none,
+    leaves it in place.
 
     Examples
     --------
     Any two class means, seen from their middle, are in the SELI geometry:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.imbalance import imb_seli_h
     >>> X = np.array([[5.0, 0], [1, 2], [1, 2]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1, 1]))
     >>> round(imb_seli_h(statistics), 12)
@@ -513,6 +423,14 @@ def imb_seli_h(
     return _gram_distance(means, rows, values)
 
 
+@metric(
+    "imbalance",
+    sources=(by.THRAMPOULIDIS,),
+    most_classes=5_000,
+    interval="[0, 2]",
+    undefined=PRODUCTS_VANISH,
+    unchanged_by="shifts, by rotations of both sides, and by scaling of either",
+)
 def imb_seli_z(
     statistics: AnyStatistics,
     head: LinearHead,
@@ -527,27 +445,6 @@ def imb_seli_z(
         - \frac{\hat Z}{\lVert \hat Z \rVert_F} \right\rVert_F, \qquad
         \hat Z = I - \mathbf{1}\mathbf{1}^\top/K
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    head : LinearHead
-        Weights of shape (K, D), in the order of the classes.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 2]; lower is more collapsed, 0 at collapse, to the SELI
-        geometry as to a simplex. NaN if the products vanish. Unchanged by shifts, by
-        rotations of both sides, and by scaling of either.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc3_structure : The same number: SELI keeps this of neural collapse.
@@ -557,18 +454,8 @@ def imb_seli_z(
     One column of the label matrix for each class. Equal to `nc3_structure` for any
     counts, and listed so that the three parts of the SELI geometry are together.
 
-    References
-    ----------
-    .. [1] C. Thrampoulidis, G. R. Kini, V. Vakilian, T. Behnia. "Imbalance trouble:
-       revisiting neural-collapse geometry." NeurIPS 2022.
-       https://arxiv.org/abs/2208.05512
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.head import LinearHead
-    >>> from sknc.metrics.imbalance import imb_seli_z
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1, 1]))
     >>> imb_seli_z(statistics, LinearHead(-X[:2], None))

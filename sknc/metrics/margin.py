@@ -8,6 +8,9 @@ from scipy import optimize
 from sknc._array import tiles, to_numpy, upper_factor
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import NO_DIRECTION, otherwise
+from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means
 from sknc.metrics._hull import Approach, approach, beaten, curvature
 
@@ -19,7 +22,20 @@ _COINCIDE = 1e-12
 # Points in the first program for one of them; most programs need fewer.
 _POINTS = 128
 
+_NOT_CONVERGED = otherwise(
+    "the program for the nearest point of a hull did not converge"
+)
 
+
+@metric(
+    "GNC2",
+    lower_is_collapsed=False,
+    ideal="K/(K-1)",
+    sources=(by.JIANG,),
+    most_classes=5_000,
+    interval="[0, 2]",
+    undefined=(*NO_DIRECTION, _NOT_CONVERGED),
+)
 def gnc2_margin(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -30,27 +46,6 @@ def gnc2_margin(
         \min_k \operatorname{dist}\bigl(u_k,
         \operatorname{conv}\{u_j : j \neq k\}\bigr), \qquad
         u_k = \bar\mu_k / \lVert \bar\mu_k \rVert
-
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 2]; higher is more collapsed. The greatest value, met
-        at collapse, is ``K/(K-1)`` for K <= D + 1, 1 for D + 1 < K <= 2D, and
-        ``1 - cos(2 pi / K)`` in the plane; it is not known in general. NaN if a
-        class mean is the global mean, or if the solver gives up. Unchanged by shifts,
-        rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
 
     See Also
     --------
@@ -71,20 +66,13 @@ def gnc2_margin(
     of some arrays of 256 x K.
 
     The paper measures the rows of a head; this is the same number of the class means.
-
-    References
-    ----------
-    .. [1] J. Jiang, J. Zhou, P. Wang, Q. Qu, D. G. Mixon, C. You, Z. Zhu.
-       "Generalized neural collapse for a large number of classes." ICML 2024.
-       https://arxiv.org/abs/2310.05351
+    The greatest value is ``K/(K-1)`` for K <= D + 1, 1 for D + 1 < K <= 2D, and
+    ``1 - cos(2 pi / K)`` in the plane; it is not known in general.
 
     Examples
     --------
     A corner of a square is one half diagonal from the segment between its neighbors.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.margin import gnc2_margin
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> gnc2_margin(ClassStatistics.from_samples(X, np.arange(4)))
     1.0

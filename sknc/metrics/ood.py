@@ -15,38 +15,35 @@ from sknc._array import (
 from sknc._parameters import check_integer
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import otherwise
+from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics._rows import unit_rows
 from sknc.statistics import ClassStatistics
 
 _TILE_ELEMENTS = 1 << 19  # 4 MiB of float64
 
+_RAISES = "If fewer than two classes have samples, or `ood_mean` is not of D features."
+_ZERO_MEAN = otherwise("`ood_mean` or a class mean is zero")
+_AT_CENTER = otherwise("`ood_mean` or a class mean is the global mean")
+_NO_LENGTH = otherwise("there are no samples, or one is at the mean")
 
+
+@metric(
+    "NC5",
+    sources=(by.AMMAR,),
+    interval="[0, 1]",
+    undefined=(_ZERO_MEAN,),
+    unchanged_by="rotations and uniform scaling, but not by shifts",
+    raises=_RAISES,
+)
 def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
     r"""
     Mean absolute cosine between class means and the out-of-distribution mean.
 
     .. math::
         \operatorname{mean}_k \left| \cos(\mu_k, \mu_{OOD}) \right|
-
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    ood_mean : array of shape (D,)
-        Mean of the features of samples that belong to no class.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN if
-        `ood_mean` or a class mean is zero. Unchanged by rotations and uniform
-        scaling, but not by shifts: nothing is centered.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, or `ood_mean` is not of D features.
 
     See Also
     --------
@@ -57,19 +54,10 @@ def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
     Non-negative features, as behind a ReLU, have non-negative cosines: there it
     takes disjoint units to be zero.
 
-    References
-    ----------
-    .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
-       neural collapse based out-of-distribution detection." ICLR 2024.
-       https://arxiv.org/abs/2310.06823
-
     Examples
     --------
     Cosines 3/5 and 4/5:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.ood import nc5_orthogonality
     >>> statistics = ClassStatistics.from_samples(np.eye(2), np.array([0, 1]))
     >>> nc5_orthogonality(statistics, np.array([3.0, -4.0]))
     0.7
@@ -79,6 +67,15 @@ def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
     return _mean_absolute_cosine(means, _vector_like(ood_mean, means))
 
 
+@metric(
+    "NC5",
+    ideal=None,
+    sources=(by.after(by.AMMAR, "centered"),),
+    interval="[0, 1]",
+    undefined=(_AT_CENTER,),
+    unchanged_by="shifts of all samples, rotations and uniform scaling",
+    raises=_RAISES,
+)
 def nc5_orthogonality_centered(
     statistics: AnyStatistics,
     ood_mean: Array,
@@ -91,27 +88,6 @@ def nc5_orthogonality_centered(
     .. math::
         \operatorname{mean}_k \left| \cos(\mu_k - \mu_G, \mu_{OOD} - \mu_G) \right|
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features.
-    ood_mean : array of shape (D,)
-        Mean of the features of samples that belong to no class.
-    convention : str or Convention, default="default"
-        Its center.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; lower is more collapsed. NaN if `ood_mean` or a
-        class mean is the global mean. Unchanged by shifts of all samples, rotations
-        and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, or `ood_mean` is not of D features.
-
     See Also
     --------
     nc5_orthogonality : As published, without a center.
@@ -122,18 +98,10 @@ def nc5_orthogonality_centered(
     span of the uncentered class means; this one for an OOD mean whose offset from
     the global mean is orthogonal to the simplex, wherever the origin is.
 
-    References
-    ----------
-    .. [1] No paper: the quantity of M. Ben Ammar et al., ICLR 2024,
-       https://arxiv.org/abs/2310.06823, centered.
-
     Examples
     --------
     Seen from (1/2, 1/2) the OOD mean is on the line through both class means:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.ood import nc5_orthogonality_centered
     >>> statistics = ClassStatistics.from_samples(np.eye(2), np.array([0, 1]))
     >>> nc5_orthogonality_centered(statistics, np.array([3.0, -2.0]))
     1.0
@@ -227,6 +195,20 @@ def neco_scores(
     return _shares_of_length(X, _sample_mean(centers), directions)
 
 
+@metric(
+    "NC5",
+    needs=("scatter",),
+    lower_is_collapsed=None,
+    ideal="1 for the fitted classes, lower elsewhere",
+    sources=(by.AMMAR,),
+    interval="[0, 1]",
+    undefined=(_NO_LENGTH,),
+    unchanged_by="shifts, rotations and uniform scaling of all samples",
+    raises=(
+        "If fewer than two classes have samples, the scatter was not kept, `X` is not "
+        "of D features, or `n_directions` is not in 1, ..., D."
+    ),
+)
 def nc5_neco(
     statistics: AnyStatistics, X: Array, *, n_directions: int | None = None
 ) -> float:
@@ -239,44 +221,17 @@ def nc5_neco(
 
     Parameters
     ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones
-        the fitted samples, from which the centers come.
-    X : array of shape (B, D)
-        Features to score, in any array library.
     n_directions : int, optional
         Number d of directions, by default K - 1, at most D.
-
-    Returns
-    -------
-    float
-        In [0, 1]; higher is more collapsed for samples like the fitted ones, 1 at
-        collapse, and lower for others. NaN without samples, or if one is at the
-        mean. Unchanged by shifts, rotations and uniform scaling of all samples.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, the scatter was not kept, `X` is not
-        of D features, or `n_directions` is not in 1, ..., D.
 
     See Also
     --------
     neco_scores : The score of each sample, and how it differs from the paper's.
 
-    References
-    ----------
-    .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
-       neural collapse based out-of-distribution detection." ICLR 2024.
-       https://arxiv.org/abs/2310.06823
-
     Examples
     --------
     Scores 1, 3/5 and 0:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.ood import nc5_neco
     >>> X = np.array([[9.0, 1], [9, -1], [-9, 1], [-9, -1]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
     >>> nc5_neco(statistics, np.array([[5.0, 0], [3, 4], [0, 2]]))

@@ -8,13 +8,43 @@ import numpy as np
 from sknc._array import namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    COINCIDE_WITHOUT_VARIANCE,
+    NO_INVERSE,
+    Condition,
+    otherwise,
+    single_samples,
+)
+from sknc.metrics._define import metric
 from sknc.metrics._geometry import spectrum
 from sknc.metrics._pairs import pair_blocks, squared_distances
 from sknc.sample_measures import SampleMeasures, centered_alike
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
+_NONE_RIGHT = otherwise("the head assigns no sample to its own class")
+_NONE_WRONG = otherwise("the head assigns every sample to its own class")
+_CLASS_NOT_SCORED = Condition(
+    "a class has no sample here", lambda case: (case.statistics.counts == 0).any()
+)
+_NO_COSINE = otherwise(
+    "a sample is at the global mean, or a row of the head is the mean of its rows"
+)
+_WITH_HEAD = "shifts, rotations and uniform scaling of features and head together"
 
+
+@metric(
+    "NC1",
+    needs=("energies", "head_decisions"),
+    sources=(by.after(by.PAPYAN, "of which this is a part"),),
+    interval="[0, inf)",
+    undefined=(*NO_INVERSE, _NONE_RIGHT),
+    caveats=(single_samples,),
+    unchanged_by=_WITH_HEAD,
+    convention="Its rank and its division by K.",
+    raises="",
+)
 def nc1_correct(
     statistics: AnyStatistics,
     measures: SampleMeasures,
@@ -29,34 +59,10 @@ def nc1_correct(
 
     with the within-class covariance taken over those samples, about the same centers.
 
-    Parameters
-    ----------
-    statistics : HeldOutStatistics
-        Statistics of K classes.
-    measures : SampleMeasures
-        Energies of the samples, and whether the head is right.
-    convention : str or Convention, default="default"
-        Its division by K.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if
-        there is no such sample, or if the class means do not span what the convention
-        inverts (see `nc1_pinv`). Unchanged by shifts, rotations and uniform scaling of
-        features and head together.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117 (of which this is a part).
-
     Examples
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sknc import NeuralCollapseAnalyzer
     >>> X, y = load_iris(return_X_y=True)
     >>> head = LogisticRegression(max_iter=1000).fit(X, y)
     >>> analyzer = NeuralCollapseAnalyzer(head, metrics=["nc1_correct", "nc1_wrong"])
@@ -67,6 +73,18 @@ def nc1_correct(
     return _split(statistics, measures, convention, right=True)
 
 
+@metric(
+    "NC1",
+    needs=("energies", "head_decisions"),
+    ideal=None,
+    sources=(by.after(by.PAPYAN, "of which this is a part"),),
+    interval="[0, inf)",
+    undefined=(*NO_INVERSE, _NONE_WRONG),
+    caveats=(single_samples,),
+    unchanged_by=_WITH_HEAD,
+    convention="Its rank and its division by K.",
+    raises="",
+)
 def nc1_wrong(
     statistics: AnyStatistics,
     measures: SampleMeasures,
@@ -81,31 +99,8 @@ def nc1_wrong(
 
     with the within-class covariance taken over those samples, about the same centers.
 
-    Parameters
-    ----------
-    statistics : HeldOutStatistics
-        Statistics of K classes.
-    measures : SampleMeasures
-        Energies of the samples, and whether the head is right.
-    convention : str or Convention, default="default"
-        Its division by K.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf); lower is more collapsed. NaN if there is no such
-        sample, as at full train accuracy. Otherwise as `nc1_correct`.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117 (of which this is a part).
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import NeuralCollapseAnalyzer
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> y = np.array([0, 0, 1, 1])
     >>> head = (np.array([[1.0], [-1.0]]), np.array([-2.0, 2.0]))  # 1 taken for class 1
@@ -116,6 +111,15 @@ def nc1_wrong(
     return _split(statistics, measures, convention, right=False)
 
 
+@metric(
+    "NC4",
+    lower_is_collapsed=None,
+    ideal="half the distance to the nearest center",
+    sources=(by.after(by.GALANTI, "whose rule this is the margin of"),),
+    interval="(-inf, inf)",
+    unit="In units of the features",
+    unchanged_by="shifts and rotations",
+)
 def nc4_ncc_margin(measures: SampleMeasures) -> float:
     r"""
     Mean signed distance to the boundary of the own class's nearest-center cell.
@@ -125,32 +129,16 @@ def nc4_ncc_margin(measures: SampleMeasures) -> float:
         \frac{\lVert x_i - \mu_j \rVert^2 - \lVert x_i - \mu_{y_i} \rVert^2}
         {2 \lVert \mu_j - \mu_{y_i} \rVert}
 
-    Parameters
-    ----------
-    measures : SampleMeasures
-        Margins of the samples.
-
-    Returns
-    -------
-    float
-        In units of the features; negative where the nearest center is another
-        class's. Half the distance to the nearest other center at collapse. Unchanged
-        by shifts and rotations.
-
     See Also
     --------
     margin_quantiles : Quantiles of the same numbers, in ``report.quantiles``.
 
-    References
-    ----------
-    .. [1] T. Galanti, A. György, M. Hutter. "On the role of neural collapse in
-       transfer learning." ICLR 2022. https://arxiv.org/abs/2112.15121 (the rule whose
-       margin this is).
+    Notes
+    -----
+    Negative where the nearest center is that of another class.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import NeuralCollapseAnalyzer
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> y = np.array([0, 0, 1, 1])
     >>> analyzer = NeuralCollapseAnalyzer(metrics=["nc4_ncc_margin"])
@@ -160,6 +148,19 @@ def nc4_ncc_margin(measures: SampleMeasures) -> float:
     return _mean(measures.ncc_margins, measures.weights)
 
 
+@metric(
+    "NC4",
+    needs=("any_head",),
+    lower_is_collapsed=False,
+    ideal="K/(K-1)",
+    sources=(by.after(by.ZHOU),),
+    interval="[-2, 2]",
+    undefined=(_NO_COSINE,),
+    unchanged_by=(
+        "scaling of features or head, and by shifts unless the convention has "
+        '``center="none"``'
+    ),
+)
 def nc4_cosine_margin(measures: SampleMeasures) -> float:
     r"""
     Mean lead of the true class in the cosines with the head.
@@ -168,34 +169,14 @@ def nc4_cosine_margin(measures: SampleMeasures) -> float:
         \operatorname{mean}_i \Big( z_{i y_i} - \max_{j \neq y_i} z_{ij} \Big), \qquad
         z_{ij} = \cos(w_j - \bar w, x_i - \mu_G)
 
-    Parameters
-    ----------
-    measures : SampleMeasures
-        Margins of the samples.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [-2, 2]; higher is more collapsed, K/(K - 1) at collapse.
-        Unchanged by scaling of features or head, and by shifts unless the convention
-        has ``center="none"``.
-
     Notes
     -----
     The global mean is that of the convention of the analyzer, from the fitted samples.
     The paper's code divides the logits of uncentered features by the lengths of the
     centered ones; this function centers both.
 
-    References
-    ----------
-    .. [1] J. Zhou et al. "On the optimization landscape of neural collapse under MSE
-       loss: global optimality with unconstrained features." ICML 2022.
-       https://arxiv.org/abs/2203.01238 (after which this is made).
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import NeuralCollapseAnalyzer
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> y = np.array([0, 0, 1, 1])
     >>> head = np.array([[1.0], [-1.0]])
@@ -206,6 +187,16 @@ def nc4_cosine_margin(measures: SampleMeasures) -> float:
     return _mean(measures.cosine_margins, measures.weights)
 
 
+@metric(
+    "NC1",
+    sources=(by.LUTHRA,),
+    most_classes=5_000,
+    interval="[0, inf]",
+    undefined=(_CLASS_NOT_SCORED, COINCIDE_WITHOUT_VARIANCE),
+    infinite="the means of two classes coincide",
+    caveats=(single_samples,),
+    raises="",
+)
 def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) -> float:
     r"""
     Class-distance normalized variance along the line between both class means.
@@ -215,35 +206,14 @@ def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) ->
         \frac{u_{ij}^\top \Sigma_i u_{ij}}{\lVert \mu_i - \mu_j \rVert^2}, \qquad
         u_{ij} = \frac{\mu_i - \mu_j}{\lVert \mu_i - \mu_j \rVert}
 
-    Parameters
-    ----------
-    statistics : HeldOutStatistics
-        Statistics of K classes.
-    measures : SampleMeasures
-        Sums of squared residuals along the lines.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf]; lower is more collapsed, 0 at collapse. NaN if a
-        class has no sample. Unchanged by shifts, rotations and uniform scaling.
-
     Notes
     -----
     Takes a (K, K) matrix.
-
-    References
-    ----------
-    .. [1] A. Luthra, T. Yang, T. Galanti. "Self-supervised contrastive learning is
-       approximately supervised contrastive learning." NeurIPS 2025.
-       https://arxiv.org/abs/2506.04411
 
     Examples
     --------
     Means at +2 and -2, variance 1 along the line: 1/16.
 
-    >>> import numpy as np
-    >>> from sknc import NeuralCollapseAnalyzer
     >>> X = np.array([[3.0, 5.0], [1.0, -5.0], [-1.0, 5.0], [-3.0, -5.0]])
     >>> y = np.array([0, 0, 1, 1])
     >>> analyzer = NeuralCollapseAnalyzer(metrics=["nc1_cdnv_directional"])

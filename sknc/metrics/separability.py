@@ -9,13 +9,42 @@ from sknc import _array
 from sknc._array import namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    NO_CDNV,
+    NO_INVERSE,
+    ONE_SAMPLE_EACH,
+    Condition,
+    otherwise,
+    single_samples,
+)
+from sknc.metrics._define import metric
 from sknc.metrics._frames import pairs_of
 from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics.variability import cdnv_blocks, nc1_pinv
 
 _COLLECTED = 1 << 24  # pairs whose values are sorted at once, 128 MiB
 
+_NO_VCI = (
+    ONE_SAMPLE_EACH,
+    Condition(
+        "N - 1 <= D, and it takes more samples than features",
+        lambda case: case.statistics.n_samples - 1 <= case.statistics.n_features,
+    ),
+    otherwise("the between-class covariance is of rank zero"),
+)
 
+
+@metric(
+    "NC1",
+    needs=("scatter",),
+    sources=(by.XU,),
+    interval="[0, 1]",
+    undefined=_NO_VCI,
+    caveats=(single_samples,),
+    unchanged_by="invertible linear maps and shifts",
+    convention="Makes no difference to this metric.",
+)
 def nc1_vci(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -28,42 +57,15 @@ def nc1_vci(
 
     with :math:`\Sigma_T = \Sigma_W + \Sigma_B` and classes weighted by frequency.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of K classes of D features, with their scatter.
-    convention : str or Convention, default="default"
-        Makes no difference to this metric.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN unless
-        N - 1 > D, since noise in fewer samples than dimensions looks collapsed; NaN
-        without scatter or if all class means coincide. Unchanged by invertible
-        linear maps and shifts.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     One minus the value, times the rank, is Pillai's trace.
-
-    References
-    ----------
-    .. [1] J. Xu, H. Liu. "Quantifying the variability collapse of neural networks."
-       ICML 2023. https://arxiv.org/abs/2306.03440
+    Fewer samples than features would look collapsed even if they were pure noise.
 
     Examples
     --------
     Variances 1 within and 4 between on the only axis: 1 - 4/5.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_vci
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> nc1_vci(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))
     0.2
@@ -95,6 +97,15 @@ def nc1_vci(
     return max(0.0, 1 - float(explained) / rank)
 
 
+@metric(
+    "NC1",
+    needs=("scatter",),
+    sources=(by.after(by.XU, "the index, adjusted as a coefficient of determination"),),
+    interval="[0, inf)",
+    undefined=_NO_VCI,
+    unchanged_by="",
+    convention="Makes no difference to this metric.",
+)
 def nc1_vci_adjusted(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -104,35 +115,12 @@ def nc1_vci_adjusted(
     .. math::
         \mathrm{VCI} \Big/ \left(1 - \frac{\max(D, K-1)}{N-1}\right)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of N samples of K classes and D features, with their scatter.
-    convention : str or Convention, default="default"
-        Makes no difference to this metric.
-
-    Returns
-    -------
-    float
-        Dimensionless, at least 0; lower is more collapsed, 0 at collapse and about 1
-        for noise. NaN where `nc1_vci` is, and unless N - 1 > K - 1.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] J. Xu, H. Liu. "Quantifying the variability collapse of neural networks."
-       ICML 2023. https://arxiv.org/abs/2306.03440 (the index; the adjustment is that
-       of an adjusted coefficient of determination).
+    Notes
+    -----
+    About 1 for features of pure noise.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_vci_adjusted
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> y = np.array([0, 0, 1, 1])
     >>> nc1_vci_adjusted(ClassStatistics.from_samples(X, y))  # 0.2 / (1 - 1/3)
@@ -144,6 +132,18 @@ def nc1_vci_adjusted(
     return value / (1 - fitted / freedom) if freedom > fitted else math.nan
 
 
+@metric(
+    "NC1",
+    needs=("within",),
+    ideal="-inf",
+    sources=(by.HE_SU,),
+    interval="[-inf, inf)",
+    undefined=NO_INVERSE,
+    infinite="nothing varies within the classes",
+    caveats=(single_samples,),
+    unchanged_by="",
+    convention="Its center, weights and rank.",
+)
 def nc1_fuzziness(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -153,35 +153,12 @@ def nc1_fuzziness(
     .. math::
         \log \operatorname{tr}(\Sigma_W \Sigma_B^\dagger)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter.
-    convention : str or Convention, default="default"
-        Its center, weights and rank. The source uses ``"he_su2023"``. The value is
-        not divided by K whatever the convention.
-
-    Returns
-    -------
-    float
-        In (-inf, inf), or -inf at collapse; lower is more collapsed. NaN where
-        `nc1_pinv` is.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] H. He, W. J. Su. "A law of data separation in deep learning." PNAS 120
-       (36), 2023. https://doi.org/10.1073/pnas.2221704120
+    Notes
+    -----
+    The source uses ``convention="he_su2023"``. The value is never divided by K.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_fuzziness
     >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
     >>> y = np.array([0, 0, 1, 1])
     >>> nc1_fuzziness(ClassStatistics.from_samples(X, y))  # log(1/4)
@@ -194,6 +171,15 @@ def nc1_fuzziness(
     return -math.inf if value == 0 else math.log(value)
 
 
+@metric(
+    "NC1",
+    sources=(by.after(by.GALANTI),),
+    interval="[0, inf]",
+    undefined=NO_CDNV,
+    infinite="the means of two classes coincide",
+    caveats=(single_samples,),
+    convention="Whether variances and distances are corrected for their bias.",
+)
 def nc1_cdnv_max(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -203,36 +189,10 @@ def nc1_cdnv_max(
     .. math::
         \max_{i<j} \frac{\sigma_i^2 + \sigma_j^2}{2 \lVert \mu_i - \mu_j \rVert^2}
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes; no scatter is needed.
-    convention : str or Convention, default="default"
-        Whether variances and distances are corrected for their bias.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf]; lower is more collapsed, 0 at collapse. Unchanged
-        by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] T. Galanti, A. György, M. Hutter. "On the role of neural collapse in
-       transfer learning." ICLR 2022. https://arxiv.org/abs/2112.15121
-
     Examples
     --------
     Means at 0, 2 and 6, variances 1: the nearest pair has 2 / (2 * 4).
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_cdnv_max
     >>> X = np.array([[-1.0], [1.0], [1.0], [3.0], [5.0], [7.0]])
     >>> y = np.array([0, 0, 1, 1, 2, 2])
     >>> nc1_cdnv_max(ClassStatistics.from_samples(X, y))
@@ -242,6 +202,15 @@ def nc1_cdnv_max(
     return summary.greatest if summary.count else math.nan
 
 
+@metric(
+    "NC1",
+    sources=(by.after(by.GALANTI),),
+    interval="[0, inf]",
+    undefined=NO_CDNV,
+    infinite="the means of two classes coincide",
+    caveats=(single_samples,),
+    convention="Whether variances and distances are corrected for their bias.",
+)
 def nc1_cdnv_median(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -252,41 +221,15 @@ def nc1_cdnv_median(
         \operatorname{median}_{i<j}
         \frac{\sigma_i^2 + \sigma_j^2}{2 \lVert \mu_i - \mu_j \rVert^2}
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes; no scatter is needed.
-    convention : str or Convention, default="default"
-        Whether variances and distances are corrected for their bias.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf]; lower is more collapsed, 0 at collapse. Unchanged
-        by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     Exact. Above some 5800 classes the values are not kept: the pairs are swept five
     times, each time for 16 further bits of the median.
 
-    References
-    ----------
-    .. [1] T. Galanti, A. György, M. Hutter. "On the role of neural collapse in
-       transfer learning." ICLR 2022. https://arxiv.org/abs/2112.15121
-
     Examples
     --------
     Means at 0, 2 and 6, variances 1: values 1/4, 1/16 and 1/36.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_cdnv_median
     >>> X = np.array([[-1.0], [1.0], [1.0], [3.0], [5.0], [7.0]])
     >>> y = np.array([0, 0, 1, 1, 2, 2])
     >>> nc1_cdnv_median(ClassStatistics.from_samples(X, y))

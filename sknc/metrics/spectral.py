@@ -5,9 +5,28 @@ import math
 from sknc._array import Array, namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import NO_RANK, Condition, otherwise, single_samples
+from sknc.metrics._define import metric
 from sknc.metrics._geometry import check_two_classes, spectrum
 
+_CONVENTION = "Its center and the weights of its between-class covariance."
+_CLASS_COVARIANCES = Condition(
+    "the convention averages class covariances, which are not kept",
+    lambda case: case.convention.within != "sample",
+)
+_NOTHING_VARIES = otherwise("nothing varies within the classes")
 
+
+@metric(
+    "spectrum",
+    lower_is_collapsed=False,
+    ideal="K-1",
+    sources=(by.GAO,),
+    interval="[1, min(K-1, D)]",
+    undefined=(NO_RANK,),
+    convention=_CONVENTION,
+)
 def spec_between_pr(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -18,43 +37,15 @@ def spec_between_pr(
         \frac{(\sum_r \lambda_r)^2}{\sum_r \lambda_r^2}, \qquad
         \lambda = \operatorname{eig} \Sigma_B
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center and the weights of its between-class covariance.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [1, min(K-1, D)]; higher is more collapsed, K - 1 at collapse,
-        which asks for K <= D + 1. NaN if all class means coincide. Unchanged by shifts,
-        rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc2_etf : ``sqrt(2 - 2 sqrt(PR / (K-1)))`` with the default convention.
     spec_effective_rank : The same question, asked with an entropy.
 
-    References
-    ----------
-    .. [1] P. Gao, E. Trautmann, B. Yu, G. Santhanam, S. Ryu, K. Shenoy, S. Ganguli.
-       "A theory of multineuronal dimensionality, dynamics and measurement."
-       bioRxiv, 2017. https://doi.org/10.1101/214262
-
     Examples
     --------
     Eigenvalues in the ratio 4 to 1: 25/17.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.spectral import spec_between_pr
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> spec_between_pr(ClassStatistics.from_samples(X, np.arange(4)))
     1.4705882
@@ -63,6 +54,15 @@ def spec_between_pr(
     return _participation(values**2) if values.shape[0] else math.nan
 
 
+@metric(
+    "spectrum",
+    lower_is_collapsed=False,
+    ideal="K-1",
+    sources=(by.ROY,),
+    interval="[1, min(K-1, D)]",
+    undefined=(NO_RANK,),
+    convention=_CONVENTION,
+)
 def spec_effective_rank(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -76,42 +76,15 @@ def spec_effective_rank(
     with :math:`\sigma` the singular values of :math:`B = \operatorname{diag}(\sqrt{w})
     \bar M`, so that :math:`\Sigma_B = B^\top B`.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center and the weights of its between-class covariance.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [1, min(K-1, D)]; higher is more collapsed, K - 1 at collapse,
-        which asks for K <= D + 1. NaN if all class means coincide. Unchanged by shifts,
-        rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     Notes
     -----
     Of the singular values, as in the paper, not of the eigenvalues, which are their
     squares and would give a smaller number. Those below rounding are left out.
 
-    References
-    ----------
-    .. [1] O. Roy, M. Vetterli. "The effective rank: a measure of effective
-       dimensionality." EUSIPCO 2007. https://ieeexplore.ieee.org/document/7098875
-
     Examples
     --------
     Singular values in the ratio 2 to 1: ``exp(log(3) - 2/3 log(2))``.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.spectral import spec_effective_rank
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> spec_effective_rank(ClassStatistics.from_samples(X, np.arange(4)))
     1.8898816
@@ -124,6 +97,15 @@ def spec_effective_rank(
     return math.exp(-float(xp.sum(shares * xp.log(shares))))
 
 
+@metric(
+    "spectrum",
+    lower_is_collapsed=False,
+    ideal="K-1",
+    sources=(by.RUDELSON,),
+    interval="[1, min(K-1, D)]",
+    undefined=(NO_RANK,),
+    convention=_CONVENTION,
+)
 def spec_stable_rank(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -137,38 +119,10 @@ def spec_stable_rank(
     with :math:`B = \operatorname{diag}(\sqrt{w}) \bar M` the weighted centered class
     means.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes.
-    convention : str or Convention, default="default"
-        Its center and the weights of its between-class covariance.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [1, min(K-1, D)]; higher is more collapsed, K - 1 at collapse,
-        which asks for K <= D + 1. NaN if all class means coincide. Unchanged by shifts,
-        rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] M. Rudelson, R. Vershynin. "Sampling from large matrices: an approach
-       through geometric functional analysis." Journal of the ACM 54 (4), 2007.
-       https://doi.org/10.1145/1255443.1255449
-
     Examples
     --------
     Eigenvalues in the ratio 4 to 1: 5/4.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.spectral import spec_stable_rank
     >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.0], [0.0, -1.0]])
     >>> spec_stable_rank(ClassStatistics.from_samples(X, np.arange(4)))
     1.25
@@ -180,6 +134,17 @@ def spec_stable_rank(
     return float(namespace(values).sum(shares**2))
 
 
+@metric(
+    "spectrum",
+    needs=("scatter",),
+    lower_is_collapsed=None,
+    ideal=None,
+    sources=(by.GAO,),
+    interval="[1, D]",
+    undefined=(_CLASS_COVARIANCES, _NOTHING_VARIES),
+    caveats=(single_samples,),
+    convention="Its within-class covariance.",
+)
 def spec_within_pr(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -189,40 +154,15 @@ def spec_within_pr(
     .. math::
         \frac{(\operatorname{tr} \Sigma_W)^2}{\lVert \Sigma_W \rVert_F^2}
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter.
-    convention : str or Convention, default="default"
-        Its within-class covariance.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [1, D]; collapse does not fix it: it is the number of
-        directions in which the samples still vary. NaN if nothing varies within the
-        classes, if the scatter was not kept, or if the convention averages the class
-        covariances, which are not kept. Unchanged by shifts, rotations and uniform
-        scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] P. Gao, E. Trautmann, B. Yu, G. Santhanam, S. Ryu, K. Shenoy, S. Ganguli.
-       "A theory of multineuronal dimensionality, dynamics and measurement."
-       bioRxiv, 2017. https://doi.org/10.1101/214262
+    Notes
+    -----
+    Collapse does not fix it: it is the number of directions in which the samples still
+    vary.
 
     Examples
     --------
     Variance 4 and 1 times one number along the axes: 25/17.
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.spectral import spec_within_pr
     >>> offsets = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     >>> X = np.concatenate([offsets + 9, offsets - 9])
     >>> spec_within_pr(ClassStatistics.from_samples(X, np.repeat([0, 1], 4)))

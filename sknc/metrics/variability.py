@@ -11,6 +11,16 @@ from sknc._array import Array, namespace
 from sknc._parameters import check_choice, check_positive
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _sources as by
+from sknc.metrics._conditions import (
+    NO_CDNV,
+    NO_INVERSE,
+    NOTHING_LEFT,
+    Case,
+    otherwise,
+    single_samples,
+)
+from sknc.metrics._define import metric
 from sknc.metrics._frames import pairs_of
 from sknc.metrics._geometry import (
     between_trace,
@@ -22,12 +32,35 @@ from sknc.metrics._geometry import (
     unbiased_variances,
     within_trace,
 )
+from sknc.metrics._instability import unstable
 from sknc.metrics._pairs import (
     PairBlock,
     normalized_variances,
 )
 
+_NOTHING_VARIES = otherwise("both traces are 0")
 
+
+def _fewer_directions(case: Case) -> str | None:
+    found = spectrum(case.statistics, case.convention)
+    if found.rank == found.possible:
+        return None
+    return (
+        f"The class means span {found.rank} of {found.possible} possible directions: "
+        "only these are compared."
+    )
+
+
+@metric(
+    "NC1",
+    needs=("within",),
+    headline=True,
+    sources=(by.PAPYAN,),
+    interval="[0, inf)",
+    undefined=NO_INVERSE,
+    caveats=(_fewer_directions, unstable, single_samples),
+    convention="Its center, weights, rank, and division by K.",
+)
 def nc1_pinv(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -40,27 +73,6 @@ def nc1_pinv(
     with :math:`\Sigma_W` the within-class and :math:`\Sigma_B` the between-class
     covariance, and :math:`\dagger` the pseudo-inverse.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter.
-    convention : str or Convention, default="default"
-        Its center, weights, rank, and division by K.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf); lower is more collapsed, 0 at collapse. NaN if
-        all class means coincide, if every class has one sample and these are the
-        samples, if the scatter was not kept, or if ``rank="full"`` and the class means
-        span fewer than min(K - 1, D) directions. Unchanged by shifts, rotations and
-        uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
     See Also
     --------
     nc1_trace_ratio : The same comparison by traces, without a pseudo-inverse.
@@ -71,19 +83,10 @@ def nc1_pinv(
     means, never from a D x D pseudo-inverse, so that rounding cannot make it
     negative or huge. Some published code omits the factor 1/K.
 
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
-
     Examples
     --------
     Two classes at +2 and -2 on the first axis, each of variance 1 along it:
 
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_pinv
     >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
     >>> nc1_pinv(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))  # (1/4)/2
     0.125
@@ -111,6 +114,16 @@ def nc1_pinv(
     return value / statistics.n_classes if convention.divide_by_classes else value
 
 
+@metric(
+    "NC1",
+    headline=True,
+    sources=(by.TIRER,),
+    interval="[0, inf]",
+    undefined=(NOTHING_LEFT, _NOTHING_VARIES),
+    infinite="all class means coincide",
+    caveats=(single_samples,),
+    convention="Its center and weights.",
+)
 def nc1_trace_ratio(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -120,34 +133,8 @@ def nc1_trace_ratio(
     .. math::
         \operatorname{tr} \Sigma_W / \operatorname{tr} \Sigma_B
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes; no scatter is needed.
-    convention : str or Convention, default="default"
-        Its center and weights.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf]; lower is more collapsed, 0 at collapse. NaN if
-        both traces are 0. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] T. Tirer, H. Huang, J. Niles-Weed. "Perturbation analysis of neural
-       collapse." ICML 2023, PMLR 202:34301-34329. https://arxiv.org/abs/2210.16658
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_trace_ratio
     >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
     >>> nc1_trace_ratio(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))
     0.25
@@ -164,6 +151,15 @@ def nc1_trace_ratio(
     return within / between
 
 
+@metric(
+    "NC1",
+    headline=True,
+    sources=(by.RANGAMANI,),
+    interval="[0, 1]",
+    undefined=(NOTHING_LEFT, _NOTHING_VARIES),
+    caveats=(single_samples,),
+    convention="Its center and weights.",
+)
 def nc1_within_fraction(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -174,36 +170,13 @@ def nc1_within_fraction(
         \operatorname{tr} \Sigma_W / (\operatorname{tr} \Sigma_W
         + \operatorname{tr} \Sigma_B)
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes; no scatter is needed.
-    convention : str or Convention, default="default"
-        Its center and weights. With ``"frequency"`` the value is one minus the
-        coefficient of determination of the features by the class.
-
-    Returns
-    -------
-    float
-        Dimensionless, in [0, 1]; lower is more collapsed, 0 at collapse. NaN if
-        both traces are 0. Unchanged by shifts, rotations and uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] A. Rangamani, M. Lindegaard, T. Galanti, T. Poggio. "Feature learning in
-       deep classifiers through intermediate neural collapse." ICML 2023.
-       https://proceedings.mlr.press/v202/rangamani23a.html
+    Notes
+    -----
+    With the weights ``"frequency"`` the value is one minus the coefficient of
+    determination of the features by the class.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_within_fraction
     >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
     >>> nc1_within_fraction(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))
     0.2
@@ -216,6 +189,16 @@ def nc1_within_fraction(
     return within / (within + between)
 
 
+@metric(
+    "NC1",
+    headline=True,
+    sources=(by.GALANTI,),
+    interval="[0, inf]",
+    undefined=NO_CDNV,
+    infinite="the means of two classes coincide",
+    caveats=(single_samples,),
+    convention="Whether variances and distances are corrected for their bias.",
+)
 def nc1_cdnv(
     statistics: AnyStatistics,
     *,
@@ -232,37 +215,13 @@ def nc1_cdnv(
 
     Parameters
     ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes; no scatter is needed.
-    convention : str or Convention, default="default"
-        Whether variances and distances are corrected for their bias.
     power : float, default=1.0
         Exponent of the squared distance. Other than 1 the value depends on the scale.
     weights : {"uniform", "frequency"}, default="uniform"
         Weights of the pairs: equal, or the product of the shares of both classes.
 
-    Returns
-    -------
-    float
-        Dimensionless, in [0, inf]; lower is more collapsed, 0 at collapse. Infinite
-        if the means of two classes coincide. Unchanged by shifts, rotations and
-        uniform scaling.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples.
-
-    References
-    ----------
-    .. [1] T. Galanti, A. György, M. Hutter. "On the role of neural collapse in
-       transfer learning." ICLR 2022. https://arxiv.org/abs/2112.15121
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics import nc1_cdnv
     >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
     >>> nc1_cdnv(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))  # 2/(2*16)
     0.0625
