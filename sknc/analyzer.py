@@ -58,14 +58,14 @@ class NeuralCollapseAnalyzer(
     Parameters
     ----------
     head : object, default=None
-        The linear classifier that reads the features: a ``torch.nn.Linear``, a fitted
-        scikit-learn linear classifier, ``(weights, bias)``, or weights of shape
-        (n_classes, n_features). Its rows are in the order of ``classes_`` unless it
-        has ``classes_`` of its own, which are then the classes; integer labels are
-        expected in 0 ... n_classes - 1 unless ``classes=`` names others. Read whenever
-        a report is made, so a layer in training is seen as it then is; only its kind
-        and shape are checked before, with the first batch. Without a head, metrics of
-        heads are left out.
+        The linear classifier that reads the features: a ``torch.nn.Linear`` or any
+        other linear torch module, a fitted scikit-learn linear classifier, ``(weights,
+        bias)``, or weights of shape (n_classes, n_features). Its rows are in the order
+        of ``classes_`` unless it has ``classes_`` of its own, which are then the
+        classes; integer labels are expected in 0 ... n_classes - 1 unless ``classes=``
+        names others. Read whenever a report is made, so a layer in training is seen as
+        it then is; only its kind and shape are checked before, with the first batch.
+        Without a head, metrics of heads are left out.
     convention : str or Convention, default="default"
         Choices on which papers differ: "default", "papyan2020", "han2022", "zhu2021",
         "frequency", "he_su2023", or a `Convention`.
@@ -185,9 +185,7 @@ class NeuralCollapseAnalyzer(
         if self.head is None:
             return None
         found = distinct_labels(batch.labels)
-        n_features = int(batch.features.shape[1])
-        check_head_shape(self.head, found, n_features, complete=False)
-        return default_classes(self.head, found)
+        return default_classes(self.head, found, int(batch.features.shape[1]))
 
     def _check_first(self, batch: Batch, classes: Any) -> None:
         """Refuse a head that does not fit the classes, if they are named."""

@@ -844,9 +844,16 @@ def test_module_that_is_no_linear_layer():
     named = torch.nn.Module()
     named.body, named.fc = torch.nn.Linear(9, 3), torch.nn.Linear(3, 4)
     for head, hint in (
-        (torch.nn.Sequential(torch.nn.Linear(3, 4)), r"model\.get_submodule\('0'\)\."),
-        (named, r"got Module\. Pass its last linear layer, such as model\.fc\."),
-        (torch.nn.ReLU(), r"got ReLU\."),
+        (
+            torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU()),
+            r"got Sequential, which is not linear: .*model\.get_submodule\('0'\)\.",
+        ),
+        (
+            named,
+            r"got Module, which has no forward\. Pass its last linear layer, such as "
+            r"model\.fc\.",
+        ),
+        (torch.nn.ReLU(), r"got ReLU, which is not linear: .*head=\(weights, bias\)\."),
         (torch.nn.Linear, r"got type\. Pass an object of it\."),
     ):
         message = rf"head must be a torch\.nn\.Linear.*{hint}$"

@@ -1,4 +1,4 @@
-"""Any linear classifier that can be a head, checked against classes and features."""
+"""Heads checked against classes and features."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc._heads.parts import Outline, classes_of_head, outline_of, parts_of
 from sknc._label_checks import check_classes
 from sknc._labels import padding
 from sknc.head import LinearHead
@@ -24,8 +25,10 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     like : array of shape (..., D)
         Features, for their library, device and width.
     """
-    check_head_shape(head, classes, like.shape[-1])
-    weights, bias, head_classes = _head_parts(head)
+    n_features = int(like.shape[-1])
+    parts = parts_of(head, n_features)
+    _check_outline(parts.outline, classes, n_features)
+    weights, bias, head_classes = parts.weights, parts.bias, parts.classes
     xp = namespace(like)
     weights = _array.move_like(weights, like, xp.float64)
     if bias is not None:
@@ -54,69 +57,18 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     return LinearHead(weights, bias)
 
 
-def _head_parts(head: Any) -> tuple[Any, Any, np.ndarray | None]:
-    """Take a head apart into weights, bias and class labels."""
-    if hasattr(head, "coef_"):
-        intercept = getattr(head, "intercept_", None)
-        return head.coef_, intercept, getattr(head, "classes_", None)
-    if hasattr(head, "weight") and _array.is_tensor(head.weight):
-        return head.weight, getattr(head, "bias", None), None
-    if isinstance(head, (tuple, list)) and len(head) == 2 and np.ndim(head[0]) == 2:
-        return head[0], head[1], None
-    if getattr(head, "shape", ()):
-        return head, None, None
-    msg = (
-        "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, "
-        f"(weights, bias) or weights, got {type(head).__name__}.{_hint(head)}"
-    )
-    raise TypeError(msg)
-
-
-def _hint(head: Any) -> str:
-    """Return what to do about something that is no head, with a space before."""
-    torch = _array.torch_module()
-    if torch is not None and isinstance(head, torch.nn.Module):
-        layers = [
-            name
-            for name, layer in head.named_modules()
-            if isinstance(layer, torch.nn.Linear)
-        ]
-        if layers:
-            last = layers[-1]
-            path = f".{last}" if last.isidentifier() else f".get_submodule({last!r})"
-            return f" Pass its last linear layer, such as model{path}."
-    if isinstance(head, type):
-        return " Pass an object of it."
-    return " Fit it first." if hasattr(head, "fit") else ""
-
-
-def is_head(candidate: Any) -> bool:
-    """Whether something can only be a head, and neither features nor labels."""
-    if isinstance(candidate, tuple):
-        return len(candidate) == 2 and np.ndim(candidate[0]) == 2
-    return hasattr(candidate, "coef_") or hasattr(candidate, "weight")
-
-
-def check_head_kind(head: Any) -> None:
-    """Refuse what has no weights of a linear classifier."""
-    _head_parts(head)
-
-
-def classes_of_head(head: Any) -> Any:
-    """Return the ``classes_`` of a head, or None if its rows have no labels."""
-    return None if head is None else _head_parts(head)[2]
-
-
-def default_classes(head: Any, found: np.ndarray) -> np.ndarray | None:
+def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray | None:
     """
     Return the classes that the rows of a head stand for, if that can be told.
 
     Parameters
     ----------
     head : object
-        As in `check_head`, and checked against the features' width.
+        As in `check_head`.
     found : ndarray
         Sorted labels of a first batch.
+    n_features : int
+        Width of its features, which the head must fit.
 
     Returns
     -------
@@ -124,13 +76,13 @@ def default_classes(head: Any, found: np.ndarray) -> np.ndarray | None:
         The head's ``classes_``; for K rows and integers below K all of 0 ... K - 1; for
         as many other integers as rows those; None for other labels.
     """
-    weights, _, known = _head_parts(head)
-    if known is not None:
-        return _of_kind(check_classes(known), found)
+    outline = outline_of(head, n_features)
+    _check_outline(outline, found, n_features, complete=False)
+    if outline.classes is not None:
+        return _of_kind(check_classes(outline.classes), found)
     if found.dtype.kind not in "iu":
         return None
-    shape = _shape_of(weights)
-    n_rows = max(2, 1 if len(shape) == 1 else shape[0])
+    n_rows = max(2, outline.shape[0])
     outside = found[(found < 0) | (found >= n_rows)]
     if not len(outside):
         fits = n_rows - 1 <= np.iinfo(found.dtype).max
@@ -160,50 +112,35 @@ def n_unused_rows(head: Any, classes: np.ndarray) -> int:
     return 0 if known is None else int(np.sum(~np.isin(known, classes)))
 
 
-def check_head_shape(
-    head: Any, classes: np.ndarray, n_features: int, *, complete: bool = True
-) -> None:
-    """
-    Refuse a head that does not go with classes and features, without its numbers.
+def check_head_shape(head: Any, classes: np.ndarray, n_features: int) -> None:
+    """Refuse a head that does not go with classes and features, without its numbers."""
+    _check_outline(outline_of(head, n_features), classes, n_features)
 
-    Parameters
-    ----------
-    head : object
-        As in `check_head`.
-    classes : ndarray of shape (K,)
-        Sorted labels.
-    n_features : int
-        Width of the features.
-    complete : bool, default=True
-        Whether these are all classes; if not, rows of others are no error.
-    """
-    weights, bias, head_classes = _head_parts(head)
-    shape = _shape_of(weights)
-    shape = (1, *shape) if len(shape) == 1 else shape
-    n_rows = 2 if _is_one_sided(shape[0], classes, head_classes) else shape[0]
-    wanted = len(classes) if head_classes is None else len(head_classes)
-    spare = not complete and head_classes is None and n_rows > wanted
+
+def _check_outline(
+    head: Outline, classes: np.ndarray, n_features: int, *, complete: bool = True
+) -> None:
+    """Refuse a head that does not fit; `complete` if there are no other classes."""
+    shape, known = head.shape, head.classes
+    n_rows = 2 if _is_one_sided(shape[0], classes, known) else shape[0]
+    wanted = len(classes) if known is None else len(known)
+    spare = not complete and known is None and n_rows > wanted
     if shape[1:] != (n_features,) or (n_rows != wanted and not spare):
-        more = "" if complete or head_classes is not None else " or more"
+        more = "" if complete or known is not None else " or more"
         msg = (
             f"The head has weights of shape {shape}, but there are {len(classes)} "
             f"classes of {n_features} features: expected ({wanted}{more}, "
             f"{n_features}). {_remedy_of_shape(shape, wanted, n_features, bool(more))}"
         )
         raise ValueError(msg)
-    n_biases = None if bias is None else int(np.prod(_shape_of(bias)))
-    if n_biases not in (None, 1, shape[0]):
+    if head.n_biases not in (None, 1, shape[0]):
         msg = (
-            f"The head has a bias of {n_biases} entries and weights of {shape[0]} "
+            f"The head has a bias of {head.n_biases} entries and weights of {shape[0]} "
             "rows: expected one entry a row. Pass weights and bias of one layer."
         )
         raise ValueError(msg)
-    if head_classes is not None:
-        _row_order(head_classes, classes)
-
-
-def _shape_of(values: Any) -> tuple[int, ...]:
-    return tuple(values.shape) if hasattr(values, "shape") else np.shape(values)
+    if known is not None:
+        _row_order(known, classes)
 
 
 def _is_one_sided(
