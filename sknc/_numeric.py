@@ -113,6 +113,14 @@ def numeric_weights(sample_weight: Any) -> Any:
     return found
 
 
+def numeric_part(what: str, part: Any) -> Any:
+    """Return weights or bias of a head as an array, or raise if they are no numbers."""
+    found = _real_array(part.toarray() if hasattr(part, "toarray") else part)
+    if found is None:
+        refuse(f"The head's {what}", "real numbers", part)
+    return found
+
+
 def _real_array(values: Any) -> Any:
     """Return an array of real numbers, of NumPy if it was none before, or None."""
     is_array = array_api_compat.is_array_api_obj(values)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer, nc_scorer
 
@@ -137,3 +138,35 @@ def test_statistics_of_another_kind():
     text = r"statistics must be ClassStatistics, got 5\. Pass analyzer\.statistics_\."
     with pytest.raises(ValueError, match=text):
         NearestClassCenter.from_statistics(5)
+
+
+HEAD = X[:3].copy()
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (HEAD + 1j, "The head's weights must be real numbers, got array([["),
+        (HEAD.astype(str), "The head's weights must be real numbers, got array([['"),
+        (np.full(HEAD.shape, DAY), "weights must be real numbers, got array([['2020-"),
+        (np.full(HEAD.shape, "1", object), "weights must be real numbers, got array("),
+        ((HEAD, "abc"), "The head's bias must be real numbers, got 'abc'."),
+        ((HEAD, np.ones(3) + 1j), "The head's bias must be real numbers, got array([1"),
+    ],
+)
+def test_heads(head, text):
+    with refused(text):
+        NeuralCollapseAnalyzer(head=head).fit(X, Y)
+    analyzer = NeuralCollapseAnalyzer().fit(X, Y).set_params(head=head)
+    for call in (analyzer.report, lambda: analyzer.score(X, Y)):
+        with refused(text):
+            call()
+    with refused(text):
+        NearestClassCenter().fit(X, Y).agreement(X, head)
+
+
+def test_sparse_coefficients_are_a_head():
+    head = LogisticRegression().fit(X, Y)
+    expected = NeuralCollapseAnalyzer(head=head).fit(X, Y).score(X, Y).to_dict()
+    found = NeuralCollapseAnalyzer(head=head.sparsify()).fit(X, Y).score(X, Y)
+    assert found.to_dict() == expected

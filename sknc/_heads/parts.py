@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknc._heads import modules
+from sknc._numeric import numeric_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,16 +99,23 @@ def _stored_parts(head: Any) -> Parts:
     """Take apart what holds its weights as numbers."""
     if hasattr(head, "coef_"):
         intercept = getattr(head, "intercept_", None)
-        return Parts(head.coef_, intercept, getattr(head, "classes_", None))
+        return _numeric_parts(head.coef_, intercept, getattr(head, "classes_", None))
     if isinstance(head, (tuple, list)) and len(head) == 2 and np.ndim(head[0]) == 2:
-        return Parts(*(modules.plain(part) for part in head))
+        return _numeric_parts(*head)
     if getattr(head, "shape", ()):
-        return Parts(modules.plain(head))
+        return _numeric_parts(head)
     msg = (
         "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, "
         f"(weights, bias) or weights, got {type(head).__name__}.{_hint(head)}"
     )
     raise TypeError(msg)
+
+
+def _numeric_parts(weights: Any, bias: Any = None, classes: Any = None) -> Parts:
+    weights = numeric_part("weights", modules.plain(weights))
+    if bias is not None:
+        bias = numeric_part("bias", modules.plain(bias))
+    return Parts(weights, bias, classes)
 
 
 def _hint(head: Any) -> str:
