@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sknc._array import Array
+from sknc._array import Array, move_like, namespace
 from sknc._memo import Memo
 
 
@@ -37,5 +37,7 @@ class LinearHead(Memo):
         LinearHead
             The head of these rows.
         """
-        bias = None if self.bias is None else self.bias[index]
-        return LinearHead(self.weights[index, ...], bias)
+        xp = namespace(self.weights)
+        index = move_like(index, self.weights, xp.int64)
+        bias = None if self.bias is None else xp.take(self.bias, index, axis=0)
+        return LinearHead(xp.take(self.weights, index, axis=0), bias)

@@ -66,7 +66,8 @@ You can still ask for them by name.
 
 OPTIONS = """
 Some functions have options that a report leaves at their defaults. To set one, call the
-function with `analyzer.statistics_`, as in `nc1_cdnv(analyzer.statistics_, power=2.0)`:
+function with `analyzer.statistics_`, as in `nc1_cdnv(analyzer.statistics_, power=2.0)`;
+if some classes have no samples, with `analyzer.statistics_.observed_only()`:
 
 | function | options |
 |---|---|

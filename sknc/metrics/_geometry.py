@@ -53,11 +53,26 @@ class Spectrum:
 
 
 def check_two_classes(statistics: AnyStatistics) -> None:
-    """Refuse statistics of fewer than two classes."""
+    """Refuse statistics of fewer than two classes, or of classes without samples."""
+    check_observed(statistics)
     if statistics.n_classes < 2:
         msg = (
             "Neural collapse compares classes: at least 2 classes with samples are "
             f"needed, got {statistics.n_classes} class."
+        )
+        raise ValueError(msg)
+
+
+def check_observed(statistics: AnyStatistics) -> None:
+    """Refuse statistics of classes without samples, which have no mean."""
+    centers = statistics.centers
+    n_without = centers.n_classes - len(centers.observed)
+    if n_without:
+        have = "1 class has" if n_without == 1 else f"{n_without} classes have"
+        msg = (
+            f"Metrics take statistics of classes that all have samples, but {have} "
+            "none: pass statistics.observed_only() and, of a head, "
+            "head.rows(statistics.observed)."
         )
         raise ValueError(msg)
 

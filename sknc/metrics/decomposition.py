@@ -29,6 +29,7 @@ from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
+from sknc.metrics._geometry import check_observed
 from sknc.statistics import ClassStatistics
 
 _TILE_ELEMENTS = 1 << 21
@@ -386,6 +387,7 @@ def _times_pseudo_inverse(rows: Array, symmetric: Array) -> Array:
 
 def _problem(statistics: AnyStatistics, weight_decay: float) -> _Problem | None:
     """Return the regression of the samples, or None without their scatter."""
+    check_observed(statistics)
     weight_decay = check_not_negative("weight_decay", weight_decay)
     samples: ClassStatistics = (
         statistics.samples if isinstance(statistics, HeldOutStatistics) else statistics

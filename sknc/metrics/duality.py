@@ -16,7 +16,7 @@ from sknc.metrics._conditions import (
     least_distance_from_simplex,
 )
 from sknc.metrics._define import metric
-from sknc.metrics._geometry import centered_means
+from sknc.metrics._geometry import centered_means, check_observed
 from sknc.metrics._rows import unit_rows
 from sknc.metrics.simplex import distance_from_simplex
 
@@ -210,6 +210,7 @@ def nc4_bias_collapse(statistics: AnyStatistics, head: LinearHead) -> float:
     """
     if head.bias is None:
         return math.nan
+    check_observed(statistics)
     xp = namespace(head.weights)
     centers = statistics.centers
     shares = centers.counts / xp.sum(centers.counts)

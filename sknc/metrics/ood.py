@@ -62,8 +62,9 @@ def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
     >>> nc5_orthogonality(statistics, np.array([3.0, -4.0]))
     0.7
     """
-    check_two_classes(statistics)
-    means = statistics.centers.observed_only().class_means
+    centers = statistics.centers.observed_only()
+    check_two_classes(centers)
+    means = centers.class_means
     return _mean_absolute_cosine(means, _vector_like(ood_mean, means))
 
 
@@ -107,7 +108,6 @@ def nc5_orthogonality_centered(
     1.0
     """
     convention = Convention.preset(convention)
-    check_two_classes(statistics)
     centers = statistics.centers.observed_only()
     means = centered_means(centers, convention)
     weights = convention.center_weights(centers.counts)
@@ -179,8 +179,8 @@ def neco_scores(
     >>> neco_scores(statistics, np.array([[5.0, 0], [3, 4], [0, 2]]))
     array([1. , 0.6, 0. ])
     """
-    check_two_classes(statistics)
     centers = statistics.centers.observed_only()
+    check_two_classes(centers)
     n_features = centers.n_features
     if n_directions is None:
         n_directions = min(centers.n_classes - 1, n_features)

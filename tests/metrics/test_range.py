@@ -55,6 +55,7 @@ def test_sample_weights_far_from_one(exponent):
 
 # Sums of squares that overflow are NumPy's to warn of.
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in mult:RuntimeWarning")
 @pytest.mark.parametrize("covariance", [True, False])
 @pytest.mark.parametrize(
     ("size", "words"),

@@ -1,6 +1,7 @@
 """Where a value is NaN or infinite, and that the report says why."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from references import NC1, NC2, NC3
 from toys import simplex, toy
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
+from sknc.head import LinearHead
+from sknc.metrics import TABLE
 
 
 def fit(X, y, head=None, **options):
@@ -233,3 +236,34 @@ def test_samples_about_centers_of_one_sample_each():
         assert own.notes[key] == (
             "Undefined: every class has one sample, so no variance is seen."
         )
+
+
+@pytest.mark.parametrize("key", sorted(TABLE))
+def test_functions_refuse_classes_without_samples(key):
+    item = toy("random_balanced")
+    head = LinearHead(np.insert(item.W, 2, 1.0, axis=0), np.insert(item.b, 2, 1.0))
+    labels = np.array([0, 1, 3, 4, 5])[item.y]
+    analyzer = NeuralCollapseAnalyzer().partial_fit(item.X, labels, classes=range(6))
+    whole = analyzer.statistics_
+    seen, rows = whole.observed_only(), head.rows(whole.observed)
+    np.testing.assert_array_equal(rows.weights, item.W)
+    function, needs = TABLE[key].function, TABLE[key].needs
+    if {"decisions", "measures"} & set(needs) or "statistics" not in needs:
+        return  # they come from a report, or from the head alone
+    point = {"ood_mean": item.X[0] + 9, "ood_features": item.X[:4] + 9}
+    given = [
+        {"statistics": statistics, "head": part, **point}
+        for statistics, part in ((whole, head), (seen, rows))
+    ]
+    first, second = ([one[name] for name in one if name in needs] for one in given)
+    value = function(*second)
+    if key.startswith("nc5"):  # of the observed classes only, by definition
+        assert function(*first) == value
+        return
+    message = (
+        "Metrics take statistics of classes that all have samples, but 1 class has "
+        "none: pass statistics.observed_only() and, of a head, "
+        "head.rows(statistics.observed)."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        function(*first)
