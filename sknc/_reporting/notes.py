@@ -8,6 +8,7 @@ from typing import Any
 from sknc._reporting.inputs import Inputs
 from sknc.metrics import TABLE
 from sknc.metrics._conditions import SINGLE_SAMPLES, Case, has_single_samples
+from sknc.metrics._metric import explain
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def notes_on_values(inputs: Inputs, values: Mapping[str, float]) -> dict[str, st
     """Return what a reader of each value has to know, for those with something."""
     statistics, head, convention = inputs.statistics, inputs.head, inputs.convention
     found = {
-        key: TABLE[key].note(Case(value, statistics, head, convention))
+        key: explain(TABLE[key], Case(value, statistics, head, convention))
         for key, value in values.items()
     }
     notes = {key: note for key, note in found.items() if note}

@@ -15,20 +15,7 @@ from sknc.statistics import ClassStatistics
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """
-    A value, and what it was computed from.
-
-    Parameters
-    ----------
-    value : float
-        The metric.
-    statistics : ClassStatistics or HeldOutStatistics
-        Of classes that all have centers.
-    head : LinearHead or None
-        Rows of the same classes.
-    convention : Convention
-        Choices.
-    """
+    """A value, and what it was computed from."""
 
     value: float
     statistics: AnyStatistics
@@ -52,14 +39,9 @@ class Condition:
     """
     A condition under which a metric is undefined.
 
-    Parameters
-    ----------
-    words : str
-        The condition, to be read after "NaN if" and "Undefined:".
-    holds : callable
-        Tells whether it holds in a `Case`, by a boolean or by more exact words.
-    for_head : Condition, optional
-        What corresponds to it for the rows of the head; by default itself.
+    Its words are read after "NaN if" and "Undefined:". `holds` tells whether it holds,
+    by a boolean or by more exact words. `for_head` is what corresponds to it for the
+    rows of the head, by default itself.
     """
 
     words: str
@@ -196,15 +178,7 @@ def has_single_samples(statistics: AnyStatistics) -> bool:
     """
     Whether a class has one sample, whose distance to its own mean is zero.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        What was measured.
-
-    Returns
-    -------
-    bool
-        Never true of samples about the means of others, where distances are real.
+    Never true of samples about the means of others, where distances are real.
     """
     centers = statistics.centers
     if not centers.once("single_samples", lambda: _any_single(centers)):

@@ -19,26 +19,12 @@ def metric(
     group: str, *, needs: Sequence[Input] = (), **fields: Any
 ) -> Callable[[F], F]:
     """
-    Make a function a metric.
+    Make a function a metric of a property.
 
-    It is entered in the table under its name. Its docstring is completed with the
-    parameters that all metrics share, and with all that the row says: range, direction,
-    when the value is undefined, what leaves it unchanged, sources. The function itself
-    stays as it is.
-
-    Parameters
-    ----------
-    group : str
-        Property it measures.
-    needs : sequence of str
-        Inputs that have to exist beside the arguments of the function.
-    **fields : object
-        Other fields of `Metric`.
-
-    Returns
-    -------
-    callable
-        The decorator.
+    It is entered in the table under its name, and its docstring is completed with what
+    its row says: parameters, range, direction, when the value is undefined, what leaves
+    it unchanged, sources. The function itself stays as it is. `needs` are inputs that
+    have to exist beside its arguments; `fields` are other fields of `Metric`.
     """
 
     def define(function: F) -> F:
@@ -53,19 +39,10 @@ def of_head(
     function: Callable[..., float], **fields: Any
 ) -> Callable[[LinearHead], float]:
     """
-    Make a metric of class means one of the rows of the head too.
+    Make a metric of class means one of the rows of the head too, ``<key>_head``.
 
-    Parameters
-    ----------
-    function : callable
-        A metric that takes a head in place of statistics.
-    **fields : object
-        Fields of `Metric` that differ.
-
-    Returns
-    -------
-    callable
-        The metric of a head, named ``<key>_head``.
+    The function has to take a head in place of statistics, as those of `_frames` do.
+    `fields` are fields of `Metric` that differ.
     """
 
     def of_rows(head: LinearHead) -> float:

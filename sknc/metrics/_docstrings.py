@@ -23,6 +23,10 @@ _PARAMETERS = {
     "ood_mean": "ood_mean : array of shape (D,)\n"
     "    Mean of the features of samples that belong to no class.",
     "X": "X : array of shape (B, D)\n    Features to score, in any array library.",
+    "minority": "minority : float or iterable of labels, default=0.5\n"
+    "    Labels of the minority classes; or a quantile q, 0 < q < 1, and then those\n"
+    "    whose count is at most the q-quantile of the counts (the least count that\n"
+    "    ``q K`` classes do not exceed) and below the largest count.",
     "weight_decay": "weight_decay : float, default=0.0\n"
     "    The factor :math:`\\lambda`.",
 }
@@ -50,16 +54,8 @@ def complete_docstring(metric: Metric) -> str:
     """
     Return the docstring of a metric with all its sections.
 
-    Parameters
-    ----------
-    metric : Metric
-        Its function's docstring has the summary, the formula, an example, and perhaps
-        notes and parameters of its own.
-
-    Returns
-    -------
-    str
-        The docstring.
+    The function's own has the summary, the formula, an example, and perhaps notes and
+    parameters of its own.
     """
     head, *rest = _HEADING.split(inspect.getdoc(metric.function) or "")
     written = dict(zip(rest[::2], map(str.rstrip, rest[1::2]), strict=True))
@@ -79,19 +75,7 @@ def complete_docstring(metric: Metric) -> str:
 
 
 def docstring_for_head(metric: Metric) -> str:
-    """
-    Return what to complete for a metric of the head that has one of class means.
-
-    Parameters
-    ----------
-    metric : Metric
-        That of the class means.
-
-    Returns
-    -------
-    str
-        Summary and example, in terms of the rows of the head.
-    """
+    """Return summary and example of a metric of class means, for rows of the head."""
     summary = re.sub(
         r"(un)?(centered )?class means", "rows of the head", metric.summary
     )

@@ -18,16 +18,10 @@ from sknc.statistics import ClassStatistics
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """
-    Singular values and directions of the weighted centered class means.
+    Singular values (R,) and directions (R, D) of the weighted centered class means.
 
-    Parameters
-    ----------
-    values : array of shape (R,)
-        Singular values of ``diag(sqrt(w)) M``, largest first, the rank R of them.
-    directions : array of shape (R, D)
-        Right singular vectors, as rows.
-    possible : int
-        The greatest rank that so many means of so many features can have.
+    Of ``diag(sqrt(w)) M``, largest first, its rank R of them; `possible` is the
+    greatest rank that so many means of so many features can have.
     """
 
     values: Array

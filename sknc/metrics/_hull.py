@@ -19,16 +19,9 @@ class Approach:
     """
     How near to the hull of all others some points are known to be.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (N,)
-        Points that may be the nearest to the hull of the others.
-    lower : ndarray of shape (N,)
-        Lower bounds of their distances.
-    residuals : ndarray of shape (N, D)
-        What leads to each from a point of its hull.
-    least : float
-        Upper bound of the least distance; attained, up to ties, if N is zero.
+    N points that may be the nearest, with lower bounds of their distances (N,), what
+    leads to each from a point of its hull (N, D), and an upper bound of the least
+    distance; it is attained, up to ties, if N is zero.
     """
 
     rows: np.ndarray
@@ -60,21 +53,10 @@ class _Search:
 
 def beaten(lower: np.ndarray, least: float, n_features: int) -> np.ndarray:
     """
-    Tell which points are not nearer than some distance, apart from ties.
+    Tell which points are not nearer than the least distance, apart from ties.
 
-    Parameters
-    ----------
-    lower : ndarray of shape (N,)
-        Lower bounds of distances, each from inner products of unit vectors.
-    least : float
-        Distance to compare them with.
-    n_features : int
-        Length of these vectors, on which the rounding of a bound depends.
-
-    Returns
-    -------
-    ndarray of shape (N,)
-        Boolean.
+    The rounding of their lower bounds, from inner products, depends on the length of
+    the vectors.
     """
     rounding = 8 * np.sqrt(n_features) * np.finfo(np.float64).eps
     return np.asarray(lower - rounding >= least * (1 - _TIE))
@@ -82,18 +64,10 @@ def beaten(lower: np.ndarray, least: float, n_features: int) -> np.ndarray:
 
 def curvature(unit: np.ndarray) -> float:
     """
-    Return the greatest curvature of the squared distances, halved.
+    Return half the greatest curvature of the squared distances.
 
-    Parameters
-    ----------
-    unit : ndarray of shape (K, D)
-        The points.
-
-    Returns
-    -------
-    float
-        Greatest eigenvalue of their scatter: weights that sum to one only move along
-        differences of the points.
+    It is the greatest eigenvalue of the scatter: weights that sum to one only move
+    along differences of the points.
     """
     centered = unit - unit.mean(axis=0)
     tall = len(unit) > unit.shape[1]
@@ -105,36 +79,16 @@ def approach(
     unit: np.ndarray, rows: np.ndarray, greatest: float, least: float
 ) -> Approach:
     """
-    Search the hull of all others for the nearest point, for many points at once.
+    Search the hull of all others for the nearest point, for many points (rows) at once.
 
-    Parameters
-    ----------
-    unit : ndarray of shape (K, D)
-        All points, of unit length.
-    rows : ndarray of shape (N,)
-        Which of them.
-    greatest : float
-        Their `curvature`.
-    least : float
-        Upper bound of the least distance.
-
-    Returns
-    -------
-    Approach
-        For those of the points that may still be the nearest.
-
-    Notes
-    -----
     Accelerated projected gradients [1]_, restarted where they overshoot [2]_, on the
     convex weights of all points: two matrix products a step. Any residual r, whatever
     led to it, bounds the distance of u from below by ``min_j <r, u - u_j> / |r|``, so a
     point is dropped as soon as it cannot be the nearest; errors of the search cost
     time, not digits.
 
-    References
-    ----------
-    .. [1] A. Beck, M. Teboulle. "A fast iterative shrinkage-thresholding algorithm
-       for linear inverse problems." SIAM J. Imaging Sciences, 2009.
+    .. [1] A. Beck, M. Teboulle. "A fast iterative shrinkage-thresholding algorithm for
+       linear inverse problems." SIAM J. Imaging Sciences, 2009.
     .. [2] B. O'Donoghue, E. Candès. "Adaptive restart for accelerated gradient
        schemes." Foundations of Computational Mathematics, 2015.
     """

@@ -3,7 +3,7 @@
 from sknc._array import namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
-from sknc.metrics._conditions import Case
+from sknc.metrics import _conditions as when
 from sknc.metrics._geometry import spectrum
 
 # Samples of the same Gaussian classes below it give values within a factor of about two
@@ -16,7 +16,7 @@ UNSTABLE = (
 )
 
 
-def unstable(case: Case) -> str | None:
+def unstable(case: when.Case) -> str | None:
     """Say that sampling error is much of the distance of the class means."""
     share = noise_share(case.value, case.statistics, case.convention)
     return UNSTABLE if share > _MOST_NOISE else None
@@ -25,28 +25,14 @@ def unstable(case: Case) -> str | None:
 def noise_share(
     value: float, statistics: AnyStatistics, convention: Convention
 ) -> float:
-    r"""
+    """
     Return the share of sampling error in what ``nc1_pinv`` divides by.
 
     A mean of n samples of variance w along a direction has an error of variance w/n.
-    Along a direction of between-class variance s², that is a share c/n of it, where
-    c = w/s² is the part of the direction in :math:`\operatorname{tr}(\Sigma_W
-    \Sigma_B^\dagger)`. The shares are averaged with the parts as weights, and w is
-    taken to be the same along all directions, so that no scatter is needed.
-
-    Parameters
-    ----------
-    value : float
-        The value of ``nc1_pinv``, finite.
-    statistics : ClassStatistics or HeldOutStatistics
-        What it was computed from.
-    convention : Convention
-        Choices.
-
-    Returns
-    -------
-    float
-        In [0, inf); about 1 or more if the class means are equal in truth.
+    Along a direction of between-class variance s^2, that is a share c/n of it, where c
+    = w/s^2 is the part of the direction in the value. The shares are averaged with the
+    parts as weights, and w is assumed to be the same along all directions, so that no
+    scatter is needed. It is about 1 or more if the class means are equal in truth.
     """
     if not value > 0:
         return 0.0

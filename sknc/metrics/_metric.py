@@ -183,7 +183,7 @@ class Metric:
         float
             The metric.
         """
-        if self.out_of_range(inputs["statistics"], inputs["head"]):
+        if out_of_range(self, inputs["statistics"], inputs["head"]):
             return math.nan
         arguments = [inputs[name] for name in ARGUMENTS if name in self.needs]
         options = {n: getattr(convention, n) for n in _OPTIONS if n in self.parameters}
@@ -191,60 +191,36 @@ class Metric:
             options["convention"] = convention
         return self.function(*arguments, **options)
 
-    def out_of_range(
-        self, statistics: AnyStatistics, head: LinearHead | None
-    ) -> str | None:
-        """
-        Say why the value is undefined, if squares that it is made of do not fit.
 
-        Parameters
-        ----------
-        statistics : ClassStatistics or HeldOutStatistics
-            Of classes that all have centers.
-        head : LinearHead or None
-            Rows of the same classes.
+def out_of_range(
+    metric: Metric, statistics: AnyStatistics, head: LinearHead | None
+) -> str | None:
+    """Say why the value is undefined, if squares that it is made of do not fit."""
+    needs, words = set(metric.needs), None
+    if needs & {"statistics", "measures"}:
+        words = statistics_out_of_range(statistics)
+    if words is None and head is not None and needs & {"head", "any_head"}:
+        words = head_out_of_range(head)
+    return words
 
-        Returns
-        -------
-        str or None
-            The reason, to be read after "Undefined:".
-        """
-        needs, words = set(self.needs), None
-        if needs & {"statistics", "measures"}:
-            words = statistics_out_of_range(statistics)
-        if words is None and head is not None and needs & {"head", "any_head"}:
-            words = head_out_of_range(head)
+
+def explain(metric: Metric, case: Case) -> str | None:
+    """Say why a value is NaN or infinite, or what to know of a finite one."""
+    if math.isnan(case.value):
+        return f"Undefined: {_why_undefined(metric, case)}."
+    if math.isinf(case.value):
+        sign = "Infinite" if case.value > 0 else "Minus infinity"
+        return f"{sign}: {metric.infinite}."
+    found = [caveat(case) for caveat in metric.caveats]
+    return " ".join(text for text in found if text) or None
+
+
+def _why_undefined(metric: Metric, case: Case) -> str:
+    words = out_of_range(metric, case.statistics, case.head)
+    if words:
         return words
-
-    def note(self, case: Case) -> str | None:
-        """
-        Explain a value to a reader, if there is something to explain.
-
-        Parameters
-        ----------
-        case : Case
-            The value, and what it was computed from.
-
-        Returns
-        -------
-        str or None
-            Why it is NaN or infinite, or what to know of a finite value.
-        """
-        if math.isnan(case.value):
-            return self._why_undefined(case)
-        if math.isinf(case.value):
-            sign = "Infinite" if case.value > 0 else "Minus infinity"
-            return f"{sign}: {self.infinite}."
-        found = [caveat(case) for caveat in self.caveats]
-        return " ".join(text for text in found if text) or None
-
-    def _why_undefined(self, case: Case) -> str:
-        words = self.out_of_range(case.statistics, case.head)
-        if words:
-            return f"Undefined: {words}."
-        for condition in self.undefined:
-            found = condition.holds(case)
-            if found:
-                words = found if isinstance(found, str) else condition.words
-                return f"Undefined: {words}."
-        return "Undefined: a number on the way was too large or too small for float64."
+    for condition in metric.undefined:
+        found = condition.holds(case)
+        if found:
+            return found if isinstance(found, str) else condition.words
+    return "a number on the way was too large or too small for float64"

@@ -22,38 +22,13 @@ _FROM_ELSEWHERE = {"ood_mean", "ood_features"}
 
 @dataclass(frozen=True)
 class Request:
-    """
-    What a report was asked for, and what it could be made of.
-
-    Parameters
-    ----------
-    metrics : str or tuple of str
-        The ``metrics`` argument.
-    inputs : frozenset of str
-        Inputs of metrics that there were.
-    """
+    """What a report was asked for, and the names of the inputs that there were."""
 
     metrics: str | tuple[str, ...]
     inputs: frozenset[str]
 
     def why_missing(self, key: str, within: str, n_classes: int) -> str:
-        """
-        Return what to do about a metric that the report does not have.
-
-        Parameters
-        ----------
-        key : str
-            A key of the table.
-        within : {"sample", "class"}
-            The convention's within-class covariance.
-        n_classes : int
-            Number of classes.
-
-        Returns
-        -------
-        str
-            A sentence for each thing to do.
-        """
+        """Return what to do about a metric that the report does not have."""
         metric = TABLE[key]
         text = remedy(metric, self.inputs, within)
         if metric not in select(self.metrics) and not metric.is_ood:
@@ -69,17 +44,7 @@ class Request:
         """
         Return the metrics that are worth a note, since someone expects them.
 
-        Parameters
-        ----------
-        keys : collection of str
-            Keys of the metrics that there are.
-        n_classes : int
-            Number of classes.
-
-        Returns
-        -------
-        list of str
-            Keys of those that were asked for by name, or that are too costly.
+        They were asked for by name, or are too costly.
         """
         by_name = self.metrics not in ("default", "all")
         return [
@@ -91,23 +56,7 @@ class Request:
 
 
 def remedy(metric: Metric, available: Collection[str], within: str = "sample") -> str:
-    """
-    Return which call gives a metric whose input a report did not have.
-
-    Parameters
-    ----------
-    metric : Metric
-        The metric.
-    available : collection of str
-        Inputs that the report had.
-    within : {"sample", "class"}, default="sample"
-        The convention's within-class covariance.
-
-    Returns
-    -------
-    str
-        A sentence for each thing to do; empty if no input lacks.
-    """
+    """Return which call gives a metric, a sentence for each input that is missing."""
     lacking = set(metric.needs) - set(available)
     has_head = "head" in available
     by_class = "within" in lacking and within == "class"

@@ -24,16 +24,7 @@ _CLOSE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class PairBlock:
-    """
-    Some pairs i < j of rows, each pair once.
-
-    Parameters
-    ----------
-    gram : array
-        Inner products of the pairs.
-    rows, cols : array of int
-        Class indices, of shapes that broadcast to that of `gram`.
-    """
+    """Some pairs i < j of rows, each once: inner products, and broadcasting indices."""
 
     gram: Array
     rows: Array
@@ -78,22 +69,8 @@ def squared_distances(
     """
     Return the squared distances of a block's pairs, close ones to full precision.
 
-    Parameters
-    ----------
-    block : PairBlock
-        Pairs of rows of `vectors`.
-    vectors : array of shape (K, D)
-        The rows.
-    squared_norms : array of shape (K,)
-        Their squared norms.
-    noise : array of shape (K,)
-        Squared rounding errors of the rows: pairs that are no farther apart than
-        theirs are at distance zero.
-
-    Returns
-    -------
-    array
-        As the block's `gram`.
+    Rows that are no farther apart than the noise (K,), their squared rounding errors,
+    are at distance zero.
     """
     xp = namespace(vectors)
     n_i, n_j = block.of_rows(squared_norms), block.of_cols(squared_norms)
@@ -113,25 +90,9 @@ def squared_chords(
     """
     Return the squared distances between directions, close ones to full precision.
 
-    The directions are not stored: the inner products are scaled, and the rows of
-    close pairs. The block's `gram` is overwritten.
-
-    Parameters
-    ----------
-    block : PairBlock
-        Pairs of rows of `vectors`.
-    vectors : array of shape (K, D)
-        The rows, of any length.
-    inverse_norms : array of shape (K,)
-        One over their norms; NaN for a row without direction.
-    noise : array of shape (K,)
-        Squared rounding errors of the directions: those that are no farther apart
-        than theirs are at distance zero.
-
-    Returns
-    -------
-    array
-        As the block's `gram`; in [0, 4], up to rounding.
+    The directions are not stored: the inner products are scaled, and the rows of close
+    pairs. Overwrites the block's `gram`. Directions that are no farther apart than the
+    noise (K,), their squared rounding errors, are at distance zero.
     """
     xp = namespace(vectors)
     chords = block.gram
@@ -183,20 +144,7 @@ def _rows_at(vectors: Array, index: Array, factors: Array | None) -> Array:
 
 @dataclass(frozen=True)
 class Summary:
-    """
-    Count, mean, spread and extremes of a stream of values; a monoid.
-
-    Parameters
-    ----------
-    count : int
-        Number of values.
-    mean : float
-        Their mean.
-    deviations : float
-        Sum of squared deviations from the mean.
-    least, greatest : float
-        Extremes.
-    """
+    """Count, mean, sum of squared deviations, and extremes of a stream; a monoid."""
 
     count: int = 0
     mean: float = 0.0
@@ -270,16 +218,10 @@ class Summary:
 @dataclass(frozen=True)
 class PairSummaries:
     """
-    What the metrics over pairs of classes need, from one sweep.
+    Summaries over pairs of classes, from one sweep.
 
-    Parameters
-    ----------
-    excess : Summary
-        Of ``c_ij + 1/(K - 1)``, the cosines less those of a simplex.
-    absolute_excess : Summary
-        Of its absolute value.
-    cdnv : Summary
-        Of the class-distance normalized variances; empty without variances.
+    `excess` is of ``c_ij + 1/(K - 1)``, the cosines less those of a simplex; `cdnv`, of
+    the class-distance normalized variances, is empty without variances.
     """
 
     excess: Summary
@@ -295,27 +237,11 @@ def summarize_pairs(
     missing: Array | None = None,
 ) -> PairSummaries:
     """
-    Sweep over the pairs of rows of `vectors`.
+    Sweep over the pairs of rows of `vectors`, (K, D).
 
-    Parameters
-    ----------
-    vectors : array of shape (K, D)
-        Centered class means, or rows of a head.
-    variances : array of shape (K,), optional
-        Class variances.
-    rounding : array of shape (K,), optional
-        Rounding error of each row, a length: closer rows count as coinciding.
-
-    bias : array of shape (K,), optional
-        What the noise of each row adds to its squared distances, to be taken away;
-        a distance of which nothing remains makes the CDNV NaN.
-    missing : bool array of shape (K,), optional
-        Classes that take no part in the CDNV.
-
-    Returns
-    -------
-    PairSummaries
-        Over all pairs i < j.
+    Rows closer than their rounding (K,), a length, count as coinciding. The bias (K,)
+    is subtracted from squared distances; where nothing remains the CDNV is NaN. Missing
+    classes (K,) take no part in the CDNV.
     """
     xp = namespace(vectors)
     squared_norms = row_squared_norms(vectors)
@@ -392,18 +318,7 @@ def _cdnv(
 
 @dataclass(frozen=True)
 class DirectionSummaries:
-    """
-    What the metrics over pairs of directions need, from one sweep.
-
-    Parameters
-    ----------
-    distance : Summary
-        Of the distances between points of the unit sphere.
-    log_energy : Summary
-        Of ``log(1 / distance)``.
-    riesz_energy : Summary
-        Of ``distance ** -power``.
-    """
+    """Summaries of distances of unit vectors, and of their energies, from one sweep."""
 
     distance: Summary
     log_energy: Summary
@@ -414,22 +329,10 @@ def summarize_directions(
     vectors: Array, rounding: Array | None = None, power: float = 1.0
 ) -> DirectionSummaries:
     """
-    Sweep over the pairs of directions of the rows of `vectors`.
+    Sweep over the pairs of directions of the rows of `vectors`, (K, D).
 
-    Parameters
-    ----------
-    vectors : array of shape (K, D)
-        Centered class means, or rows of a head.
-    rounding : array of shape (K,), optional
-        Rounding error of each row, a length: directions that are no farther apart
-        count as coinciding.
-    power : float, default=1.0
-        Of the Riesz energy.
-
-    Returns
-    -------
-    DirectionSummaries
-        Over all pairs i < j; NaN if a row is zero.
+    Directions closer than the rounding (K,) of their rows, a length, count as
+    coinciding. NaN if a row is zero. The Riesz energy is of ``distance ** -power``.
     """
     xp = namespace(vectors)
     squared_norms = row_squared_norms(vectors)

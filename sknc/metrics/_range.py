@@ -15,36 +15,12 @@ _TOO_SMALL = "the squares of so small {0} underflow. Multiply the {0} by a const
 
 
 def statistics_out_of_range(statistics: AnyStatistics) -> str | None:
-    """
-    Say why no metric of the features is right, if their squares do not fit.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        What was measured.
-
-    Returns
-    -------
-    str or None
-        The reason and the remedy, to be read after "Undefined:".
-    """
+    """Say why no metric of the features is right, if their squares do not fit."""
     return statistics.once("out_of_range", lambda: _why(statistics))
 
 
 def head_out_of_range(head: LinearHead) -> str | None:
-    """
-    Say why no metric of the head is right, if the squares of its rows do not fit.
-
-    Parameters
-    ----------
-    head : LinearHead
-        The head.
-
-    Returns
-    -------
-    str or None
-        The reason and the remedy, to be read after "Undefined:".
-    """
+    """Say why no metric of the head is right, if the squares of its rows do not fit."""
     return head.once("out_of_range", lambda: _words(_size(head.weights), "weights"))
 
 

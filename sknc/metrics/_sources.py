@@ -6,18 +6,10 @@ from dataclasses import dataclass, replace
 @dataclass(frozen=True)
 class Source:
     """
-    Where a metric comes from.
+    Where a metric comes from: authors and year in short, and the whole reference.
 
-    Parameters
-    ----------
-    authors : str
-        Who and when, in short.
-    text : str
-        The reference, as in a list of references.
-    link : str
-        Where to find it: "arXiv:..." or "doi:...".
-    remark : str
-        What the metric has to do with it.
+    The link is "arXiv:..." or "doi:..."; the remark says what the metric has to do with
+    it.
     """
 
     authors: str
@@ -40,21 +32,7 @@ class Source:
 
 
 def after(source: Source, remark: str = "") -> Source:
-    """
-    Return the source of a metric that a paper only suggests.
-
-    Parameters
-    ----------
-    source : Source
-        The paper.
-    remark : str, optional
-        What the metric has to do with it.
-
-    Returns
-    -------
-    Source
-        The paper, marked so.
-    """
+    """Return the source of a metric that a paper only suggests."""
     return replace(source, authors=f"after {source.authors}", remark=remark)
 
 

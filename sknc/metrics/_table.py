@@ -73,19 +73,7 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
 
 
 def did_you_mean(name: object) -> str:
-    """
-    Return a question about what was meant by a name that no metric has.
-
-    Parameters
-    ----------
-    name : object
-        What came in the place of a key.
-
-    Returns
-    -------
-    str
-        With a space before; empty if nothing is like it.
-    """
+    """Return a question about a name that no metric has, with a space before, or ""."""
     if not isinstance(name, str):
         return ""
     names = [*dict.fromkeys(metric.group for metric in TABLE.values()), *TABLE]

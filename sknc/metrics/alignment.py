@@ -8,14 +8,8 @@ from sknc._parameters import check_choice
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import (
-    MEANS_COINCIDE,
-    NO_DIRECTION,
-    NO_RANK,
-    ZERO_ROW,
-    ZERO_WEIGHTS,
-)
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, spectrum
 from sknc.metrics._rows import relative_spread, unit_rows
@@ -35,7 +29,7 @@ _EACH_SIDE = "shifts, and by rotations and scaling of either side, each on its o
     "NC3",
     sources=(by.after(by.WU),),
     interval="[0, 1] for cosines",
-    undefined=(ZERO_ROW, *NO_DIRECTION),
+    undefined=(when.ZERO_ROW, *when.NO_DIRECTION),
     unchanged_by="shifts, by rotations of both sides, and by scaling of either",
     raises="If fewer than two classes have samples, or `product` is neither.",
 )
@@ -62,9 +56,8 @@ def nc3_uniform_duality(
     -----
     The variance has divisor K. It is also zero where all classes are equally badly
     aligned, which `nc3_cosine` tells apart. Called UNC3 in [1]_, of whose code the
-    divisor is that of the sample variance, K - 1.
-    Of dot products the variance is in [0, inf), in units of the squared logits, and
-    changes with scale.
+    divisor is that of the sample variance, K - 1. Of dot products the variance is in
+    [0, inf), in units of the squared logits, and changes with scale.
 
     Examples
     --------
@@ -92,7 +85,7 @@ def nc3_uniform_duality(
     "NC3",
     sources=(by.after(by.PAPYAN, "who compare angles"),),
     interval="[0, sqrt(2)]",
-    undefined=(ZERO_ROW, *NO_DIRECTION),
+    undefined=(when.ZERO_ROW, *when.NO_DIRECTION),
     unchanged_by=(
         "shifts, and by rotations of either side and positive scaling of any row, each "
         "on its own"
@@ -140,7 +133,7 @@ def nc3_gram(
     "NC3",
     sources=(by.after(by.PAPYAN), _SCHOENEMANN),
     interval="[0, 1]",
-    undefined=(ZERO_WEIGHTS, MEANS_COINCIDE),
+    undefined=(when.ZERO_WEIGHTS, when.MEANS_COINCIDE),
     unchanged_by=_EACH_SIDE,
 )
 def nc3_procrustes(
@@ -166,8 +159,8 @@ def nc3_procrustes(
     Notes
     -----
     Zero here and not in `nc3_self_duality` means: the same shape, rotated. The least
-    distance is computed, not one minus the nuclear norm, which cannot tell values
-    below the precision of one. A singular value decomposition of size min(K, D).
+    distance is computed, not one minus the nuclear norm, which cannot tell values below
+    the precision of one. A singular value decomposition of size min(K, D).
 
     Examples
     --------
@@ -196,7 +189,7 @@ def nc3_procrustes(
     "NC3",
     sources=(by.after(by.PAPYAN, "what of the self-duality is due to norms"),),
     interval="[0, sqrt(K)]",
-    undefined=(ZERO_WEIGHTS, *NO_DIRECTION),
+    undefined=(when.ZERO_WEIGHTS, *when.NO_DIRECTION),
     unchanged_by=_EACH_SIDE,
 )
 def nc3_norm_ratio(
@@ -214,8 +207,8 @@ def nc3_norm_ratio(
 
     Notes
     -----
-    The standard deviation has divisor K - 1. Self-duality asks for aligned
-    directions, see `nc3_cosine`, and for norms in one proportion, which is this.
+    The standard deviation has divisor K - 1. Self-duality asks for aligned directions,
+    see `nc3_cosine`, and for norms in one proportion, which is this.
 
     Examples
     --------
@@ -239,7 +232,7 @@ def nc3_norm_ratio(
     ideal=1.0,
     sources=(by.RANGAMANI,),
     interval="[0, 1]",
-    undefined=(ZERO_WEIGHTS, NO_RANK),
+    undefined=(when.ZERO_WEIGHTS, when.NO_RANK),
     unchanged_by="shifts, by rotations of both sides, and by scaling of either",
 )
 def nc3_principal_angles(
@@ -261,8 +254,8 @@ def nc3_principal_angles(
     -----
     It is one whenever the means span all D dimensions and the head has full rank. A
     head of rank q < r has no direction for r - q of the angles: they count as right
-    angles. Where the r-th and the next singular value of W are equal, the span of
-    the first r, and so the value, is not unique.
+    angles. Where the r-th and the next singular value of W are equal, the span of the
+    first r, and so the value, is not unique.
 
     Examples
     --------

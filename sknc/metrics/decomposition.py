@@ -20,6 +20,7 @@ classes and one of the class means, because residuals sum to zero in each class:
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,19 +38,17 @@ _TILE_ELEMENTS = 1 << 21
 _LINEAR_MAPS = (
     "rotations; without decay also by shifts and by every invertible linear map"
 )
-_RAISES = "If `weight_decay` is negative or not finite."
+_LOSS: dict[str, Any] = {
+    "needs": ("scatter",),
+    "sources": (by.HAN,),
+    "interval": "[0, inf)",
+    "unit": "In squared units of the targets",
+    "unchanged_by": "rotations of both sides",
+    "raises": "If `weight_decay` is negative or not finite.",
+}
 
 
-@metric(
-    "MSE",
-    needs=("scatter",),
-    ideal=None,
-    sources=(by.HAN,),
-    interval="[0, inf)",
-    unit="In squared units of the targets",
-    unchanged_by="rotations of both sides",
-    raises=_RAISES,
-)
+@metric("MSE", ideal=None, **_LOSS)
 def mse_total(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -67,10 +66,9 @@ def mse_total(
     Notes
     -----
     The sum over all K outputs, not their mean, of each sample. From class means and
-    scatter; the samples are not needed.
-    Held-out samples are measured about their own class means. A head without bias
-    counts as one with a bias of zero. At collapse the value is 0 if there is no decay
-    and the head fits.
+    scatter; the samples are not needed. Held-out samples are measured about their own
+    class means. A head without bias counts as one with a bias of zero. At collapse the
+    value is 0 if there is no decay and the head fits.
 
     Examples
     --------
@@ -90,16 +88,7 @@ def mse_total(
     return problem.loss(problem.map_of(head))
 
 
-@metric(
-    "MSE",
-    needs=("scatter",),
-    ideal=None,
-    sources=(by.HAN,),
-    interval="[0, inf)",
-    unit="In squared units of the targets",
-    unchanged_by=_LINEAR_MAPS,
-    raises=_RAISES,
-)
+@metric("MSE", ideal=None, **_LOSS | {"unchanged_by": _LINEAR_MAPS})
 def mse_lnc1(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -119,13 +108,12 @@ def mse_lnc1(
     Notes
     -----
     The bias is eliminated, which leaves a symmetric D x D system of the centered
-    features, solved by its eigenvectors. Eigenvalues at or below
-    max(K, D) * 2.2e-16 of the largest count as zero, which makes the solution a
-    pseudo-inverse where features are linearly dependent and nothing decays; every
-    least-squares head gives the same parts then. Directions that do vary, but by
-    less than that, are left out too, and the parts then add up only as far.
-    Of the head only the number of rows matters. Without decay the value at collapse is
-    0.
+    features, solved by its eigenvectors. Eigenvalues at or below max(K, D) * 2.2e-16 of
+    the largest count as zero, which makes the solution a pseudo-inverse where features
+    are linearly dependent and nothing decays; every least-squares head gives the same
+    parts then. Directions that do vary, but by less than that, are left out too, and
+    the parts then add up only as far. Of the head only the number of rows matters.
+    Without decay the value at collapse is 0.
 
     Examples
     --------
@@ -143,16 +131,7 @@ def mse_lnc1(
     return problem.within(problem.least_squares(head.weights.shape[0]))
 
 
-@metric(
-    "MSE",
-    needs=("scatter",),
-    ideal=None,
-    sources=(by.HAN,),
-    interval="[0, inf)",
-    unit="In squared units of the targets",
-    unchanged_by=_LINEAR_MAPS,
-    raises=_RAISES,
-)
+@metric("MSE", ideal=None, **_LOSS | {"unchanged_by": _LINEAR_MAPS})
 def mse_lnc23(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -191,15 +170,7 @@ def mse_lnc23(
     return problem.of_means(problem.least_squares(head.weights.shape[0]), target=1.0)
 
 
-@metric(
-    "MSE",
-    needs=("scatter",),
-    sources=(by.HAN,),
-    interval="[0, inf)",
-    unit="In squared units of the targets",
-    unchanged_by="rotations of both sides",
-    raises=_RAISES,
-)
+@metric("MSE", **_LOSS)
 def mse_lperp(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
@@ -218,10 +189,9 @@ def mse_lperp(
 
     Notes
     -----
-    Computed from the difference of the heads, so that it is not the small
-    difference of two losses.
-    It is 0 on the central path, where the head is the least-squares head. That one has
-    a bias even if the given head has none.
+    Computed from the difference of the heads, so that it is not the small difference of
+    two losses. It is 0 on the central path, where the head is the least-squares head.
+    That one has a bias even if the given head has none.
 
     Examples
     --------

@@ -1,14 +1,19 @@
 """GNC2: the directions of the class means spread evenly over the unit sphere."""
 
+import math
+
+from sknc._array import Array, namespace
 from sknc._parameters import check_positive
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import NO_DIRECTION, otherwise
-from sknc.metrics._define import metric
-from sknc.metrics._frames import directions_of
+from sknc.metrics._define import metric, of_head
+from sknc.metrics._frames import directions_of, pairs_of, shape_of, vectors_of
 
-_SAME_DIRECTION = otherwise("two class means have the same direction")
+# Above this cosine the arc cosine has lost too many digits.
+_CLOSE_COSINE = 0.999
+_SAME_DIRECTION = when.otherwise("two class means have the same direction")
 
 
 @metric(
@@ -16,7 +21,7 @@ _SAME_DIRECTION = otherwise("two class means have the same direction")
     ideal="-log(2K/(K-1))/2",
     sources=(by.LIU, by.WU),
     interval="[-log(2), inf]",
-    undefined=NO_DIRECTION,
+    undefined=when.NO_DIRECTION,
     infinite="the directions of two class means coincide",
 )
 def gnc2_energy_log(
@@ -53,7 +58,7 @@ def gnc2_energy_log(
     "GNC2",
     sources=(by.after(by.WU),),
     interval="[0, inf)",
-    undefined=(*NO_DIRECTION, _SAME_DIRECTION),
+    undefined=(*when.NO_DIRECTION, _SAME_DIRECTION),
 )
 def gnc2_dispersion_log(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -71,8 +76,8 @@ def gnc2_dispersion_log(
 
     Notes
     -----
-    The variance has divisor "number of pairs".
-    Also 0 for two classes, which have one pair.
+    The variance has divisor "number of pairs". Also 0 for two classes, which have one
+    pair.
 
     Examples
     --------
@@ -92,7 +97,7 @@ def gnc2_dispersion_log(
     ideal="(2K/(K-1))**(-1/2)",
     sources=(by.LIU,),
     interval="[2^-s, inf]",
-    undefined=NO_DIRECTION,
+    undefined=when.NO_DIRECTION,
     infinite="the directions of two class means coincide",
     raises="If fewer than two classes have samples, or if `power` is not positive.",
 )
@@ -121,8 +126,8 @@ def gnc2_energy_riesz(
     Notes
     -----
     Some published code takes s = D - 2, for which the energy of a few hundred features
-    underflows or is that of the closest pair alone.
-    At collapse the value is ``(2K/(K-1))^(-s/2)``.
+    underflows or is that of the closest pair alone. At collapse the value is
+    ``(2K/(K-1))^(-s/2)``.
 
     Examples
     --------
@@ -141,7 +146,7 @@ def gnc2_energy_riesz(
     "GNC2",
     sources=(by.after(by.WU),),
     interval="[0, 1]",
-    undefined=NO_DIRECTION,
+    undefined=when.NO_DIRECTION,
 )
 def gnc2_dispersion_distance(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -159,8 +164,8 @@ def gnc2_dispersion_distance(
 
     Notes
     -----
-    The variance has divisor "number of pairs".
-    Also 0 for two classes, which have one pair.
+    The variance has divisor "number of pairs". Also 0 for two classes, which have one
+    pair.
 
     Examples
     --------
@@ -172,3 +177,58 @@ def gnc2_dispersion_distance(
     """
     convention = Convention.preset(convention)
     return directions_of(statistics, convention).distance.population_variance
+
+
+@metric(
+    "NC2",
+    lower_is_collapsed=False,
+    ideal="arccos(-1/(K-1))",
+    sources=(by.LIU,),
+    interval="[0, arccos(-1/(K-1))]",
+    unit="Radians",
+    undefined=when.NO_DIRECTION,
+)
+def nc2_min_angle(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Least angle between two class means, in radians.
+
+    .. math::
+        \arccos \max_{i<j} c_{ij}, \qquad c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
+
+    Notes
+    -----
+    Small angles are taken from the distance between the two directions, of which the
+    arc cosine would lose half the digits.
+
+    Examples
+    --------
+    A square: neighbors are at right angles.
+
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> nc2_min_angle(ClassStatistics.from_samples(X, np.arange(4)))
+    1.5707963
+    """
+    n_classes = shape_of(statistics)[0]
+    cosine = pairs_of(statistics, convention).excess.greatest - 1 / (n_classes - 1)
+    if math.isnan(cosine):
+        return math.nan
+    if n_classes == 2:
+        return _angle_of_two(vectors_of(statistics, convention))
+    if cosine > _CLOSE_COSINE:
+        distances = directions_of(statistics, convention).distance
+        return 2 * math.asin(distances.least / 2)
+    return math.acos(cosine)
+
+
+nc2_min_angle_head = of_head(nc2_min_angle)
+
+
+def _angle_of_two(vectors: Array) -> float:
+    """Return the angle of two rows, opposite ones to full precision too."""
+    xp = namespace(vectors)
+    unit = vectors / xp.linalg.vector_norm(vectors, axis=1)[:, None]
+    apart = float(xp.linalg.vector_norm(unit[0, :] - unit[1, :]))
+    along = float(xp.linalg.vector_norm(unit[0, :] + unit[1, :]))
+    return 2 * math.atan2(apart, along)

@@ -6,15 +6,8 @@ from sknc._array import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import (
-    MEANS_COINCIDE,
-    NO_DIRECTION,
-    PRODUCTS_VANISH,
-    ZERO_ROW,
-    ZERO_WEIGHTS,
-    least_distance_from_simplex,
-)
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, check_observed
 from sknc.metrics._rows import unit_rows
@@ -26,7 +19,7 @@ from sknc.metrics.simplex import distance_from_simplex
     headline=True,
     sources=(by.after(by.ZHAO),),
     interval="[0, 1]",
-    undefined=(ZERO_WEIGHTS,),
+    undefined=(when.ZERO_WEIGHTS,),
     unchanged_by="rotations and uniform scaling",
 )
 def nc0_weight_sum(head: LinearHead) -> float:
@@ -62,7 +55,7 @@ def nc0_weight_sum(head: LinearHead) -> float:
     headline=True,
     sources=(by.PAPYAN,),
     interval="[0, 2], or [0, 4] if squared",
-    undefined=(ZERO_WEIGHTS, MEANS_COINCIDE),
+    undefined=(when.ZERO_WEIGHTS, when.MEANS_COINCIDE),
     unchanged_by="shifts, and by scaling of either side",
     convention="Its center, and whether the norm is squared.",
 )
@@ -103,8 +96,8 @@ def nc3_self_duality(
     headline=True,
     sources=(by.ZHU,),
     interval="[0, 2]",
-    undefined=PRODUCTS_VANISH,
-    caveats=(least_distance_from_simplex,),
+    undefined=when.PRODUCTS_VANISH,
+    caveats=(when.least_distance_from_simplex,),
     unchanged_by="shifts, and by scaling of either side",
 )
 def nc3_structure(
@@ -122,8 +115,8 @@ def nc3_structure(
 
     Notes
     -----
-    It compares the logits of the class means with those of a simplex, and is zero
-    for some heads that are not aligned with the means; `nc3_self_duality` is not.
+    It compares the logits of the class means with those of a simplex, and is zero for
+    some heads that are not aligned with the means; `nc3_self_duality` is not.
 
     Examples
     --------
@@ -141,7 +134,7 @@ def nc3_structure(
     headline=True,
     sources=(by.JIANG,),
     interval="[0, 2]",
-    undefined=(ZERO_ROW, *NO_DIRECTION),
+    undefined=(when.ZERO_ROW, *when.NO_DIRECTION),
     unchanged_by="shifts, and by scaling of either side",
 )
 def nc3_cosine(

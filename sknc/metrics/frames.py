@@ -2,20 +2,13 @@
 
 import math
 
-from sknc._array import Array, device_of, namespace, row_squared_norms
+from sknc._array import device_of, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import (
-    MEANS_COINCIDE,
-    NO_DIRECTION,
-    ZERO_WEIGHTS,
-    Condition,
-    no_simplex,
-)
 from sknc.metrics._define import metric, of_head
 from sknc.metrics._frames import (
-    directions_of,
     pairs_of,
     shape_of,
     singular_values_of,
@@ -26,15 +19,12 @@ from sknc.metrics._pairs import PairSummaries
 from sknc.metrics._rows import unit_product
 from sknc.metrics.simplex import distance_from_simplex
 
-# Above this cosine the arc cosine has lost too many digits.
-_CLOSE_COSINE = 0.999
-
-_MEANS_ARE_ZERO = Condition(
+_MEANS_ARE_ZERO = when.Condition(
     "all class means are zero",
     lambda case: not uncentered_vectors_of(case.statistics).any(),
-    for_head=ZERO_WEIGHTS,
+    for_head=when.ZERO_WEIGHTS,
 )
-_NO_BOUND = Condition(
+_NO_BOUND = when.Condition(
     "there are no more classes than features, and so no bound",
     lambda case: case.statistics.n_classes <= case.statistics.n_features,
 )
@@ -42,90 +32,9 @@ _NO_BOUND = Condition(
 
 @metric(
     "NC2",
-    sources=(by.after(by.PAPYAN),),
-    interval="[0, 1 + 1/(K-1)]",
-    undefined=NO_DIRECTION,
-    caveats=(no_simplex,),
-)
-def nc2_equiangular_max(
-    statistics: AnyStatistics, *, convention: str | Convention = "default"
-) -> float:
-    r"""
-    Greatest distance of a cosine between class means from those of a simplex.
-
-    .. math::
-        \max_{i<j} \left| c_{ij} + \tfrac{1}{K-1} \right|, \qquad
-        c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
-
-    See Also
-    --------
-    nc2_equiangular : The mean of the same distances.
-
-    Notes
-    -----
-    The paper takes the mean over pairs; this is its worst pair.
-    Above 0 whenever K > D + 1.
-
-    Examples
-    --------
-    A square: the opposite corners have ``|-1 + 1/3|``.
-
-    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_equiangular_max(ClassStatistics.from_samples(X, np.arange(4)))
-    0.6666667
-    """
-    return pairs_of(statistics, convention).absolute_excess.greatest
-
-
-nc2_equiangular_max_head = of_head(nc2_equiangular_max)
-
-
-@metric(
-    "NC2",
-    sources=(by.after(by.PAPYAN),),
-    interval="[0, 1 + 1/(K-1)]",
-    undefined=NO_DIRECTION,
-    caveats=(no_simplex,),
-)
-def nc2_equiangular_rms(
-    statistics: AnyStatistics, *, convention: str | Convention = "default"
-) -> float:
-    r"""
-    Root mean square distance of the cosines between class means from a simplex.
-
-    .. math::
-        \sqrt{\operatorname{mean}_{i<j} \left( c_{ij} + \tfrac{1}{K-1} \right)^2}
-
-    See Also
-    --------
-    nc2_equiangular : The mean absolute distance.
-    nc2_cosgram : The same sum, divided by the norm of the simplex.
-
-    Notes
-    -----
-    The paper takes the mean absolute distance. Some published code averages over all
-    K^2 pairs, the diagonal of zeros included.
-    Above 0 whenever K > D + 1.
-
-    Examples
-    --------
-    A square: ``sqrt((2 (2/3)^2 + 4 (1/3)^2) / 6)``.
-
-    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_equiangular_rms(ClassStatistics.from_samples(X, np.arange(4)))
-    0.4714045
-    """
-    return pairs_of(statistics, convention).excess.root_mean_square
-
-
-nc2_equiangular_rms_head = of_head(nc2_equiangular_rms)
-
-
-@metric(
-    "NC2",
     sources=(by.after(by.WU),),
     interval="[0, inf)",
-    undefined=NO_DIRECTION,
+    undefined=when.NO_DIRECTION,
 )
 def nc2_log_equinorm(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -167,52 +76,6 @@ nc2_log_equinorm_head = of_head(nc2_log_equinorm)
 
 @metric(
     "NC2",
-    sources=(by.after(by.PAPYAN),),
-    interval="[0, sqrt(K)]",
-    undefined=NO_DIRECTION,
-    caveats=(no_simplex,),
-)
-def nc2_cosgram(
-    statistics: AnyStatistics, *, convention: str | Convention = "default"
-) -> float:
-    r"""
-    Distance of the cosine matrix of the class means from that of a simplex.
-
-    .. math::
-        \frac{\lVert U U^\top - G^\ast \rVert_F}{\lVert G^\ast \rVert_F}, \qquad
-        G^\ast = \tfrac{K}{K-1} \left( I - \tfrac{1}{K} \mathbf{1}\mathbf{1}^\top
-        \right)
-
-    with the centered class means scaled to unit length as the rows of U.
-
-    See Also
-    --------
-    nc2_etf : The same with lengths: both matrices are divided by their norms.
-
-    Notes
-    -----
-    Equal to ``nc2_equiangular_rms * (K - 1) / sqrt(K)``: no K x K matrix is formed. The
-    paper states the property; the norm is a common way to measure it.
-    Above 0 whenever K > D + 1.
-
-    Examples
-    --------
-    A square: ``sqrt(2/9) * 3 / 2``.
-
-    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_cosgram(ClassStatistics.from_samples(X, np.arange(4)))
-    0.7071068
-    """
-    n_classes = shape_of(statistics)[0]
-    distance = pairs_of(statistics, convention).excess.root_mean_square
-    return distance * (n_classes - 1) / math.sqrt(n_classes)
-
-
-nc2_cosgram_head = of_head(nc2_cosgram)
-
-
-@metric(
-    "NC2",
     lower_is_collapsed=None,
     ideal=None,
     sources=(by.after(by.ZHU),),
@@ -235,8 +98,8 @@ def nc2_etf_floor(
     Notes
     -----
     A matrix of rank D has at most D equal eigenvalues where those of a simplex are K -
-    1. The paper defines the distance; its least value follows.
-    It says nothing about collapse, only about K and D.
+    1. The paper defines the distance; its least value follows. It says nothing about
+    collapse, only about K and D.
 
     Examples
     --------
@@ -257,7 +120,7 @@ nc2_etf_floor_head = of_head(nc2_etf_floor)
     "NC2",
     sources=(by.after(by.ZHU),),
     interval="[0, sqrt(2)]",
-    undefined=(MEANS_COINCIDE,),
+    undefined=(when.MEANS_COINCIDE,),
 )
 def nc2_etf_excess(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -359,7 +222,7 @@ nc2_orthoframe_head = of_head(
     "NC2",
     sources=(by.after(by.BENEDETTO),),
     interval="[0, sqrt(r - 1)]",
-    undefined=(MEANS_COINCIDE,),
+    undefined=(when.MEANS_COINCIDE,),
 )
 def nc2_tightness(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -416,7 +279,7 @@ nc2_tightness_head = of_head(nc2_tightness, interval="[0, sqrt(r + 1)]")
     ideal="1/(K-1)",
     sources=(by.STROHMER,),
     interval="[1/(K-1), 1]",
-    undefined=NO_DIRECTION,
+    undefined=when.NO_DIRECTION,
     convention='Its center. The lower bound is that of ``center="class"``.',
 )
 def nc2_coherence(
@@ -460,7 +323,7 @@ nc2_coherence_head = of_head(nc2_coherence, interval="[0, 1]")
     "NC2",
     sources=(by.after(by.WELCH), by.STROHMER),
     interval="[0, 1)",
-    undefined=(_NO_BOUND, *NO_DIRECTION),
+    undefined=(_NO_BOUND, *when.NO_DIRECTION),
 )
 def nc2_welch(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -499,52 +362,6 @@ def nc2_welch(
 nc2_welch_head = of_head(nc2_welch)
 
 
-@metric(
-    "NC2",
-    lower_is_collapsed=False,
-    ideal="arccos(-1/(K-1))",
-    sources=(by.LIU,),
-    interval="[0, arccos(-1/(K-1))]",
-    unit="Radians",
-    undefined=NO_DIRECTION,
-)
-def nc2_min_angle(
-    statistics: AnyStatistics, *, convention: str | Convention = "default"
-) -> float:
-    r"""
-    Least angle between two class means, in radians.
-
-    .. math::
-        \arccos \max_{i<j} c_{ij}, \qquad c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
-
-    Notes
-    -----
-    Small angles are taken from the distance between the two directions, of which the
-    arc cosine would lose half the digits.
-
-    Examples
-    --------
-    A square: neighbors are at right angles.
-
-    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
-    >>> nc2_min_angle(ClassStatistics.from_samples(X, np.arange(4)))
-    1.5707963
-    """
-    n_classes = shape_of(statistics)[0]
-    cosine = _greatest_cosine(pairs_of(statistics, convention), n_classes)
-    if math.isnan(cosine):
-        return math.nan
-    if n_classes == 2:
-        return _angle_of_two(vectors_of(statistics, convention))
-    if cosine > _CLOSE_COSINE:
-        distances = directions_of(statistics, convention).distance
-        return 2 * math.asin(distances.least / 2)
-    return math.acos(cosine)
-
-
-nc2_min_angle_head = of_head(nc2_min_angle)
-
-
 def _etf_floor(n_classes: int, n_features: int) -> float:
     """Return the least distance from a simplex of K vectors in D dimensions."""
     missing = max(0, n_classes - 1 - n_features) / (n_classes - 1)
@@ -559,12 +376,3 @@ def _above(value: float, bound: float) -> float:
 
 def _greatest_cosine(pairs: PairSummaries, n_classes: int) -> float:
     return pairs.excess.greatest - 1 / (n_classes - 1)
-
-
-def _angle_of_two(vectors: Array) -> float:
-    """Return the angle of two rows, opposite ones to full precision too."""
-    xp = namespace(vectors)
-    unit = vectors / xp.linalg.vector_norm(vectors, axis=1)[:, None]
-    apart = float(xp.linalg.vector_norm(unit[0, :] - unit[1, :]))
-    along = float(xp.linalg.vector_norm(unit[0, :] + unit[1, :]))
-    return 2 * math.atan2(apart, along)

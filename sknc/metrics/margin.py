@@ -8,8 +8,8 @@ from scipy import optimize
 from sknc._array import tiles, to_numpy, upper_factor
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import NO_DIRECTION, otherwise
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means
 from sknc.metrics._hull import Approach, approach, beaten, curvature
@@ -22,7 +22,7 @@ _COINCIDE = 1e-12
 # Points in the first program for one of them; most programs need fewer.
 _POINTS = 128
 
-_NOT_CONVERGED = otherwise(
+_NOT_CONVERGED = when.otherwise(
     "the program for the nearest point of a hull did not converge"
 )
 
@@ -34,7 +34,7 @@ _NOT_CONVERGED = otherwise(
     sources=(by.JIANG,),
     most_classes=5_000,
     interval="[0, 2]",
-    undefined=(*NO_DIRECTION, _NOT_CONVERGED),
+    undefined=(*when.NO_DIRECTION, _NOT_CONVERGED),
 )
 def gnc2_margin(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -53,21 +53,21 @@ def gnc2_margin(
 
     Notes
     -----
-    On the host, and exact: what is skipped is shown to make no difference. Any vector
-    r gives a bound, ``dist(u_k, conv) >= min_j <r, u_k - u_j> / |r|``. Projected
-    gradient steps for all classes at once, two products of K x K and K x D arrays each,
-    come ever closer to the r that attains it, until it leaves few classes; these have
-    a quadratic program each, in the order of their distances so far. A class may be
+    On the host, and exact: what is skipped is shown to make no difference. Any vector r
+    gives a bound, ``dist(u_k, conv) >= min_j <r, u_k - u_j> / |r|``. Projected gradient
+    steps for all classes at once, two products of K x K and K x D arrays each, come
+    ever closer to the r that attains it, until it leaves few classes; these have a
+    quadratic program each, in the order of their distances so far. A class may be
     skipped too if it ties with the least distance up to a relative 1e-12.
 
     Some 10 to 20 steps are usual, so expect ``50 K**2 D`` operations: 0.4 s for 1000
-    classes of 512 features on two cores, 10 s for 5000. Tight clusters of classes
-    take more programs, and up to 10 times as long. Memory is of order ``K D``, and that
-    of some arrays of 256 x K.
+    classes of 512 features on two cores, 10 s for 5000. Tight clusters of classes take
+    more programs, and up to 10 times as long. Memory is of order ``K D``, and that of
+    some arrays of 256 x K.
 
     The paper measures the rows of a head; this is the same number of the class means.
-    The greatest value is ``K/(K-1)`` for K <= D + 1, 1 for D + 1 < K <= 2D, and
-    ``1 - cos(2 pi / K)`` in the plane; it is not known in general.
+    The greatest value is ``K/(K-1)`` for K <= D + 1, 1 for D + 1 < K <= 2D, and ``1 -
+    cos(2 pi / K)`` in the plane; it is not known in general.
 
     Examples
     --------
@@ -82,19 +82,7 @@ def gnc2_margin(
 
 
 def one_vs_rest_margin(vectors: np.ndarray) -> float:
-    """
-    Return the least distance of a direction from the hull of the others.
-
-    Parameters
-    ----------
-    vectors : ndarray of shape (K, D)
-        Rows of any length.
-
-    Returns
-    -------
-    float
-        NaN if a row is zero or not finite.
-    """
+    """Return the least distance of a direction from the hull of the others; or NaN."""
     norms = np.linalg.norm(vectors, axis=1)
     if not (norms.all() and np.isfinite(norms).all()):
         return math.nan
@@ -180,21 +168,7 @@ def _distance_below(
 
 
 def distance_from_hull(point: np.ndarray, others: np.ndarray) -> float:
-    """
-    Return the distance of a point from the convex hull of others.
-
-    Parameters
-    ----------
-    point : ndarray of shape (D,)
-        The point.
-    others : ndarray of shape (J, D)
-        Points that span the hull.
-
-    Returns
-    -------
-    float
-        The distance; NaN if the solver gives up.
-    """
+    """Return the distance of a point (D,) from the hull of others (J, D); or NaN."""
     gaps = others - point
     weights = _weights(gaps)
     return math.nan if weights is None else float(np.linalg.norm(weights @ gaps))

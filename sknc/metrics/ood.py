@@ -15,8 +15,8 @@ from sknc._array import (
 from sknc._parameters import check_integer
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import otherwise
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics._rows import unit_rows
@@ -25,9 +25,9 @@ from sknc.statistics import ClassStatistics
 _TILE_ELEMENTS = 1 << 19  # 4 MiB of float64
 
 _RAISES = "If fewer than two classes have samples, or `ood_mean` is not of D features."
-_ZERO_MEAN = otherwise("`ood_mean` or a class mean is zero")
-_AT_CENTER = otherwise("`ood_mean` or a class mean is the global mean")
-_NO_LENGTH = otherwise("there are no samples, or one is at the mean")
+_ZERO_MEAN = when.otherwise("`ood_mean` or a class mean is zero")
+_AT_CENTER = when.otherwise("`ood_mean` or a class mean is the global mean")
+_NO_LENGTH = when.otherwise("there are no samples, or one is at the mean")
 
 
 @metric(
@@ -51,8 +51,8 @@ def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
 
     Notes
     -----
-    Non-negative features, as behind a ReLU, have non-negative cosines: there it
-    takes disjoint units to be zero.
+    Non-negative features, as behind a ReLU, have non-negative cosines: there it takes
+    disjoint units to be zero.
 
     Examples
     --------
@@ -95,9 +95,9 @@ def nc5_orthogonality_centered(
 
     Notes
     -----
-    At collapse the published one is zero for an OOD mean that is orthogonal to the
-    span of the uncentered class means; this one for an OOD mean whose offset from
-    the global mean is orthogonal to the simplex, wherever the origin is.
+    At collapse the published one is zero for an OOD mean that is orthogonal to the span
+    of the uncentered class means; this one for an OOD mean whose offset from the global
+    mean is orthogonal to the simplex, wherever the origin is.
 
     Examples
     --------
@@ -158,8 +158,8 @@ def neco_scores(
     Notes
     -----
     The NECO score of [1]_ without its factor, the largest logit, and without
-    standardizing the features, which its code does first. Where the d-th and the
-    next variance are equal the directions are not unique.
+    standardizing the features, which its code does first. Where the d-th and the next
+    variance are equal the directions are not unique.
 
     References
     ----------

@@ -8,14 +8,8 @@ import numpy as np
 from sknc._array import namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import (
-    COINCIDE_WITHOUT_VARIANCE,
-    NO_INVERSE,
-    Condition,
-    otherwise,
-    single_samples,
-)
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import spectrum
 from sknc.metrics._pairs import pair_blocks, squared_distances
@@ -23,12 +17,12 @@ from sknc.sample_measures import SampleMeasures, centered_alike
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-_NONE_RIGHT = otherwise("the head assigns no sample to its own class")
-_NONE_WRONG = otherwise("the head assigns every sample to its own class")
-_CLASS_NOT_SCORED = Condition(
+_NONE_RIGHT = when.otherwise("the head assigns no sample to its own class")
+_NONE_WRONG = when.otherwise("the head assigns every sample to its own class")
+_CLASS_NOT_SCORED = when.Condition(
     "a class has no sample here", lambda case: (case.statistics.counts == 0).any()
 )
-_NO_COSINE = otherwise(
+_NO_COSINE = when.otherwise(
     "a sample is at the global mean, or a row of the head is the mean of its rows"
 )
 _WITH_HEAD = "shifts, rotations and uniform scaling of features and head together"
@@ -39,8 +33,8 @@ _WITH_HEAD = "shifts, rotations and uniform scaling of features and head togethe
     needs=("energies", "head_decisions"),
     sources=(by.after(by.PAPYAN, "of which this is a part"),),
     interval="[0, inf)",
-    undefined=(*NO_INVERSE, _NONE_RIGHT),
-    caveats=(single_samples,),
+    undefined=(*when.NO_INVERSE, _NONE_RIGHT),
+    caveats=(when.single_samples,),
     unchanged_by=_WITH_HEAD,
     convention="Its rank and its division by K.",
     raises="",
@@ -79,8 +73,8 @@ def nc1_correct(
     ideal=None,
     sources=(by.after(by.PAPYAN, "of which this is a part"),),
     interval="[0, inf)",
-    undefined=(*NO_INVERSE, _NONE_WRONG),
-    caveats=(single_samples,),
+    undefined=(*when.NO_INVERSE, _NONE_WRONG),
+    caveats=(when.single_samples,),
     unchanged_by=_WITH_HEAD,
     convention="Its rank and its division by K.",
     raises="",
@@ -192,9 +186,9 @@ def nc4_cosine_margin(measures: SampleMeasures) -> float:
     sources=(by.LUTHRA,),
     most_classes=5_000,
     interval="[0, inf]",
-    undefined=(_CLASS_NOT_SCORED, COINCIDE_WITHOUT_VARIANCE),
+    undefined=(_CLASS_NOT_SCORED, when.COINCIDE_WITHOUT_VARIANCE),
     infinite="the means of two classes coincide",
-    caveats=(single_samples,),
+    caveats=(when.single_samples,),
     raises="",
 )
 def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) -> float:
@@ -243,23 +237,7 @@ def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) ->
 def margin_quantiles(
     values: np.ndarray, weights: np.ndarray, levels: Sequence[float] = QUANTILES
 ) -> dict[float, float]:
-    """
-    Return weighted quantiles of margins.
-
-    Parameters
-    ----------
-    values : ndarray of shape (N,)
-        Margins.
-    weights : ndarray of shape (N,)
-        Sample weights.
-    levels : sequence of float
-        Shares of the weight that lies below, in [0, 1].
-
-    Returns
-    -------
-    dict of float to float
-        The least margin with at least that share of the weight at or below it.
-    """
+    """Return weighted quantiles: the least margin with that share at or below it."""
     order = np.argsort(values, kind="stable")
     shares = np.cumsum(weights[order]) / np.sum(weights)
     places = np.minimum(np.searchsorted(shares, levels), len(values) - 1)

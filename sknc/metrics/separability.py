@@ -9,29 +9,22 @@ from sknc import _array
 from sknc._array import namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import (
-    NO_CDNV,
-    NO_INVERSE,
-    ONE_SAMPLE_EACH,
-    Condition,
-    otherwise,
-    single_samples,
-)
 from sknc.metrics._define import metric
 from sknc.metrics._frames import pairs_of
 from sknc.metrics._geometry import centered_means, check_two_classes
-from sknc.metrics.variability import cdnv_blocks, nc1_pinv
+from sknc.metrics.variability import CDNV, cdnv_blocks, nc1_pinv
 
 _COLLECTED = 1 << 24  # pairs whose values are sorted at once, 128 MiB
 
 _NO_VCI = (
-    ONE_SAMPLE_EACH,
-    Condition(
+    when.ONE_SAMPLE_EACH,
+    when.Condition(
         "N - 1 <= D, and it takes more samples than features",
         lambda case: case.statistics.n_samples - 1 <= case.statistics.n_features,
     ),
-    otherwise("the between-class covariance is of rank zero"),
+    when.otherwise("the between-class covariance is of rank zero"),
 )
 
 
@@ -41,7 +34,7 @@ _NO_VCI = (
     sources=(by.XU,),
     interval="[0, 1]",
     undefined=_NO_VCI,
-    caveats=(single_samples,),
+    caveats=(when.single_samples,),
     unchanged_by="invertible linear maps and shifts",
     convention="Makes no difference to this metric.",
 )
@@ -59,8 +52,8 @@ def nc1_vci(
 
     Notes
     -----
-    One minus the value, times the rank, is Pillai's trace.
-    Fewer samples than features would look collapsed even if they were pure noise.
+    One minus the value, times the rank, is Pillai's trace. Fewer samples than features
+    would look collapsed even if they were pure noise.
 
     Examples
     --------
@@ -138,9 +131,9 @@ def nc1_vci_adjusted(
     ideal="-inf",
     sources=(by.HE_SU,),
     interval="[-inf, inf)",
-    undefined=NO_INVERSE,
+    undefined=when.NO_INVERSE,
     infinite="nothing varies within the classes",
-    caveats=(single_samples,),
+    caveats=(when.single_samples,),
     unchanged_by="",
     convention="Its center, weights and rank.",
 )
@@ -171,15 +164,7 @@ def nc1_fuzziness(
     return -math.inf if value == 0 else math.log(value)
 
 
-@metric(
-    "NC1",
-    sources=(by.after(by.GALANTI),),
-    interval="[0, inf]",
-    undefined=NO_CDNV,
-    infinite="the means of two classes coincide",
-    caveats=(single_samples,),
-    convention="Whether variances and distances are corrected for their bias.",
-)
+@metric("NC1", sources=(by.after(by.GALANTI),), **CDNV)
 def nc1_cdnv_max(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -202,15 +187,7 @@ def nc1_cdnv_max(
     return summary.greatest if summary.count else math.nan
 
 
-@metric(
-    "NC1",
-    sources=(by.after(by.GALANTI),),
-    interval="[0, inf]",
-    undefined=NO_CDNV,
-    infinite="the means of two classes coincide",
-    caveats=(single_samples,),
-    convention="Whether variances and distances are corrected for their bias.",
-)
+@metric("NC1", sources=(by.after(by.GALANTI),), **CDNV)
 def nc1_cdnv_median(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:

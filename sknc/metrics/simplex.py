@@ -1,6 +1,7 @@
 """NC2: class means, or rows of the head, become a simplex equiangular tight frame."""
 
 import math
+from typing import Any
 
 from sknc._array import (
     Array,
@@ -11,19 +12,19 @@ from sknc._array import (
 )
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import (
-    MEANS_COINCIDE,
-    NO_DIRECTION,
-    Condition,
-    least_distance_from_simplex,
-    no_simplex,
-)
 from sknc.metrics._define import metric, of_head
-from sknc.metrics._frames import pairs_of, vectors_of
+from sknc.metrics._frames import pairs_of, shape_of, vectors_of
 from sknc.metrics._rows import relative_spread, unit_product
 
-_ONE_PAIR = Condition(
+# Of cosines less those of a simplex.
+_OF_COSINES: dict[str, Any] = {
+    "interval": "[0, 1 + 1/(K-1)]",
+    "undefined": when.NO_DIRECTION,
+    "caveats": (when.no_simplex,),
+}
+_ONE_PAIR = when.Condition(
     "there are only two classes",
     lambda case: (
         case.statistics.n_classes == 2
@@ -37,7 +38,7 @@ _ONE_PAIR = Condition(
     headline=True,
     sources=(by.PAPYAN,),
     interval="[0, sqrt(K)]",
-    undefined=(MEANS_COINCIDE,),
+    undefined=(when.MEANS_COINCIDE,),
 )
 def nc2_equinorm(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -73,8 +74,8 @@ nc2_equinorm_head = of_head(nc2_equinorm)
     headline=True,
     sources=(by.PAPYAN,),
     interval="[0, 1.5]",
-    undefined=(_ONE_PAIR, *NO_DIRECTION),
-    caveats=(no_simplex,),
+    undefined=(_ONE_PAIR, *when.NO_DIRECTION),
+    caveats=(when.no_simplex,),
 )
 def nc2_cos_std(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -105,14 +106,7 @@ def nc2_cos_std(
 nc2_cos_std_head = of_head(nc2_cos_std)
 
 
-@metric(
-    "NC2",
-    headline=True,
-    sources=(by.PAPYAN,),
-    interval="[0, 1 + 1/(K-1)]",
-    undefined=NO_DIRECTION,
-    caveats=(no_simplex,),
-)
+@metric("NC2", headline=True, sources=(by.PAPYAN,), **_OF_COSINES)
 def nc2_equiangular(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -145,8 +139,8 @@ nc2_equiangular_head = of_head(nc2_equiangular)
     headline=True,
     sources=(by.KOTHAPALLI, by.ZHU),
     interval="[0, sqrt(2)]",
-    undefined=(MEANS_COINCIDE,),
-    caveats=(least_distance_from_simplex,),
+    undefined=(when.MEANS_COINCIDE,),
+    caveats=(when.least_distance_from_simplex,),
 )
 def nc2_etf(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -160,8 +154,8 @@ def nc2_etf(
 
     Notes
     -----
-    For K > D + 1 no simplex exists and the least value is
-    ``sqrt(2 - 2 sqrt(D / (K - 1)))``. The distance of a head was used first [2]_.
+    For K > D + 1 no simplex exists and the least value is ``sqrt(2 - 2 sqrt(D / (K -
+    1)))``. The distance of a head was used first [2]_.
 
     Examples
     --------
@@ -179,23 +173,124 @@ def nc2_etf(
 nc2_etf_head = of_head(nc2_etf, sources=(by.ZHU,), interval="[0, 2]")
 
 
+@metric("NC2", sources=(by.after(by.PAPYAN),), **_OF_COSINES)
+def nc2_equiangular_max(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Greatest distance of a cosine between class means from those of a simplex.
+
+    .. math::
+        \max_{i<j} \left| c_{ij} + \tfrac{1}{K-1} \right|, \qquad
+        c_{ij} = \cos(\bar\mu_i, \bar\mu_j)
+
+    See Also
+    --------
+    nc2_equiangular : The mean of the same distances.
+
+    Notes
+    -----
+    The paper takes the mean over pairs; this is its worst pair. Above 0 whenever K > D
+    + 1.
+
+    Examples
+    --------
+    A square: the opposite corners have ``|-1 + 1/3|``.
+
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> nc2_equiangular_max(ClassStatistics.from_samples(X, np.arange(4)))
+    0.6666667
+    """
+    return pairs_of(statistics, convention).absolute_excess.greatest
+
+
+nc2_equiangular_max_head = of_head(nc2_equiangular_max)
+
+
+@metric("NC2", sources=(by.after(by.PAPYAN),), **_OF_COSINES)
+def nc2_equiangular_rms(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Root mean square distance of the cosines between class means from a simplex.
+
+    .. math::
+        \sqrt{\operatorname{mean}_{i<j} \left( c_{ij} + \tfrac{1}{K-1} \right)^2}
+
+    See Also
+    --------
+    nc2_equiangular : The mean absolute distance.
+    nc2_cosgram : The same sum, divided by the norm of the simplex.
+
+    Notes
+    -----
+    The paper takes the mean absolute distance. Some published code averages over all
+    K^2 pairs, the diagonal of zeros included. Above 0 whenever K > D + 1.
+
+    Examples
+    --------
+    A square: ``sqrt((2 (2/3)^2 + 4 (1/3)^2) / 6)``.
+
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> nc2_equiangular_rms(ClassStatistics.from_samples(X, np.arange(4)))
+    0.4714045
+    """
+    return pairs_of(statistics, convention).excess.root_mean_square
+
+
+nc2_equiangular_rms_head = of_head(nc2_equiangular_rms)
+
+
+@metric(
+    "NC2",
+    sources=(by.after(by.PAPYAN),),
+    interval="[0, sqrt(K)]",
+    undefined=when.NO_DIRECTION,
+    caveats=(when.no_simplex,),
+)
+def nc2_cosgram(
+    statistics: AnyStatistics, *, convention: str | Convention = "default"
+) -> float:
+    r"""
+    Distance of the cosine matrix of the class means from that of a simplex.
+
+    .. math::
+        \frac{\lVert U U^\top - G^\ast \rVert_F}{\lVert G^\ast \rVert_F}, \qquad
+        G^\ast = \tfrac{K}{K-1} \left( I - \tfrac{1}{K} \mathbf{1}\mathbf{1}^\top
+        \right)
+
+    with the centered class means scaled to unit length as the rows of U.
+
+    See Also
+    --------
+    nc2_etf : The same with lengths: both matrices are divided by their norms.
+
+    Notes
+    -----
+    Equal to ``nc2_equiangular_rms * (K - 1) / sqrt(K)``: no K x K matrix is formed. The
+    paper states the property; the norm is a common way to measure it. Above 0 whenever
+    K > D + 1.
+
+    Examples
+    --------
+    A square: ``sqrt(2/9) * 3 / 2``.
+
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> nc2_cosgram(ClassStatistics.from_samples(X, np.arange(4)))
+    0.7071068
+    """
+    n_classes = shape_of(statistics)[0]
+    distance = pairs_of(statistics, convention).excess.root_mean_square
+    return distance * (n_classes - 1) / math.sqrt(n_classes)
+
+
+nc2_cosgram_head = of_head(nc2_cosgram)
+
+
 def distance_from_simplex(left: Array, right: Array) -> float:
-    """
-    Return ``|A/|A| - T|`` for ``A = left right^T`` and the Gram T of a simplex.
-
-    Where the distance can be zero, A is formed and subtracted from; with more than
-    D + 1 classes it cannot, and D x D products do, without forming K x K.
-
-    Parameters
-    ----------
-    left, right : array of shape (K, D)
-        Rows of each class.
-
-    Returns
-    -------
-    float
-        The distance; NaN if the products vanish, up to rounding.
-    """
+    """Return ``|A/|A| - T|``, ``A = left right^T`` and T of a simplex; NaN for 0."""
+    # Where the distance can be zero, A is formed and subtracted from; with more than
+    # D + 1 classes it cannot, and D x D products do, without forming K x K.
     xp = namespace(left)
     n_classes, n_features = left.shape
     root = math.sqrt(n_classes - 1)

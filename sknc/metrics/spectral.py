@@ -1,32 +1,31 @@
 """How many directions the class means, and the samples about them, take up."""
 
 import math
+from typing import Any
 
 from sknc._array import Array, namespace
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import NO_RANK, Condition, otherwise, single_samples
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import check_two_classes, spectrum
 
-_CONVENTION = "Its center and the weights of its between-class covariance."
-_CLASS_COVARIANCES = Condition(
+_RANK: dict[str, Any] = {
+    "lower_is_collapsed": False,
+    "ideal": "K-1",
+    "interval": "[1, min(K-1, D)]",
+    "undefined": (when.NO_RANK,),
+    "convention": "Its center and the weights of its between-class covariance.",
+}
+_CLASS_COVARIANCES = when.Condition(
     "the convention averages class covariances, which are not kept",
     lambda case: case.convention.within != "sample",
 )
-_NOTHING_VARIES = otherwise("nothing varies within the classes")
+_NOTHING_VARIES = when.otherwise("nothing varies within the classes")
 
 
-@metric(
-    "spectrum",
-    lower_is_collapsed=False,
-    ideal="K-1",
-    sources=(by.GAO,),
-    interval="[1, min(K-1, D)]",
-    undefined=(NO_RANK,),
-    convention=_CONVENTION,
-)
+@metric("spectrum", sources=(by.GAO,), **_RANK)
 def spec_between_pr(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -54,15 +53,7 @@ def spec_between_pr(
     return _participation(values**2) if values.shape[0] else math.nan
 
 
-@metric(
-    "spectrum",
-    lower_is_collapsed=False,
-    ideal="K-1",
-    sources=(by.ROY,),
-    interval="[1, min(K-1, D)]",
-    undefined=(NO_RANK,),
-    convention=_CONVENTION,
-)
+@metric("spectrum", sources=(by.ROY,), **_RANK)
 def spec_effective_rank(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -97,15 +88,7 @@ def spec_effective_rank(
     return math.exp(-float(xp.sum(shares * xp.log(shares))))
 
 
-@metric(
-    "spectrum",
-    lower_is_collapsed=False,
-    ideal="K-1",
-    sources=(by.RUDELSON,),
-    interval="[1, min(K-1, D)]",
-    undefined=(NO_RANK,),
-    convention=_CONVENTION,
-)
+@metric("spectrum", sources=(by.RUDELSON,), **_RANK)
 def spec_stable_rank(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
@@ -142,7 +125,7 @@ def spec_stable_rank(
     sources=(by.GAO,),
     interval="[1, D]",
     undefined=(_CLASS_COVARIANCES, _NOTHING_VARIES),
-    caveats=(single_samples,),
+    caveats=(when.single_samples,),
     convention="Its within-class covariance.",
 )
 def spec_within_pr(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,15 +11,8 @@ from sknc._array import Array, namespace
 from sknc._parameters import check_choice, check_positive
 from sknc.convention import Convention
 from sknc.held_out import AnyStatistics
+from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
-from sknc.metrics._conditions import (
-    NO_CDNV,
-    NO_INVERSE,
-    NOTHING_LEFT,
-    Case,
-    otherwise,
-    single_samples,
-)
 from sknc.metrics._define import metric
 from sknc.metrics._frames import pairs_of
 from sknc.metrics._geometry import (
@@ -38,10 +31,18 @@ from sknc.metrics._pairs import (
     normalized_variances,
 )
 
-_NOTHING_VARIES = otherwise("both traces are 0")
+# Of the class-distance normalized variances.
+CDNV: dict[str, Any] = {
+    "interval": "[0, inf]",
+    "undefined": when.NO_CDNV,
+    "infinite": "the means of two classes coincide",
+    "caveats": (when.single_samples,),
+    "convention": "Whether variances and distances are corrected for their bias.",
+}
+_NOTHING_VARIES = when.otherwise("both traces are 0")
 
 
-def _fewer_directions(case: Case) -> str | None:
+def _fewer_directions(case: when.Case) -> str | None:
     found = spectrum(case.statistics, case.convention)
     if found.rank == found.possible:
         return None
@@ -57,8 +58,8 @@ def _fewer_directions(case: Case) -> str | None:
     headline=True,
     sources=(by.PAPYAN,),
     interval="[0, inf)",
-    undefined=NO_INVERSE,
-    caveats=(_fewer_directions, unstable, single_samples),
+    undefined=when.NO_INVERSE,
+    caveats=(_fewer_directions, unstable, when.single_samples),
     convention="Its center, weights, rank, and division by K.",
 )
 def nc1_pinv(
@@ -79,9 +80,9 @@ def nc1_pinv(
 
     Notes
     -----
-    Taken from the singular value decomposition of the weighted centered class
-    means, never from a D x D pseudo-inverse, so that rounding cannot make it
-    negative or huge. Some published code omits the factor 1/K.
+    Taken from the singular value decomposition of the weighted centered class means,
+    never from a D x D pseudo-inverse, so that rounding cannot make it negative or huge.
+    Some published code omits the factor 1/K.
 
     Examples
     --------
@@ -119,9 +120,9 @@ def nc1_pinv(
     headline=True,
     sources=(by.TIRER,),
     interval="[0, inf]",
-    undefined=(NOTHING_LEFT, _NOTHING_VARIES),
+    undefined=(when.NOTHING_LEFT, _NOTHING_VARIES),
     infinite="all class means coincide",
-    caveats=(single_samples,),
+    caveats=(when.single_samples,),
     convention="Its center and weights.",
 )
 def nc1_trace_ratio(
@@ -156,8 +157,8 @@ def nc1_trace_ratio(
     headline=True,
     sources=(by.RANGAMANI,),
     interval="[0, 1]",
-    undefined=(NOTHING_LEFT, _NOTHING_VARIES),
-    caveats=(single_samples,),
+    undefined=(when.NOTHING_LEFT, _NOTHING_VARIES),
+    caveats=(when.single_samples,),
     convention="Its center and weights.",
 )
 def nc1_within_fraction(
@@ -189,16 +190,7 @@ def nc1_within_fraction(
     return within / (within + between)
 
 
-@metric(
-    "NC1",
-    headline=True,
-    sources=(by.GALANTI,),
-    interval="[0, inf]",
-    undefined=NO_CDNV,
-    infinite="the means of two classes coincide",
-    caveats=(single_samples,),
-    convention="Whether variances and distances are corrected for their bias.",
-)
+@metric("NC1", headline=True, sources=(by.GALANTI,), **CDNV)
 def nc1_cdnv(
     statistics: AnyStatistics,
     *,
