@@ -2,7 +2,7 @@
 
 import math
 import reprlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
@@ -21,6 +21,13 @@ def refuse(name: str, expected: str, value: object, remedy: str = "") -> NoRetur
     """Raise the error for a parameter of another kind or range."""
     msg = f"{name} must be {expected}, got {shown(value)}. {remedy}".rstrip()
     raise ValueError(msg)
+
+
+def check_iterable(name: str, value: Any, expected: str) -> list[Any]:
+    """Return what an iterable yields."""
+    if not isinstance(value, Iterable):
+        refuse(name, expected, value)
+    return list(value)
 
 
 def check_flag(name: str, value: Any) -> bool:

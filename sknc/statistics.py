@@ -13,6 +13,7 @@ from sknc._array import Array, namespace
 from sknc._memo import Memo
 from sknc._moments import Moments, scatter_of_means
 from sknc._numeric import checked_samples, positive_weights
+from sknc._parameters import refuse
 
 _TILE_ELEMENTS = 1 << 21
 
@@ -406,7 +407,9 @@ def merge_all(parts: Sequence[Part]) -> Part:
     return parts[0]
 
 
-def _check_mergeable(mine: ClassStatistics, other: ClassStatistics) -> None:
+def _check_mergeable(mine: ClassStatistics, other: Any) -> None:
+    if not isinstance(other, ClassStatistics):
+        refuse("other", "ClassStatistics", other, "Pass analyzer.statistics_.")
     if mine.n_features != other.n_features:
         msg = (
             f"Cannot merge statistics of {other.n_features} features into statistics "

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from sknc.head import LinearHead
+from sknc.metrics._arguments import check_arguments, with_checked_arguments
 from sknc.metrics._docstrings import complete_docstring, docstring_for_head
 from sknc.metrics._metric import Input, Metric
 
@@ -23,14 +24,15 @@ def metric(
 
     It is entered in the table under its name, and its docstring is completed with what
     its row says: parameters, range, direction, when the value is undefined, what leaves
-    it unchanged, sources. The function itself stays as it is. `needs` are inputs that
-    have to exist beside its arguments; `fields` are other fields of `Metric`.
+    it unchanged, sources. A call first checks its statistics, head and convention.
+    `needs` are inputs that have to exist beside its arguments; `fields` are other
+    fields of `Metric`.
     """
 
     def define(function: F) -> F:
-        arguments = _arguments(function)
-        _enter(Metric(function, group, (*arguments, *needs), **fields))
-        return function
+        arguments, checked = _arguments(function), with_checked_arguments(function)
+        _enter(Metric(checked, group, (*arguments, *needs), **fields))
+        return checked  # type: ignore[return-value]
 
     return define
 
@@ -44,9 +46,12 @@ def of_head(
     The function has to take a head in place of statistics, as those of `_frames` do.
     `fields` are fields of `Metric` that differ.
     """
+    of_vectors = function.__wrapped__  # type: ignore[attr-defined]
 
     def of_rows(head: LinearHead) -> float:
-        return function(head)
+        check_arguments({"head": head})
+        value: float = of_vectors(head)
+        return value
 
     row = ROWS[function.__name__]
     of_rows.__name__ = of_rows.__qualname__ = f"{row.key}_head"

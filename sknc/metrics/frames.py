@@ -4,6 +4,7 @@ import math
 
 from sknc._array import device_of, namespace, row_squared_norms
 from sknc.convention import Convention
+from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
@@ -308,12 +309,7 @@ def nc2_coherence(
     >>> nc2_coherence(ClassStatistics.from_samples(X, np.arange(4)))
     1.0
     """
-    pairs, n_classes = pairs_of(statistics, convention), shape_of(statistics)[0]
-    least = pairs.excess.least - 1 / (n_classes - 1)
-    greatest = _greatest_cosine(pairs, n_classes)
-    if math.isnan(greatest):
-        return math.nan
-    return min(1.0, max(abs(least), abs(greatest)))
+    return _coherence(statistics, convention)
 
 
 nc2_coherence_head = of_head(nc2_coherence, interval="[0, 1]")
@@ -355,8 +351,7 @@ def nc2_welch(
     if n_classes <= n_features:
         return math.nan
     share = (n_classes - n_features) / (n_features * (n_classes - 1))
-    coherence = nc2_coherence(statistics, convention=convention)
-    return _above(coherence, math.sqrt(share))
+    return _above(_coherence(statistics, convention), math.sqrt(share))
 
 
 nc2_welch_head = of_head(nc2_welch)
@@ -372,6 +367,17 @@ def _etf_floor(n_classes: int, n_features: int) -> float:
 def _above(value: float, bound: float) -> float:
     """Return how far a value is above a bound that only rounding can cross."""
     return value if math.isnan(value) else max(0.0, value - bound)
+
+
+def _coherence(
+    source: AnyStatistics | LinearHead, convention: str | Convention
+) -> float:
+    pairs, n_classes = pairs_of(source, convention), shape_of(source)[0]
+    least = pairs.excess.least - 1 / (n_classes - 1)
+    greatest = _greatest_cosine(pairs, n_classes)
+    if math.isnan(greatest):
+        return math.nan
+    return min(1.0, max(abs(least), abs(greatest)))
 
 
 def _greatest_cosine(pairs: PairSummaries, n_classes: int) -> float:

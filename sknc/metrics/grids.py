@@ -9,6 +9,7 @@ from sknc._parameters import check_choice, check_integer, check_positive
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import AnyStatistics
+from sknc.metrics._arguments import check_statistics
 from sknc.metrics._geometry import centered_means, mean_noise, unbiased_variances
 from sknc.metrics._pairs import (
     PairBlock,
@@ -169,6 +170,7 @@ def pair_grid_rows(
             raise ValueError(msg)
         fill = _of_vectors(source.weights, None, kind, power)
         return _in_tiles(source.weights, fill, kind, n_rows)
+    check_statistics("source", source)
     agreed = Convention.preset(convention)
     means = centered_means(source, agreed)
     rounding = source.centers.mean_rounding()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Set
 
+from sknc._parameters import check_iterable, refuse
 from sknc.metrics import TABLE
 from sknc.metrics._properties import PROPERTIES
 from sknc.metrics._table import did_you_mean
@@ -43,13 +44,20 @@ def chosen_keys(metrics: str | Iterable[str] | None, known: Set[str]) -> list[st
     ordered = [key for key in TABLE if key in known] + sorted(known - TABLE.keys())
     if metrics is None:
         return [key for key in DEFAULT_KEYS if key in known] or ordered
-    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    kind = "keys or groups of the reports"
+    names = (
+        [metrics]
+        if isinstance(metrics, str)
+        else check_iterable("metrics", metrics, kind)
+    )
+    if not all(isinstance(name, str) for name in names):
+        refuse("metrics", kind, metrics)
     found = {name: _keys_of(name, ordered) for name in names}
     wrong = [name for name, keys in found.items() if not keys]
     if wrong or not names:
         unknown = [name for name in wrong if name not in {*TABLE, *PROPERTIES}]
         msg = (
-            f"metrics must be keys or groups of the reports, got {wrong}."
+            f"metrics must be {kind}, got {wrong}."
             f"{''.join(map(did_you_mean, unknown))} The reports have: "
             f"{', '.join(ordered)}."
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sknc._parameters import check_iterable
 from sknc.convention import Convention
 from sknc.report import NCReport
 
@@ -164,13 +165,13 @@ def check_epochs(epochs: Any) -> np.ndarray:
     TypeError
         If they have no order, or are neither numbers nor names.
     ValueError
-        If a number is not finite.
+        If it is no iterable, or a number is not finite.
     """
     if isinstance(epochs, Set):
         kind = type(epochs).__name__
         msg = f"epochs must be in the order of the reports, got a {kind}."
         raise TypeError(msg)
-    items = list(epochs)
+    items = check_iterable("epochs", epochs, "numbers, or all of them names")
     found = np.asarray(items) if items else np.zeros(0)
     named = all(isinstance(item, str) for item in items)
     if found.ndim != 1 or (found.dtype.kind not in "biuf" and not named):
@@ -186,11 +187,16 @@ def check_epochs(epochs: Any) -> np.ndarray:
 def _list_of_reports(
     reports: Iterable[NCReport], name: str, expected: int
 ) -> list[NCReport]:
-    found = [reports] if isinstance(reports, NCReport) else list(reports)
+    kind = "reports of NeuralCollapseAnalyzer"
+    found = (
+        [reports]
+        if isinstance(reports, NCReport)
+        else check_iterable(name, reports, kind)
+    )
     for place, item in enumerate(found):
         if not isinstance(item, NCReport):
             msg = (
-                f"{name} must be reports of NeuralCollapseAnalyzer, got "
+                f"{name} must be {kind}, got "
                 f"{type(item).__name__} at position {place}. For plain numbers use "
                 "CollapseTrajectoryDisplay(epochs, {key: values})."
             )

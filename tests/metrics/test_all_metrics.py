@@ -10,7 +10,7 @@ import pytest
 from strategies import rotations
 from toys import Toy, around, simplex, toy
 
-from sknc import NeuralCollapseAnalyzer
+from sknc import ClassStatistics, LinearHead, NeuralCollapseAnalyzer, metrics
 from sknc._reporting import Inputs, metric_values
 from sknc.convention import Convention
 from sknc.metrics import TABLE
@@ -421,3 +421,34 @@ def test_limit_is_the_ideal(key):
         assert value < -25
     else:
         assert value == pytest.approx(ideal(key, 5), abs=1e-5)
+
+
+# Arguments ----------------------------------------------------------------------
+
+
+def test_statistics_and_heads_of_another_kind():
+    head = LinearHead(np.eye(3), None)
+    text = (
+        r"statistics must be ClassStatistics, got LinearHead\(.*analyzer\.statistics_"
+    )
+    with pytest.raises(ValueError, match=text):
+        metrics.nc1_pinv(head)
+    text = r"head must be a LinearHead, got .*\. Pass sknc\.LinearHead\(weights, bias\)"
+    with pytest.raises(ValueError, match=text):
+        metrics.nc2_equinorm_head(np.eye(3))
+
+
+def test_a_head_of_other_classes():
+    statistics = ClassStatistics.from_samples(np.eye(3), np.arange(3))
+    text = (
+        r"head must have weights of shape \(3, 3\), a row for each class and a column "
+        r"for each feature of the statistics, got \(2, 3\)\. For a subset"
+    )
+    with pytest.raises(ValueError, match=text):
+        metrics.nc3_self_duality(statistics, LinearHead(np.eye(2, 3), None))
+
+
+def test_a_convention_is_checked_where_it_makes_no_difference():
+    statistics = ClassStatistics.from_samples(np.eye(3), np.arange(3))
+    with pytest.raises(ValueError, match="convention must be a Convention or one of"):
+        metrics.nc1_vci(statistics, convention="nope")

@@ -1,0 +1,74 @@
+"""Checks of what the functions of metrics are called with."""
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+from sknc._parameters import refuse
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.held_out import HeldOutStatistics
+from sknc.statistics import ClassStatistics
+
+
+def with_checked_arguments(function: Callable[..., float]) -> Callable[..., float]:
+    """Return the function with a check of its statistics, head and convention."""
+    names = tuple(signature(function).parameters)
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> float:
+        check_arguments(dict(zip(names, args, strict=False)) | kwargs)
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def check_arguments(given: dict[str, Any]) -> None:
+    """
+    Refuse statistics, heads and conventions of another kind or that do not fit.
+
+    Parameters
+    ----------
+    given : dict
+        Arguments by name.
+
+    Raises
+    ------
+    ValueError
+        If statistics, head or convention is something else, or the head has another
+        number of classes or features than the statistics.
+    """
+    if "convention" in given:
+        Convention.preset(given["convention"])
+    if "statistics" in given:
+        check_statistics("statistics", given["statistics"])
+    if "head" in given:
+        _check_head(given["head"], given.get("statistics"))
+
+
+def check_statistics(name: str, value: Any) -> None:
+    """Refuse an argument that is not statistics of classes."""
+    if not isinstance(value, (ClassStatistics, HeldOutStatistics)):
+        refuse(name, "ClassStatistics", value, "Pass analyzer.statistics_.")
+
+
+def _check_head(head: Any, statistics: Any) -> None:
+    if not isinstance(head, LinearHead):
+        refuse("head", "a LinearHead", head, "Pass sknc.LinearHead(weights, bias).")
+    if statistics is None:
+        return
+    shape, fitting = (
+        tuple(head.weights.shape),
+        (
+            statistics.n_classes,
+            statistics.n_features,
+        ),
+    )
+    if shape != fitting:
+        msg = (
+            f"head must have weights of shape {fitting}, a row for each class and a "
+            f"column for each feature of the statistics, got {shape}. For a subset of "
+            "its rows use head.rows(index)."
+        )
+        raise ValueError(msg)
