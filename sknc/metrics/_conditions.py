@@ -104,14 +104,13 @@ ONE_SAMPLE_EACH = Condition(
     "every class has one sample, so no variance is seen",
     lambda case: case.statistics.all_singletons,
 )
-# Nothing to compare with the inverse of the between-class covariance.
+# The between-class covariance has no inverse as the convention wants it.
 NO_INVERSE = (
     NO_RANK,
     Condition(
         '``rank="full"`` and the class means span fewer than min(K - 1, D) directions',
         lambda case: _missing_directions(case),
     ),
-    ONE_SAMPLE_EACH,
 )
 NOTHING_LEFT = Condition(
     "nothing is left of a distance of class means after the correction for noise, or a "

@@ -131,7 +131,7 @@ def nc1_vci_adjusted(
     ideal="-inf",
     sources=(by.HE_SU,),
     interval="[-inf, inf)",
-    undefined=when.NO_INVERSE,
+    undefined=(*when.NO_INVERSE, when.ONE_SAMPLE_EACH),
     infinite="nothing varies within the classes",
     caveats=(when.single_samples,),
     unchanged_by="",

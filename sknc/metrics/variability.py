@@ -58,7 +58,7 @@ def _fewer_directions(case: when.Case) -> str | None:
     headline=True,
     sources=(by.PAPYAN,),
     interval="[0, inf)",
-    undefined=when.NO_INVERSE,
+    undefined=(*when.NO_INVERSE, when.ONE_SAMPLE_EACH),
     caveats=(_fewer_directions, unstable, when.single_samples),
     convention="Its center, weights, rank, and division by K.",
 )
