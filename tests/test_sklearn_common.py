@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -65,6 +66,26 @@ def test_scikit_learn_with_array_api():
     assert done.returncode == 0, done.stderr[-3000:]
     # Of each estimator: at least the two devices of array-api-strict.
     assert int(done.stdout.split()[-1]) >= 2 * len(ESTIMATORS)
+
+
+@pytest.mark.parametrize("named", [None, range(6)])
+def test_every_metric_of_another_library(named, monkeypatch):
+    strict = pytest.importorskip("array_api_strict")
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+    X, y = make_blobs(60, n_features=6, centers=4, cluster_std=2.0, random_state=0)
+    y = y if named is None else np.array([0, 1, 3, 5])[y]
+    n_rows = 4 if named is None else 6
+    rng = np.random.default_rng(0)
+    head = rng.standard_normal((n_rows, 6)), rng.standard_normal(n_rows)
+
+    def measured(X, y):
+        analyzer = NeuralCollapseAnalyzer(head, metrics="all")
+        analyzer.partial_fit(X, y, classes=named)
+        return analyzer.report().to_dict() | analyzer.score(X, y).to_dict()
+
+    with config_context(array_api_dispatch=True):
+        found = measured(strict.asarray(X), strict.asarray(y))
+    assert found == pytest.approx(measured(X, y), rel=1e-9, nan_ok=True)
 
 
 # Ours: what scikit-learn checks of predict and transform, on score ------------

@@ -79,7 +79,9 @@ def nc1_vci(
     eps = float(xp.finfo(xp.float64).eps)
     rounding = float(xp.linalg.vector_norm(shares * statistics.centers.mean_rounding()))
     cutoff = max(means.shape) * eps * float(values[0]) + 2 * rounding
-    rank = min(int(xp.sum(xp.astype(values > cutoff, xp.int64))), len(counts) - 1)
+    rank = min(
+        int(xp.sum(xp.astype(values > cutoff, xp.int64))), statistics.n_classes - 1
+    )
     if not rank:
         return math.nan
     total = scatter / xp.sum(counts) + means.T @ means
