@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sknc._array import Array, move_like, namespace
+from sknc import _array
+from sknc._array import Array, namespace
 from sknc._memo import Memo
+from sknc._numeric import numeric_part
+from sknc._tensors import check_tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,14 +17,59 @@ class LinearHead(Memo):
 
     Parameters
     ----------
-    weights : float64 array of shape (K, D)
-        Row k belongs to the k-th of the sorted class labels.
-    bias : float64 array of shape (K,), or None
+    weights : array-like of shape (K, D)
+        Row k belongs to the k-th of the sorted class labels. Stored as float64.
+    bias : array-like of shape (K,), or None
         None for a head without bias.
+
+    Raises
+    ------
+    ValueError
+        If these are no real numbers, or of other shapes.
     """
 
     weights: Array
-    bias: Array | None
+    bias: Array | None = None
+
+    def __post_init__(self) -> None:
+        """Check and convert the arrays."""
+        weights = _wide("weights", self.weights)
+        if weights.ndim != 2:
+            msg = (
+                "weights of a LinearHead must be of shape (n_classes, n_features), got "
+                f"{tuple(weights.shape)}."
+            )
+            raise ValueError(msg)
+        object.__setattr__(self, "weights", weights)
+        if self.bias is None:
+            return
+        bias = _wide("bias", self.bias)
+        if tuple(bias.shape) != (weights.shape[0],):
+            msg = (
+                f"bias of a LinearHead must be of shape ({weights.shape[0]},), one "
+                f"entry a row of the weights, got {tuple(bias.shape)}."
+            )
+            raise ValueError(msg)
+        object.__setattr__(self, "bias", _array.move_like(bias, weights))
+
+    def beside(self, like: Array) -> "LinearHead":
+        """
+        Return the head in another array library, or on another device.
+
+        Parameters
+        ----------
+        like : array
+            An array there.
+
+        Returns
+        -------
+        LinearHead
+            The same object if it is there.
+        """
+        if _array.same_place(self.weights, like):
+            return self
+        bias = None if self.bias is None else _array.move_like(self.bias, like)
+        return LinearHead(_array.move_like(self.weights, like), bias)
 
     def rows(self, index: Any) -> "LinearHead":
         """
@@ -38,6 +86,15 @@ class LinearHead(Memo):
             The head of these rows.
         """
         xp = namespace(self.weights)
-        index = move_like(index, self.weights, xp.int64)
+        index = _array.move_like(index, self.weights, xp.int64)
         bias = None if self.bias is None else xp.take(self.bias, index, axis=0)
         return LinearHead(xp.take(self.weights, index, axis=0), bias)
+
+
+def _wide(what: str, values: Array) -> Array:
+    """Return real numbers as a float64 array without gradients."""
+    if _array.is_tensor(values):
+        check_tensor(f"The head's {what}", values)
+        values = values.detach()
+    found = numeric_part(what, values)
+    return namespace(found).astype(found, namespace(found).float64, copy=False)

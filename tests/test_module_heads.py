@@ -194,7 +194,7 @@ def test_more_features_than_a_block(monkeypatch):
 
 START = (
     r"^head must be a torch\.nn\.Linear or another linear layer, a fitted scikit-learn "
-    r"linear classifier, \(weights, bias\) or weights, got "
+    r"linear classifier, a LinearHead, \(weights, bias\) or weights, got "
 )
 NOT_LINEAR = (
     r"which is not linear: its outputs differ from W x \+ b by [\d.e+-]+ of their"

@@ -25,10 +25,11 @@ def _drifted(moments: Moments, total: Array) -> Array:
     xp = namespace(moments.sums)
     counts = xp.astype(moments.counts, xp.float64)
     distances = _array.row_squared_norms(moments.sums)
-    large = (distances > _LARGE * total * counts) & (
-        distances > _DRIFT_OF_LARGE * moments.squares * counts
-    )
-    drifted = large | (distances > _DRIFT * moments.squares * counts)
+    with np.errstate(invalid="ignore"):  # infinity times a count of zero
+        large = (distances > _LARGE * total * counts) & (
+            distances > _DRIFT_OF_LARGE * moments.squares * counts
+        )
+        drifted = large | (distances > _DRIFT * moments.squares * counts)
     # A nearer anchor cannot be written down: it would be moved again and again.
     eps = float(xp.finfo(moments.anchors.dtype).eps)
     lengths = xp.astype(_array.row_squared_norms(moments.anchors), xp.float64)

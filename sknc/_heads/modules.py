@@ -184,8 +184,8 @@ def _refusal(module: Any, why: str, remedy: str = "") -> TypeError:
     hint = _hint(module) or (f" {remedy}" if remedy else "")
     return TypeError(
         "head must be a torch.nn.Linear or another linear layer, a fitted scikit-learn "
-        f"linear classifier, (weights, bias) or weights, got {type(module).__name__}, "
-        f"{why}.{hint}"
+        "linear classifier, a LinearHead, (weights, bias) or weights, got "
+        f"{type(module).__name__}, {why}.{hint}"
     )
 
 

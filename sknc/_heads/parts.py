@@ -1,12 +1,16 @@
 """Weights, bias and class labels of whatever can be a head."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from sknc._heads import modules
 from sknc._numeric import numeric_part
+from sknc.head import LinearHead
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,24 +95,41 @@ def classes_of_head(head: Any) -> Any:
 def is_head(candidate: Any) -> bool:
     """Whether something can only be a head, and neither features nor labels."""
     if isinstance(candidate, tuple):
-        return len(candidate) == 2 and np.ndim(candidate[0]) == 2
-    return modules.is_module(candidate) or hasattr(candidate, "coef_")
+        return _is_pair(candidate)
+    return (
+        modules.is_module(candidate)
+        or isinstance(candidate, LinearHead)
+        or hasattr(candidate, "coef_")
+    )
 
 
 def _stored_parts(head: Any) -> Parts:
     """Take apart what holds its weights as numbers."""
+    if isinstance(head, LinearHead):
+        return Parts(head.weights, head.bias)
     if hasattr(head, "coef_"):
+        _check_one_row_a_class(head)
         intercept = getattr(head, "intercept_", None)
         return _numeric_parts(head.coef_, intercept, getattr(head, "classes_", None))
-    if isinstance(head, (tuple, list)) and len(head) == 2 and np.ndim(head[0]) == 2:
+    if _is_pair(head):
         return _numeric_parts(*head)
     if getattr(head, "shape", ()):
         return _numeric_parts(head)
     msg = (
-        "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, "
-        f"(weights, bias) or weights, got {type(head).__name__}.{_hint(head)}"
+        "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, a "
+        f"LinearHead, (weights, bias) or weights, got {type(head).__name__}."
+        f"{_hint(head)}"
     )
     raise TypeError(msg)
+
+
+def _is_pair(head: Any) -> bool:
+    """Whether something is (weights, bias), and not two rows of weights."""
+    if not isinstance(head, (tuple, list)) or len(head) != 2:
+        return False
+    with suppress(ValueError):  # rows of unequal length
+        return np.ndim(head[0]) == 2
+    return False
 
 
 def _numeric_parts(weights: Any, bias: Any = None, classes: Any = None) -> Parts:
@@ -118,11 +139,35 @@ def _numeric_parts(weights: Any, bias: Any = None, classes: Any = None) -> Parts
     return Parts(weights, bias, classes)
 
 
+def _check_one_row_a_class(classifier: Any) -> None:
+    """Refuse rows that tell two classes apart, of three or more."""
+    # Of two classes there is one row either way; of three there are three.
+    if hasattr(classifier, "support_vectors_") and len(classifier.classes_) > 2:
+        msg = (
+            f"{type(classifier).__name__} has a row of weights for each pair of "
+            "classes: expected one for each class. Use sklearn.svm.LinearSVC."
+        )
+        raise TypeError(msg)
+
+
 def _hint(head: Any) -> str:
     """Return what to do about something that is no head, with a space before."""
     if isinstance(head, type):
         return " Pass an object of it."
-    return " Fit it first." if hasattr(head, "fit") else ""
+    if hasattr(head, "steps"):
+        return (
+            " Pass its last step, and the features that the others make: head=pipe[-1] "
+            "and X=pipe[:-1].transform(X)."
+        )
+    if not hasattr(head, "fit"):
+        return ""
+    if hasattr(head, "best_estimator_"):
+        return " Pass its best_estimator_."
+    try:
+        check_is_fitted(head)
+    except NotFittedError:
+        return " Fit it first."
+    return " It has no coef_, so it is not known to be linear in the features."
 
 
 def _shape_of(values: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from sknc._parameters import refuse
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.held_out import HeldOutStatistics
+from sknc.metrics._geometry import check_observed
 from sknc.statistics import ClassStatistics
 
 
@@ -18,7 +19,12 @@ def with_checked_arguments(function: Callable[..., float]) -> Callable[..., floa
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> float:
-        check_arguments(dict(zip(names, args, strict=False)) | kwargs)
+        given = dict(zip(names, args, strict=False)) | kwargs
+        check_arguments(given)
+        if {"statistics", "head"} <= given.keys():
+            head = given["head"].beside(given["statistics"].centers.moments.sums)
+            args = tuple(head if value is given["head"] else value for value in args)
+            kwargs = kwargs | {"head": head} if "head" in kwargs else kwargs
         return function(*args, **kwargs)
 
     return checked
@@ -56,19 +62,26 @@ def check_statistics(name: str, value: Any) -> None:
 def _check_head(head: Any, statistics: Any) -> None:
     if not isinstance(head, LinearHead):
         refuse("head", "a LinearHead", head, "Pass sknc.LinearHead(weights, bias).")
+    shape = tuple(head.weights.shape)
+    remedy = "For a subset of its rows use head.rows(index)."
+    if shape[0] == 1:
+        remedy = (
+            "If its row tells two classes apart, pass both halves: "
+            "np.vstack([-row, row]) / 2."
+        )
     if statistics is None:
+        if shape[0] < 2:
+            msg = (
+                "head must have a row for each class, at least 2, got "
+                f"{shape[0]}. {remedy}"
+            )
+            raise ValueError(msg)
         return
-    shape, fitting = (
-        tuple(head.weights.shape),
-        (
-            statistics.n_classes,
-            statistics.n_features,
-        ),
-    )
+    check_observed(statistics)
+    fitting = (statistics.n_classes, statistics.n_features)
     if shape != fitting:
         msg = (
             f"head must have weights of shape {fitting}, a row for each class and a "
-            f"column for each feature of the statistics, got {shape}. For a subset of "
-            "its rows use head.rows(index)."
+            f"column for each feature of the statistics, got {shape}. {remedy}"
         )
         raise ValueError(msg)
