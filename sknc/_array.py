@@ -212,15 +212,6 @@ def map_rows(
     return out
 
 
-def column_means(rows: Array) -> Array:
-    """Return the mean row, in float64, (D,)."""
-    xp = namespace(rows)
-    total = 0.0
-    for tile in tiles(rows.shape[0], max(1, _WORK_ELEMENTS // rows.shape[1])):
-        total = total + xp.sum(xp.astype(rows[tile, ...], xp.float64), axis=0)
-    return total / rows.shape[0]
-
-
 def all_finite(x: Array) -> bool:
     """Whether `x`, of two axes, is finite; without a copy of it."""
     if isinstance(x, np.ndarray):

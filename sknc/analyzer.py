@@ -419,7 +419,9 @@ class NeuralCollapseAnalyzer(
             inputs = Inputs(
                 self.statistics_.observed_only(),
                 Convention.preset(self.convention),
-                ood_mean=_array.column_means(features),
+                ood_mean=ClassStatistics.from_samples(
+                    features, np.zeros(len(features), dtype=np.int64), covariance=False
+                ),
                 ood_features=features,
             )
             return metric_values(inputs, "NC5")

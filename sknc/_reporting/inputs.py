@@ -30,8 +30,8 @@ class Inputs:
         Counts of decisions of the samples, for the same classes.
     measures : SampleMeasures or None
         Numbers of single samples.
-    ood_mean : array of shape (D,) or None
-        Mean of samples that belong to no class.
+    ood_mean : ClassStatistics, array of shape (D,), or None
+        Samples that belong to no class as one class, or their mean.
     ood_features : array of shape (B, D) or None
         Those samples.
     """

@@ -20,8 +20,9 @@ _PARAMETERS = {
     "head": "head : LinearHead\n    Weights of shape (K, D), one row a class.",
     "decisions": "decisions : Decisions\n    Counts of decisions.",
     "measures": "measures : SampleMeasures\n    Numbers of each sample.",
-    "ood_mean": "ood_mean : array of shape (D,)\n"
-    "    Mean of the features of samples that belong to no class.",
+    "ood_mean": "ood_mean : array of shape (D,), or ClassStatistics\n"
+    "    Mean of the features of samples that belong to no class; or their statistics\n"
+    "    as one class, of which an offset common to all features costs no digits.",
     "X": "X : array of shape (B, D)\n    Features to score, in any array library.",
     "minority": "minority : float or iterable of labels, default=0.5\n"
     "    Labels of the minority classes; or a quantile q, 0 < q < 1, and then those\n"

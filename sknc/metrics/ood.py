@@ -38,7 +38,9 @@ _NO_LENGTH = when.otherwise("there are no samples, or one is at the mean")
     unchanged_by="rotations and uniform scaling, but not by shifts",
     raises=_RAISES,
 )
-def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
+def nc5_orthogonality(
+    statistics: AnyStatistics, ood_mean: Array | ClassStatistics
+) -> float:
     r"""
     Mean absolute cosine between class means and the out-of-distribution mean.
 
@@ -65,7 +67,7 @@ def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
     centers = statistics.centers.observed_only()
     check_two_classes(centers)
     means = centers.class_means
-    return _mean_absolute_cosine(means, _vector_like(ood_mean, means))
+    return _mean_absolute_cosine(means, _mean_about(None, ood_mean, means))
 
 
 @metric(
@@ -79,7 +81,7 @@ def nc5_orthogonality(statistics: AnyStatistics, ood_mean: Array) -> float:
 )
 def nc5_orthogonality_centered(
     statistics: AnyStatistics,
-    ood_mean: Array,
+    ood_mean: Array | ClassStatistics,
     *,
     convention: str | Convention = "default",
 ) -> float:
@@ -110,8 +112,14 @@ def nc5_orthogonality_centered(
     convention = Convention.preset(convention)
     centers = statistics.centers.observed_only()
     means = centered_means(centers, convention)
-    weights = convention.center_weights(centers.counts)
-    offset = _vector_like(ood_mean, means) - weights @ centers.class_means
+    if convention.center == "none":
+        return _mean_absolute_cosine(means, _mean_about(None, ood_mean, means))
+    # Both about a point among the features, so that a common offset costs no digits.
+    xp, weights = namespace(means), convention.center_weights(centers.counts)
+    origin = xp.astype(centers.moments.anchors[0, :], xp.float64)
+    offset = _mean_about(origin, ood_mean, means) - weights @ centers.means_about(
+        origin
+    )
     return _mean_absolute_cosine(means, offset)
 
 
@@ -241,12 +249,17 @@ def nc5_neco(
     return float(namespace(scores).mean(scores)) if scores.shape[0] else math.nan
 
 
-def _vector_like(vector: Array, like: Array) -> Array:
-    moved = move_like(vector, like, namespace(like).float64)
+def _mean_about(
+    origin: Array | None, ood_mean: Array | ClassStatistics, like: Array
+) -> Array:
+    """Return the mean of samples that belong to no class, less a point, (D,)."""
+    if isinstance(ood_mean, ClassStatistics):
+        return ood_mean.means_about(origin)[0, :]
+    moved = move_like(ood_mean, like, namespace(like).float64)
     if moved.shape != like.shape[1:]:
         msg = f"ood_mean must be of shape {tuple(like.shape[1:])}, got {moved.shape}."
         raise ValueError(msg)
-    return moved
+    return moved if origin is None else moved - origin
 
 
 def _mean_absolute_cosine(rows: Array, vector: Array) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
 from toys import collapsed, toy
 
-from sknc import ClassStatistics
+from sknc import ClassStatistics, NeuralCollapseAnalyzer
 from sknc.metrics import ood
 from sknc.metrics.ood import (
     nc5_neco,
@@ -144,6 +144,28 @@ def test_undefined():
     assert math.isnan(neco_scores(lone, np.array([[2.0]]))[0])
     assert math.isnan(nc5_neco(statistics, np.empty((0, 7))))
     assert neco_scores(statistics, np.empty((0, 7))).shape == (0,)
+
+
+@pytest.mark.parametrize("offset", [2.0**20, 2.0**24])
+def test_a_common_offset_costs_no_digits(offset):
+    # Whole multiples of 2^-28 of small numbers are shifted without error.
+    rng = np.random.default_rng(3)
+    y = np.repeat(np.arange(4), 30)
+    means = rng.standard_normal((4, 6))
+    X, Z = (
+        np.round((center + rng.standard_normal((n, 6))) * 2**8) * 2.0**-28
+        for center, n in ((means[y], 120), (3.0, 50))
+    )
+    near, far = (
+        NeuralCollapseAnalyzer().fit(X + shift, y).score_ood(Z + shift)
+        for shift in (0.0, offset)
+    )
+    key = "nc5_orthogonality_centered"
+    assert far[key] == pytest.approx(near[key], rel=1e-12)
+    # The mean alone is rounded where the offset is.
+    statistics = ClassStatistics.from_samples(X, y)
+    direct = nc5_orthogonality_centered(statistics, Z.mean(0))
+    assert direct == pytest.approx(near[key], rel=1e-12)
 
 
 def test_bad_input():
