@@ -420,7 +420,9 @@ class NeuralCollapseAnalyzer(
                 self.statistics_.observed_only(),
                 Convention.preset(self.convention),
                 ood_mean=ClassStatistics.from_samples(
-                    features, np.zeros(len(features), dtype=np.int64), covariance=False
+                    features,
+                    np.zeros(features.shape[0], dtype=np.int64),
+                    covariance=False,
                 ),
                 ood_features=features,
             )

@@ -81,7 +81,8 @@ def test_every_metric_of_another_library(named, monkeypatch):
     def measured(X, y):
         analyzer = NeuralCollapseAnalyzer(head, metrics="all")
         analyzer.partial_fit(X, y, classes=named)
-        return analyzer.report().to_dict() | analyzer.score(X, y).to_dict()
+        values = analyzer.report().to_dict() | analyzer.score(X, y).to_dict()
+        return values | analyzer.score_ood(X[:9, :])
 
     with config_context(array_api_dispatch=True):
         found = measured(strict.asarray(X), strict.asarray(y))
