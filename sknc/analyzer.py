@@ -327,9 +327,10 @@ class NeuralCollapseAnalyzer(
         """Return one evaluation, or one a group."""
         convention = Convention.preset(self.convention)
         head = self._linear_head(statistics)
-        keys = set(self._keys(len(statistics.observed)))
+        keys = self._keys(len(statistics.observed))
+        needs: set[str] = {need for key in keys for need in TABLE[key].needs}
         return [
-            Evaluation(statistics, head, convention, keys)
+            Evaluation(statistics, head, convention, needs)
             for _ in range(max(1, self._n_groups))
         ]
 

@@ -16,20 +16,13 @@ from sknc.convention import Convention
 from sknc.decisions import Decider, Decisions, head_rule, nearest_center_rule
 from sknc.head import LinearHead
 from sknc.held_out import HeldOutStatistics, Projection
-from sknc.metrics import TABLE
 from sknc.metrics._geometry import spectrum, spectrum_key
 from sknc.metrics._range import statistics_out_of_range
 from sknc.sample_measures import SampleMeasures, SampleMeter
 from sknc.statistics import ClassStatistics
 
-_OF_DECISIONS = {"nc4_mismatch", "nc4_ncc_accuracy", "nc4_head_accuracy"}
-_OF_HEAD_DECISIONS = {"nc1_correct", "nc1_wrong"}
-_OF_SCATTER = {key for key, metric in TABLE.items() if "scatter" in metric.needs}
-_OF_SAMPLES = _OF_HEAD_DECISIONS | {
-    "nc4_ncc_margin",
-    "nc4_cosine_margin",
-    "nc1_cdnv_directional",
-}
+# Needs of metrics that single samples are measured for.
+_OF_SAMPLES = {"energies", "ncc_margins", "cosine_margins", "directional"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +66,8 @@ class Evaluation:
         One row for each of all classes.
     convention : Convention
         Choices that the projection and the cosine margins depend on.
-    keys : set of str
-        Metrics that will be asked for, to leave out work for others.
+    needs : set of str
+        Inputs of the metrics that were asked for; nothing else is collected.
     """
 
     def __init__(
@@ -82,7 +75,7 @@ class Evaluation:
         statistics: ClassStatistics,
         head: LinearHead | None,
         convention: Convention,
-        keys: set[str],
+        needs: set[str],
     ) -> None:
         self._centers = statistics.observed_only()
         self._convention = convention
@@ -91,20 +84,20 @@ class Evaluation:
         xp = namespace(moments.sums)
         self._all_rows = _array.move_like(statistics.observed, moments.sums, xp.int64)
         self._directions, projector, self._unit = None, None, 1.0
-        if keys & {"nc1_pinv", "nc1_fuzziness", "nc1_correct", "nc1_wrong"}:
+        if needs & {"within", "energies"}:
             self._directions, self._unit = self._projector()
             projector = xp.astype(self._directions, moments.anchors.dtype)
         self._accumulator = Accumulator(
             moments.anchors,
             self._centers.n_classes,
-            moments=_emptied(moments, scatter=bool(keys & _OF_SCATTER)),
+            moments=_emptied(moments, scatter="scatter" in needs),
             fixed_anchors=True,
             projector=projector,
         )
         self._dtype = ""
         self._decisions: Decisions | None = None
         self._decider = None
-        if keys & (_OF_DECISIONS | _OF_HEAD_DECISIONS):
+        if needs & {"decisions", "head_decisions"}:
             rules = [nearest_center_rule(self._centers)]
             if head is not None:
                 rules.append(head_rule(head, rules[0]))
@@ -114,14 +107,14 @@ class Evaluation:
         self._overflow: Literal["ignore"] | None = None if fits else "ignore"
         self._measures: list[SampleMeasures] = []
         self._meter = None
-        if keys & _OF_SAMPLES:
+        if needs & _OF_SAMPLES:
             rows = None if head is None else head.rows(self._all_rows)
             self._meter = SampleMeter(
                 self._centers,
                 rows,
                 self._directions,
                 self._unit,
-                frozenset(keys),
+                frozenset(needs),
                 convention,
             )
 

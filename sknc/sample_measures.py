@@ -72,8 +72,8 @@ class SampleMeter:
         Directions over singular values, for energies.
     unit : float
         What lengths along them are measured in.
-    keys : frozenset of str
-        Metrics asked for.
+    needs : frozenset of str
+        Inputs of the metrics that were asked for.
     convention : Convention
         Global mean that cosine margins are about.
     """
@@ -82,7 +82,7 @@ class SampleMeter:
     head: LinearHead | None
     directions: Array | None
     unit: float
-    keys: frozenset[str]
+    needs: frozenset[str]
     convention: Convention
 
     def measure(
@@ -143,17 +143,17 @@ class SampleMeter:
         means = centered_alike(self.centers)
         own = xp.take(means, index, axis=0)
         energies = ncc = cosine = directional = None
-        if self.directions is not None and self.keys & {"nc1_correct", "nc1_wrong"}:
+        if self.directions is not None and "energies" in self.needs:
             lengths = _array.row_squared_norms(residuals @ self.directions)
             energies = _array.to_numpy(lengths / self.unit / self.unit)
-        if self.keys & {"nc4_ncc_margin", "nc1_cdnv_directional"}:
+        if self.needs & {"ncc_margins", "directional"}:
             along = residuals @ means.T
             along = along - xp.sum(residuals * own, axis=1)[:, None]
-            if "nc4_ncc_margin" in self.keys:
+            if "ncc_margins" in self.needs:
                 ncc = _array.to_numpy(_ncc_margins(along, own, means, index))
-            if "nc1_cdnv_directional" in self.keys:
+            if "directional" in self.needs:
                 directional = self._directional(along, index, weights)
-        if "nc4_cosine_margin" in self.keys and self.head is not None:
+        if "cosine_margins" in self.needs and self.head is not None:
             about = means - self._global_mean(means)
             largest = xp.sqrt(xp.max(_array.row_squared_norms(about)))
             rows = _units(residuals + xp.take(about, index, axis=0), largest)

@@ -13,7 +13,7 @@ from sknc._reporting.notes import Errors, Omissions, notes_on_values
 from sknc.decisions import Decisions
 from sknc.held_out import HeldOutStatistics
 from sknc.metrics._geometry import centered_means, spectrum
-from sknc.metrics._missing import Request
+from sknc.metrics._missing import OF_SAMPLES, Request
 from sknc.metrics.duality import head_cosines
 from sknc.metrics.sample_margins import margin_quantiles
 from sknc.metrics.variability import nc1_within_fraction, per_class_pinv
@@ -75,7 +75,7 @@ def _request(inputs: Inputs, metrics: str | Iterable[str]) -> Request:
     statistics = inputs.statistics
     if isinstance(statistics, HeldOutStatistics):
         # A pass over samples was made. What it did not count was not asked for.
-        available |= {"decisions", "measures", "energies", "within"}
+        available |= {*OF_SAMPLES, "within"}
         if statistics.centers.moments.scatter is not None:
             available.add("scatter")
     asked = metrics if isinstance(metrics, str) else tuple(map(str, metrics))

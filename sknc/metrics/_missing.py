@@ -15,7 +15,14 @@ _EITHER = (
 )
 _HEAD = "It takes a linear head: NeuralCollapseAnalyzer(head=...)."
 _BIAS = "It takes a head with a bias: head=(weights, bias)."
-_OF_SAMPLES = {"decisions", "measures", "energies"}
+OF_SAMPLES = {
+    "decisions",
+    "measures",
+    "energies",
+    "ncc_margins",
+    "cosine_margins",
+    "directional",
+}
 _OF_HEAD = {"head", "any_head"}
 _FROM_ELSEWHERE = {"ood_mean", "ood_features"}
 
@@ -62,7 +69,7 @@ def remedy(metric: Metric, available: Collection[str], within: str = "sample") -
     by_class = "within" in lacking and within == "class"
     steps = {
         _ELSEWHERE: bool(lacking & _FROM_ELSEWHERE),
-        _SAMPLES: bool(lacking & _OF_SAMPLES) or by_class,
+        _SAMPLES: bool(lacking & OF_SAMPLES) or by_class,
         _EITHER: "within" in lacking and not by_class,
         _SCATTER: "scatter" in lacking,
         _HEAD: not has_head and bool(lacking & {*_OF_HEAD, "head_decisions"}),

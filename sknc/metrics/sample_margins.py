@@ -107,44 +107,7 @@ def nc1_wrong(
 
 @metric(
     "NC4",
-    lower_is_collapsed=None,
-    ideal="half the distance to the nearest center",
-    sources=(by.after(by.GALANTI, "whose rule this is the margin of"),),
-    interval="(-inf, inf)",
-    unit="In units of the features",
-    unchanged_by="shifts and rotations",
-)
-def nc4_ncc_margin(measures: SampleMeasures) -> float:
-    r"""
-    Mean signed distance to the boundary of the own class's nearest-center cell.
-
-    .. math::
-        \operatorname{mean}_i \min_{j \neq y_i}
-        \frac{\lVert x_i - \mu_j \rVert^2 - \lVert x_i - \mu_{y_i} \rVert^2}
-        {2 \lVert \mu_j - \mu_{y_i} \rVert}
-
-    See Also
-    --------
-    margin_quantiles : Quantiles of the same numbers, in ``report.quantiles``.
-
-    Notes
-    -----
-    Negative where the nearest center is that of another class.
-
-    Examples
-    --------
-    >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
-    >>> y = np.array([0, 0, 1, 1])
-    >>> analyzer = NeuralCollapseAnalyzer(metrics=["nc4_ncc_margin"])
-    >>> analyzer.fit(X, y).score(X, y).nc4_ncc_margin  # boundary at 0
-    2.0
-    """
-    return _mean(measures.ncc_margins, measures.weights)
-
-
-@metric(
-    "NC4",
-    needs=("any_head",),
+    needs=("any_head", "cosine_margins"),
     lower_is_collapsed=False,
     ideal="K/(K-1)",
     sources=(by.after(by.ZHOU),),
@@ -182,7 +145,46 @@ def nc4_cosine_margin(measures: SampleMeasures) -> float:
 
 
 @metric(
+    "NC4",
+    needs=("ncc_margins",),
+    lower_is_collapsed=None,
+    ideal="half the distance to the nearest center",
+    sources=(by.after(by.GALANTI, "whose rule this is the margin of"),),
+    interval="(-inf, inf)",
+    unit="In units of the features",
+    unchanged_by="shifts and rotations",
+)
+def nc4_ncc_margin(measures: SampleMeasures) -> float:
+    r"""
+    Mean signed distance to the boundary of the own class's nearest-center cell.
+
+    .. math::
+        \operatorname{mean}_i \min_{j \neq y_i}
+        \frac{\lVert x_i - \mu_j \rVert^2 - \lVert x_i - \mu_{y_i} \rVert^2}
+        {2 \lVert \mu_j - \mu_{y_i} \rVert}
+
+    See Also
+    --------
+    margin_quantiles : Quantiles of the same numbers, in ``report.quantiles``.
+
+    Notes
+    -----
+    Negative where the nearest center is that of another class.
+
+    Examples
+    --------
+    >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
+    >>> y = np.array([0, 0, 1, 1])
+    >>> analyzer = NeuralCollapseAnalyzer(metrics=["nc4_ncc_margin"])
+    >>> analyzer.fit(X, y).score(X, y).nc4_ncc_margin  # boundary at 0
+    2.0
+    """
+    return _mean(measures.ncc_margins, measures.weights)
+
+
+@metric(
     "NC1",
+    needs=("directional",),
     sources=(by.LUTHRA,),
     most_classes=5_000,
     interval="[0, inf]",

@@ -8,7 +8,7 @@ import pytest
 from toys import SQUARE, simplex, toy
 
 from sknc import ClassStatistics, Convention, LinearHead, NeuralCollapseAnalyzer
-from sknc.metrics import TABLE, _define
+from sknc.metrics import TABLE, Metric, _define
 from sknc.metrics._conditions import Case, Condition
 from sknc.metrics._metric import explain
 from sknc.metrics._sources import Source
@@ -187,3 +187,24 @@ def test_what_no_condition_names_is_not_guessed():
     statistics = ClassStatistics.from_samples(SQUARE, np.arange(4))
     case = Case(math.nan, statistics, LinearHead(SQUARE, None), Convention())
     assert explain(TABLE["nc2_etf"], case) == f"Undefined: {FALLBACK}."
+
+
+@pytest.mark.parametrize(
+    ("argument", "needs"),
+    [
+        ("decisions", ()),
+        ("measures", ("ncc_margins",)),
+        ("statistics", ("within",)),
+        ("statistics", ("scatter",)),
+    ],
+)
+def test_a_pass_collects_what_a_new_metric_needs(argument, needs, monkeypatch):
+    def nc4_trial(given):
+        assert given is not None
+        return 1.0
+
+    row = Metric(nc4_trial, "NC4", (argument, *needs), sources=(PAPER,))
+    monkeypatch.setitem(TABLE, "nc4_trial", row)
+    item = toy("random_balanced")
+    analyzer = NeuralCollapseAnalyzer(metrics=["nc4_trial"]).fit(item.X, item.y)
+    assert analyzer.score(item.X, item.y).to_dict() == {"nc4_trial": 1.0}
