@@ -10,8 +10,11 @@ from sknc.statistics import ClassStatistics
 # Squares of differences that are 2^-53 of it are still normal numbers.
 _SMALLEST = 2.0**-450
 _LARGEST = 2.0**500
+_MOST_SAMPLES = 2.0**60  # larger counts are sums of weights
 _TOO_LARGE = "the squares of so large {0} overflow. Divide the {0} by a constant"
+_TOO_HEAVY = "sums of so large sample weights overflow. Divide them by a constant"
 _TOO_SMALL = "the squares of so small {0} underflow. Multiply the {0} by a constant"
+_OF_HEAD = "weights of the head"
 
 
 def statistics_out_of_range(statistics: AnyStatistics) -> str | None:
@@ -21,7 +24,7 @@ def statistics_out_of_range(statistics: AnyStatistics) -> str | None:
 
 def head_out_of_range(head: LinearHead) -> str | None:
     """Say why no metric of the head is right, if the squares of its rows do not fit."""
-    return head.once("out_of_range", lambda: _words(_size(head.weights), "weights"))
+    return head.once("out_of_range", lambda: _words(_size(head.weights), _OF_HEAD))
 
 
 def _why(statistics: AnyStatistics) -> str | None:
@@ -33,6 +36,9 @@ def _why(statistics: AnyStatistics) -> str | None:
         if fits and scatter is not None:
             fits = bool(xp.isfinite(xp.linalg.trace(scatter)))
         size = _feature_size(statistics.centers) if fits else np.inf
+    heaviest = max(float(xp.max(s.counts)) for s in (statistics, statistics.centers))
+    if not size < _LARGEST and heaviest > _MOST_SAMPLES:
+        return _TOO_HEAVY
     return _words(size, "features")
 
 

@@ -86,11 +86,23 @@ def test_squares_that_do_not_fit(size, words, covariance):
         assert DECISIONS & set(report) == DECISIONS & set(other)
 
 
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:invalid:RuntimeWarning")
+def test_sample_weights_whose_sums_do_not_fit():
+    item = toy("long_tailed")
+    for report in reports(item, np.full(len(item.X), 1e308)):
+        assert math.isnan(float(report))
+        assert report.notes["nc1_pinv"] == (
+            "Undefined: sums of so large sample weights overflow. Divide them by a "
+            "constant."
+        )
+
+
 @pytest.mark.parametrize(
     ("size", "words"),
     [
-        (1e300, "the squares of so large weights overflow. Divide the"),
-        (1e-160, "the squares of so small weights underflow. Multiply the"),
+        (1e300, "the squares of so large weights of the head overflow. Divide the"),
+        (1e-160, "the squares of so small weights of the head underflow. Multiply the"),
     ],
 )
 def test_heads_whose_squares_do_not_fit(size, words):
@@ -101,7 +113,7 @@ def test_heads_whose_squares_do_not_fit(size, words):
         for key in report:
             if {"head", "any_head"} & set(TABLE[key].needs):
                 assert math.isnan(report[key]), key
-                note = f"Undefined: {words} weights by a constant."
+                note = f"Undefined: {words} weights of the head by a constant."
                 assert report.notes[key] == note
             elif key not in ("nc4_cosine_margin", "nc4_ncc_margin"):
                 same = pytest.approx(other[key], rel=1e-12, nan_ok=True)
