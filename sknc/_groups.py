@@ -8,9 +8,10 @@ import numpy as np
 
 from sknc import _array
 from sknc._labels import ClassIndex
+from sknc._merging import merge_all
 from sknc._stream import Stream, check_same_place
 from sknc._validation import Batch, not_finite
-from sknc.statistics import ClassStatistics, merge_all
+from sknc.statistics import ClassStatistics
 
 _MOST_ROWS = 2048  # of a group, copied together
 _MOST_ELEMENTS = 1 << 21

@@ -23,6 +23,7 @@ from sknc._heads import (
 )
 from sknc._label_checks import check_classes
 from sknc._labels import distinct_labels
+from sknc._merging import merge_all
 from sknc._misalignment import misalignment_note
 from sknc._parameters import check_flag, check_integer
 from sknc._reporting import (
@@ -40,7 +41,7 @@ from sknc.jackknife import errors_of_report, errors_of_score, lone_classes
 from sknc.metrics import TABLE, neco_scores, select
 from sknc.metrics._geometry import centered_means, spectrum
 from sknc.report import NCReport
-from sknc.statistics import ClassStatistics, merge_all
+from sknc.statistics import ClassStatistics
 
 
 class NeuralCollapseAnalyzer(

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from sknc._groups import about_common_anchors, leave_one_out
+from sknc._merging import merge_all
 from sknc._reporting import Inputs, metric_values
 from sknc.convention import Convention
 from sknc.evaluation import Evaluated
 from sknc.head import LinearHead
 from sknc.metrics import TABLE
-from sknc.statistics import ClassStatistics, merge_all
+from sknc.statistics import ClassStatistics
 
 _OF_SCATTER = {"scatter", "within"}
 

@@ -1,9 +1,8 @@
 """The state: mergeable sufficient statistics of labelled features."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +15,6 @@ from sknc._numeric import checked_samples, positive_weights
 from sknc._parameters import refuse
 
 _TILE_ELEMENTS = 1 << 21
-
-Part = TypeVar("Part", bound="Mergeable")
-
-
-class Mergeable(Protocol):
-    """What `merge_all` merges."""
-
-    def merge(self, other: Any) -> Any:
-        """Return both together; neither changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -384,27 +374,6 @@ class ClassStatistics(Memo):
         if not isinstance(other, ClassStatistics):
             return NotImplemented
         return self.merge(other)
-
-
-def merge_all(parts: Sequence[Part]) -> Part:
-    """
-    Merge values pairwise, as a tree.
-
-    Parameters
-    ----------
-    parts : sequence
-        At least one value with a ``merge`` method.
-
-    Returns
-    -------
-    object
-        All of them together.
-    """
-    parts = list(parts)
-    while len(parts) > 1:
-        paired = [a.merge(b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
-        parts = paired + (parts[-1:] if len(parts) % 2 else [])
-    return parts[0]
 
 
 def _check_mergeable(mine: ClassStatistics, other: Any) -> None:

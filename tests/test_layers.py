@@ -13,7 +13,15 @@ PACKAGE = Path(sknc.__file__).parent
 # Left to right: a module imports only what stands in a layer before its own. Within
 # a layer no module imports another, except inside one package.
 LAYERS = [
-    {"_array", "_memo", "_optional", "_parallel", "_parameters", "_version"},
+    {
+        "_array",
+        "_memo",
+        "_merging",
+        "_optional",
+        "_parallel",
+        "_parameters",
+        "_version",
+    },
     {"_moments", "_numeric", "_tensors"},
     {"_accumulation"},
     {"statistics"},

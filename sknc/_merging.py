@@ -1,0 +1,34 @@
+"""Merging many values that merge in pairs."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+Part = TypeVar("Part", bound="Mergeable")
+
+
+class Mergeable(Protocol):
+    """What `merge_all` merges."""
+
+    def merge(self, other: Any) -> Any:
+        """Return both together; neither changes."""
+
+
+def merge_all(parts: Sequence[Part]) -> Part:
+    """
+    Merge values pairwise, as a tree.
+
+    Parameters
+    ----------
+    parts : sequence
+        At least one value with a ``merge`` method.
+
+    Returns
+    -------
+    object
+        All of them together.
+    """
+    parts = list(parts)
+    while len(parts) > 1:
+        paired = [a.merge(b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
+        parts = paired + (parts[-1:] if len(parts) % 2 else [])
+    return parts[0]
