@@ -1,7 +1,7 @@
 """What both estimators share: fitting, merging, and reading class statistics."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from threading import RLock
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,10 @@ from sknc._stream import check_same_place
 from sknc._validation import Batch, check_batch, check_features, not_finite
 from sknc._version import STATE_VERSION, __version__
 from sknc.statistics import ClassStatistics
+
+_FITTED = ("_stream", "n_features_in_", "feature_names_in_")
+# Held while one of two first batches in two threads becomes the first.
+_adopting = RLock()
 
 
 class CenterEstimator(BaseEstimator):
@@ -62,7 +66,7 @@ class CenterEstimator(BaseEstimator):
         state = dict(super().__getstate__())
         stream = state.pop("_stream", None)
         if stream is not None:
-            state["_parts"] = stream.parts()
+            state["_parts"] = stream.read()[1]
             state["_classes_fixed"] = stream.fixed
         state["_written_by"] = (__version__, STATE_VERSION)
         return state
@@ -111,20 +115,38 @@ class CenterEstimator(BaseEstimator):
         ValueError
             If the input is malformed. The estimator is then as it was before.
         """
-        self._check_parameters()
-        with _unchanged_on_error(self), _array.plain_arithmetic(X):
-            batch = check_batch(self, X, y, sample_weight, reset=True)
-            self._stream = self._first(batch, classes)
+        self._take_fit_of(self._fitted_on(X, y, classes, sample_weight))
         return self
 
-    def _first(self, batch: Batch, classes: Any) -> AnyStream:
-        """Return a stream of a first batch, which the parameters can go with."""
-        if classes is None:
-            classes = self._default_classes(batch)
-        self._check_first(batch, classes)
-        stream = self._new_stream()
-        stream.update(batch, classes)
-        return stream
+    def _fitted_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+        """Return a new estimator of the same parameters, fitted on one batch."""
+        self._check_parameters()
+        new = self._unfitted()
+        with _array.plain_arithmetic(X):
+            batch = check_batch(new, X, y, sample_weight, reset=True)
+            if classes is None:
+                classes = new._default_classes(batch)
+            new._check_first(batch, classes)
+            stream = new._new_stream()
+            stream.update(batch, classes)
+        new._stream = stream
+        return new
+
+    def _unfitted(self) -> Self:
+        """Return a new estimator of the same parameters, not of copies of them."""
+        new = object.__new__(type(self))
+        new.__dict__ = {k: v for k, v in vars(self).items() if k not in _FITTED}
+        return new
+
+    def _take_fit_of(self, other: Self, *, unless_fitted: bool = False) -> bool:
+        """Replace all that was fitted, in one step; return whether it was."""
+        with _adopting:
+            if unless_fitted and hasattr(self, "_stream"):
+                return False
+            kept = {k: v for k, v in vars(self).items() if k not in _FITTED}
+            fitted = {k: v for k, v in vars(other).items() if k in _FITTED}
+            self.__dict__ = kept | fitted
+            return True
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -160,17 +182,18 @@ class CenterEstimator(BaseEstimator):
 
         Notes
         -----
-        Not safe to call from several threads: fit one estimator a thread, and `merge`.
+        If it is interrupted, ``n_samples_seen_`` tells whether the batch is in.
+
+        Threads that share an estimator wait for each other, batch by batch and also to
+        read. To fit in parallel, give each thread an estimator of its own, and `merge`.
         """
-        first = not hasattr(self, "_stream")
-        if first:
-            self._check_parameters()
-        with _unchanged_on_error(self), _array.plain_arithmetic(X):
-            batch = check_batch(self, X, y, sample_weight, reset=first)
-            if first:
-                self._stream = self._first(batch, classes)
-            else:
-                self._stream.update(batch, classes)
+        if not hasattr(self, "_stream"):
+            new = self._fitted_on(X, y, classes, sample_weight)
+            if self._take_fit_of(new, unless_fitted=True):
+                return self
+        with _array.plain_arithmetic(X):
+            batch = check_batch(self, X, y, sample_weight, reset=False)
+            self._stream.update(batch, classes)
         return self
 
     def fit_batches(
@@ -200,34 +223,31 @@ class CenterEstimator(BaseEstimator):
         ValueError
             If a batch is malformed, or there is none. The estimator is then as it was
             before.
+
+        Notes
+        -----
+        The estimator keeps its earlier fit until the last batch is in.
         """
         self._check_parameters()
-        with _unchanged_on_error(self):
-            self._forget()
-            with Batches(batches, progress) as each:
-                for X, y, sample_weight in each:
-                    self.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
-            if not hasattr(self, "_stream"):
-                msg = (
-                    "fit_batches got an iterable without batches: expected at least "
-                    "one."
-                )
-                raise ValueError(msg)
+        new = self._unfitted()
+        with Batches(batches, progress) as each:
+            for X, y, sample_weight in each:
+                new.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+        if not hasattr(new, "_stream"):
+            msg = "fit_batches got an iterable without batches: expected at least one."
+            raise ValueError(msg)
+        self._take_fit_of(new)
         return self
-
-    def _forget(self) -> None:
-        for name in ("_stream", "n_features_in_", "feature_names_in_"):
-            self.__dict__.pop(name, None)
 
     # Merging --------------------------------------------------------------------
 
-    def merge(self, *others: "CenterEstimator") -> Self:
+    def merge(self, *others: Any) -> Self:
         """
         Add what other estimators have accumulated; they stay as they are.
 
         Parameters
         ----------
-        *others : estimators of the same type
+        *others : estimators of the same type, or one iterable of them
             Fitted on other samples of the same features, of any classes. Of all other
             parameters, such as the head and the convention, those of `self` hold.
 
@@ -239,10 +259,13 @@ class CenterEstimator(BaseEstimator):
         Raises
         ------
         ValueError
-            If widths, array libraries, devices or kinds of labels differ.
+            If widths, names of features, array libraries, devices, kinds of labels or
+            the numbers of groups that were fitted differ.
         TypeError
             If another estimator is of another type.
         """
+        if len(others) == 1 and isinstance(others[0], (list, tuple, Iterator)):
+            others = tuple(others[0])
         for other in others:
             if not isinstance(other, type(self)):
                 msg = (
@@ -250,20 +273,37 @@ class CenterEstimator(BaseEstimator):
                     f"{type(other).__name__}."
                 )
                 raise TypeError(msg)
-        everyone: tuple[CenterEstimator, ...] = (self, *others)
-        fitted = [item for item in everyone if item.__sklearn_is_fitted__()]
-        numbers = {self._n_groups} | {item._n_groups for item in fitted}
+        fitted = [item for item in (self, *others) if item.__sklearn_is_fitted__()]
+        self._check_mergeable(fitted)
+        if fitted:
+            new = self._unfitted()
+            merged = merged_parts([item._stream for item in fitted])
+            fixed = all(item._stream.fixed for item in fitted)
+            new._adopt(merged, fitted[0], fixed=fixed)
+            self._take_fit_of(new)
+        return self
+
+    def _check_mergeable(self, fitted: Sequence["CenterEstimator"]) -> None:
+        """Refuse other groups, and features of the same number but other names."""
+        numbers = {item._stream.n_groups for item in fitted}
+        if self not in fitted:
+            numbers.add(self._n_groups)
         if len(numbers) > 1:
             msg = (
                 "Cannot merge estimators with different n_jackknife, got "
-                f"{sorted(numbers)}: give all of them the same."
+                f"{sorted(numbers)}: fit all of them with the same."
             )
             raise ValueError(msg)
-        if fitted:
-            merged = merged_parts([item._stream for item in fitted])
-            fixed = all(item._stream.fixed for item in fitted)
-            self._adopt(merged, fitted[0], fixed=fixed)
-        return self
+        names = [vars(item).get("feature_names_in_") for item in fitted]
+        named = [found.tolist() for found in names if found is not None]
+        for other in named:
+            if len(other) == len(named[0]) and other != named[0]:
+                msg = (
+                    f"Cannot merge estimators of different features: expected "
+                    f"{named[0][:10]}, got {other[:10]}. Fit all of them on the same "
+                    "columns in the same order."
+                )
+                raise ValueError(msg)
 
     def _adopt(
         self,
@@ -289,6 +329,15 @@ class CenterEstimator(BaseEstimator):
 
         new: Self = clone(self)
         return new.merge(self, other)
+
+    def __radd__(self, other: Any) -> Self:
+        """Return a copy for zero, with which `sum` begins."""
+        from sklearn.base import clone
+
+        if not isinstance(other, int) or other != 0:
+            return NotImplemented
+        new: Self = clone(self)
+        return new.merge(self)
 
     # Reading --------------------------------------------------------------------
 
@@ -359,15 +408,3 @@ for _method in (
     CenterEstimator.merge,
 ):
     _method.__qualname__ = _method.__name__
-
-
-@contextmanager
-def _unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Give an estimator its attributes back if the body raises."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

@@ -9,7 +9,7 @@ import numpy as np
 from sknc import _array
 from sknc._labels import ClassIndex
 from sknc._merging import merge_all
-from sknc._stream import Stream, check_same_place
+from sknc._stream import Locked, Stream, check_same_place, known_classes
 from sknc._validation import Batch, not_finite
 from sknc.statistics import ClassStatistics
 
@@ -77,9 +77,12 @@ def check_finite(batch: Batch) -> None:
         raise not_finite(batch.features)
 
 
-class GroupedStream:
+class GroupedStream(Locked):
     """
     Streams of groups of rows, in the place of one `Stream`.
+
+    An interrupted batch is finished before the interruption is passed on; if that is
+    interrupted too, the sums are marked as incomplete.
 
     Parameters
     ----------
@@ -90,11 +93,12 @@ class GroupedStream:
     """
 
     def __init__(self, *, covariance: bool, n_groups: int) -> None:
+        super().__init__()
         self._streams = [
             Stream(covariance=covariance, one_of_many=True) for _ in range(n_groups)
         ]
         self._index: ClassIndex | None = None
-        self._n_rows = 0
+        self._whole = True
         self._statistics: ClassStatistics | None = None
 
     @classmethod
@@ -112,7 +116,6 @@ class GroupedStream:
         ]
         labels = np.unique(np.concatenate([part.classes for part in held]))
         self._index = ClassIndex.of(labels, fixed=fixed)
-        self._n_rows = sum(part.n_samples for part in held)
         return self
 
     @property
@@ -120,11 +123,26 @@ class GroupedStream:
         """Whether the classes were named."""
         return self._index is not None and self._index.fixed
 
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return len(self._streams)
+
     def update(self, batch: Batch, classes: Any = None) -> None:
         """Add a batch, or raise and change nothing."""
-        whole = Stream(covariance=False)
-        whole.index = self._index
-        index = whole.known_classes(classes).including(batch.labels)
+        with self._lock():
+            self._check_whole()
+            index = known_classes(self._index, classes).including(batch.labels)
+            self._check(batch, index)
+            before = [stream.n_samples for stream in self._streams]
+            try:
+                self._add(batch, index, before)
+            except BaseException:
+                self._add(batch, index, before)
+                raise
+
+    def _check(self, batch: Batch, index: ClassIndex) -> None:
+        """Refuse a batch that one of the groups would refuse."""
         for stream in self._streams:
             if stream.like is not None:
                 check_same_place(batch.features, stream.like, "This batch")
@@ -132,24 +150,41 @@ class GroupedStream:
         if unknown:
             raise index.unknown_label(batch.labels)
         check_finite(batch)
-        for group, rows in deal(batch, self._n_rows, len(self._streams)):
-            self._streams[group].update(rows, index.labels if index.fixed else None)
-        self._index = index
-        self._n_rows += int(batch.features.shape[0])
-        self._statistics = None
 
-    def parts(self) -> list[ClassStatistics | None]:
-        """Return the statistics of each group, None for one without rows."""
-        return [
-            None if stream.like is None else stream.statistics()
-            for stream in self._streams
-        ]
+    def _add(self, batch: Batch, index: ClassIndex, before: Sequence[int]) -> None:
+        """Add a batch, but for the rows that are in, if groups had `before` samples."""
+        self._whole, self._statistics = False, None
+        n_samples = list(before)
+        for group, rows in deal(batch, sum(before), len(self._streams)):
+            stream = self._streams[group]
+            if stream.n_samples == n_samples[group]:
+                stream.update(rows, index.labels if index.fixed else None)
+            n_samples[group] += int(rows.features.shape[0])
+        self._index, self._whole = index, True
+
+    def _check_whole(self) -> None:
+        if not self._whole:
+            msg = (
+                "The sums are incomplete: adding a batch to the groups was interrupted "
+                "twice. Fit again, or go on from a copy made before."
+            )
+            raise RuntimeError(msg)
+
+    def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
+        """Return the statistics, of all rows and of each group (None if of no rows)."""
+        with self._lock():
+            self._check_whole()
+            parts = [
+                None if stream.like is None else stream.statistics()
+                for stream in self._streams
+            ]
+            if self._statistics is None:
+                self._statistics = merge_all([p for p in parts if p is not None])
+            return self._statistics, parts
 
     def statistics(self) -> ClassStatistics:
         """Return the statistics of all batches so far."""
-        if self._statistics is None:
-            self._statistics = merge_all([p for p in self.parts() if p is not None])
-        return self._statistics
+        return self.read()[0]
 
 
 AnyStream = Stream | GroupedStream
@@ -165,7 +200,7 @@ def new_stream(*, covariance: bool, n_groups: int) -> AnyStream:
 def resumed_stream(
     parts: Sequence[ClassStatistics | None], *, covariance: bool, fixed: bool
 ) -> AnyStream:
-    """Return a stream that goes on from what `parts` of another returned."""
+    """Return a stream that goes on from the parts that `read` of another returned."""
     if len(parts) == 1 and parts[0] is not None:
         return Stream.resumed(parts[0], covariance=covariance, fixed=fixed)
     return GroupedStream.resumed(parts, covariance=covariance, fixed=fixed)
@@ -173,7 +208,7 @@ def resumed_stream(
 
 def merged_parts(streams: Sequence[AnyStream]) -> list[ClassStatistics | None]:
     """Merge several streams, group by group."""
-    parts = [stream.parts() for stream in streams]
+    parts = [stream.read()[1] for stream in streams]
     merged: list[ClassStatistics | None] = []
     for group in zip(*parts, strict=True):
         held = [part for part in group if part is not None]

@@ -1,5 +1,9 @@
 """A stream of checked batches on its way into class statistics."""
 
+import os
+import threading
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +17,46 @@ from sknc._validation import Batch, not_finite
 from sknc.statistics import ClassStatistics
 
 
-class Stream:
+class Locked:
+    """Base of streams: one thread at a time changes or reads them."""
+
+    def __init__(self) -> None:
+        self._locks: dict[int, threading.RLock] = {}
+
+    def _lock(self) -> AbstractContextManager[Any]:
+        # In the child of a fork, the thread that holds the parent's lock is gone.
+        return self._locks.setdefault(os.getpid(), threading.RLock())
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """
+    The sums of a stream, and which classes their rows belong to.
+
+    Parameters
+    ----------
+    index : ClassIndex
+        Labels, and their rows of the accumulator.
+    accumulator : Accumulator
+        The sums.
+    dtype : str
+        Plain name of a dtype that holds all features.
+    n_samples : int
+        Number of samples that the accumulator has if all this is true.
+    """
+
+    index: ClassIndex
+    accumulator: Accumulator
+    dtype: str
+    n_samples: int
+
+
+class Stream(Locked):
     """
     Accumulates batches with labels; a rejected batch leaves it as it was.
+
+    A batch is in once the accumulator counts its samples. What else is to change then
+    is written down before, so that an interruption cannot come between.
 
     Parameters
     ----------
@@ -26,11 +67,11 @@ class Stream:
     """
 
     def __init__(self, *, covariance: bool, one_of_many: bool = False) -> None:
+        super().__init__()
         self._covariance = covariance
         self._waiting_blocks = 1 if one_of_many else WAITING_BLOCKS
-        self.index: ClassIndex | None = None
-        self._accumulator: Accumulator | None = None
-        self._dtype = ""
+        self._sums: _Sums | None = None
+        self._next: _Sums | None = None
         self._statistics: ClassStatistics | None = None
 
     @classmethod
@@ -42,70 +83,69 @@ class Stream:
         moments = statistics.moments
         if moments.scatter is not None and not covariance:
             moments = moments.without_scatter()
-        self.index = ClassIndex.of(statistics.classes, fixed=fixed)
-        self._accumulator = Accumulator(
-            moments.anchors,
-            len(statistics.classes),
-            moments=moments,
-            n_samples=statistics.n_samples,
+        self._sums = _Sums(
+            ClassIndex.of(statistics.classes, fixed=fixed),
+            Accumulator(
+                moments.anchors,
+                len(statistics.classes),
+                moments=moments,
+                n_samples=statistics.n_samples,
+            ),
+            statistics.input_dtype,
+            statistics.n_samples,
         )
-        self._dtype = statistics.input_dtype
         self._statistics = statistics
         return self
 
     @property
     def like(self) -> Array | None:
         """An array of the library and device of the stream; None before any batch."""
-        return None if self._accumulator is None else self._accumulator.like
+        held = self._settled()
+        return None if held is None else held.accumulator.like
 
-    def parts(self) -> list[ClassStatistics | None]:
-        """Return the statistics in a list, as a stream of groups does."""
-        return [self.statistics()]
+    @property
+    def n_samples(self) -> int:
+        """Number of samples so far."""
+        held = self._settled()
+        return 0 if held is None else held.n_samples
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of a stream of groups: none."""
+        return 0
 
     @property
     def fixed(self) -> bool:
         """Whether the classes were named."""
-        return self.index is not None and self.index.fixed
+        held = self._settled()
+        return held is not None and held.index.fixed
+
+    def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
+        """Return the statistics, also in a list as of one group."""
+        statistics = self.statistics()
+        return statistics, [statistics]
 
     def update(self, batch: Batch, classes: Any = None) -> None:
         """Add a batch, or raise and change nothing."""
-        index = self.known_classes(classes).including(batch.labels)
-        accumulator = self._place(batch.features, len(index.labels))
-        accumulator.grow(len(index.labels))
-        self._statistics = None
-        add_batch(accumulator, index, batch)
-        dtype = _array.dtype_name(batch.features)
-        if self._dtype:
-            dtype = _array.common_dtype_name(self._dtype, dtype)
-        self.index, self._accumulator, self._dtype = index, accumulator, dtype
+        with self._lock():
+            held = self._settled()
+            index = known_classes(None if held is None else held.index, classes)
+            new = self._including(held, batch, index.including(batch.labels))
+            new.accumulator.grow(len(new.index.labels))
+            self._next, self._statistics = new, None
+            add_batch(new.accumulator, new.index, batch)
+            self._settled()
 
-    def known_classes(self, classes: Any) -> ClassIndex:
-        """Return the index of the classes so far, or of those named first."""
-        if classes is None:
-            return self.index or ClassIndex.of(np.empty(0))
-        if isinstance(classes, np.ndarray) and self.index is not None:
-            held = self.index.labels
-            if held.dtype == classes.dtype and np.array_equal(held, classes):
-                return self.index  # as on most calls; a check would sort them
-        labels = check_classes(classes)
-        if self.index is None:
-            return ClassIndex.of(labels, fixed=True)
-        if not np.array_equal(self.index.labels, labels):
-            msg = (
-                f"classes={labels.tolist()[:10]} is not the same as on the last "
-                f"call to partial_fit: expected the classes "
-                f"{self.index.labels.tolist()[:10]}, or no classes=."
-            )
-            raise ValueError(msg)
-        return self.index
-
-    def _place(self, features: Array, n_classes: int) -> Accumulator:
-        """Return the accumulator, after checking that it lies beside the features."""
-        held = self._accumulator
+    def _including(self, held: _Sums | None, batch: Batch, index: ClassIndex) -> _Sums:
+        """Return what the sums are once a batch is in."""
+        dtype, n_rows = _array.dtype_name(batch.features), int(batch.features.shape[0])
         if held is None:
-            return self._new_accumulator(features, n_classes)
-        check_same_place(features, held.like, "This batch")
-        return held
+            accumulator = self._new_accumulator(batch.features, len(index.labels))
+            return _Sums(index, accumulator, dtype, n_rows)
+        accumulator = held.accumulator
+        check_same_place(batch.features, accumulator.like, "This batch")
+        dtype = _array.common_dtype_name(held.dtype, dtype)
+        return _Sums(index, accumulator, dtype, held.n_samples + n_rows)
 
     def _new_accumulator(self, features: Array, n_classes: int) -> Accumulator:
         try:
@@ -124,17 +164,48 @@ class Stream:
             )
             raise MemoryError(msg if self._covariance else str(error)) from error
 
+    def _settled(self) -> _Sums | None:
+        """Return the sums with the last batch, if it is in, whatever came between."""
+        with self._lock():
+            new = self._next
+            if new is not None and new.accumulator.n_samples == new.n_samples:
+                self._sums = new
+            self._next = None
+            return self._sums
+
     def statistics(self) -> ClassStatistics:
         """Return the statistics of all batches so far."""
-        if self._statistics is None:
-            assert self.index is not None
-            assert self._accumulator is not None
-            with _array.plain_arithmetic(self._accumulator.like):
-                moments = self._accumulator.moments().take(self.index.rows)
-            self._statistics = ClassStatistics(
-                self.index.labels, moments, self._accumulator.n_samples, self._dtype
-            )
-        return self._statistics
+        with self._lock():
+            held = self._settled()
+            if self._statistics is None:
+                assert held is not None
+                with _array.plain_arithmetic(held.accumulator.like):
+                    moments = held.accumulator.moments().take(held.index.rows)
+                self._statistics = ClassStatistics(
+                    held.index.labels, moments, held.n_samples, held.dtype
+                )
+            return self._statistics
+
+
+def known_classes(held: ClassIndex | None, classes: Any) -> ClassIndex:
+    """Return the index of the classes so far, or of those named first."""
+    if classes is None:
+        return held or ClassIndex.of(np.empty(0))
+    if isinstance(classes, np.ndarray) and held is not None:
+        labels = held.labels
+        if labels.dtype == classes.dtype and np.array_equal(labels, classes):
+            return held  # as on most calls; a check would sort them
+    labels = check_classes(classes)
+    if held is None:
+        return ClassIndex.of(labels, fixed=True)
+    if not np.array_equal(held.labels, labels):
+        msg = (
+            f"classes={labels.tolist()[:10]} is not the same as on the last "
+            f"call to partial_fit: expected the classes "
+            f"{held.labels.tolist()[:10]}, or no classes=."
+        )
+        raise ValueError(msg)
+    return held
 
 
 def add_batch(accumulator: Accumulator, index: ClassIndex, batch: Batch) -> Array:

@@ -1,6 +1,6 @@
 """`NeuralCollapseAnalyzer`: from batches of features to a report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any, Self
@@ -213,14 +213,13 @@ class NeuralCollapseAnalyzer(
         ValueError
             If fewer than two classes have samples, or the head does not fit.
         """
-        statistics = self.statistics_
+        statistics, parts = self._fitted().read()
         self._check_parameters()  # they may have been set after fit
         seen = statistics.observed_only()
         convention = Convention.preset(self.convention)
         with _array.plain_arithmetic(statistics.moments.sums):
             linear = self._linear_head(statistics)
             head = _rows_of(linear, statistics)
-            parts = self._stream.parts()
             keys = self._keys(seen.n_classes)
             omissions = Omissions(
                 n_unobserved=statistics.n_classes - seen.n_classes,
@@ -303,11 +302,13 @@ class NeuralCollapseAnalyzer(
         ValueError
             If a batch is malformed, there is none, or the head does not fit.
         """
-        statistics = self.statistics_
+        # Read once: the loader may train the head, and even fit this analyzer further.
+        statistics, parts = self._fitted().read()
         self._check_parameters()  # they may have been set after fit
         plain = partial(_array.plain_arithmetic, statistics.moments.sums)
         with plain():
-            evaluations = self._evaluations(statistics)
+            head = self._linear_head(statistics)
+            evaluations = self._evaluations(statistics, head)
         n_rows = 0
         with Batches(batches, progress) as each:
             for X, y, sample_weight in each:
@@ -322,12 +323,13 @@ class NeuralCollapseAnalyzer(
             raise ValueError(msg)
         with plain():
             found = [item.result() for item in evaluations if not item.empty]
-            return self._report_of_samples(statistics, found)
+            return self._report_of_samples(statistics, parts, head, found)
 
-    def _evaluations(self, statistics: ClassStatistics) -> list[Evaluation]:
+    def _evaluations(
+        self, statistics: ClassStatistics, head: LinearHead | None
+    ) -> list[Evaluation]:
         """Return one evaluation, or one a group."""
         convention = Convention.preset(self.convention)
-        head = self._linear_head(statistics)
         keys = self._keys(len(statistics.observed))
         needs: set[str] = {need for key in keys for need in TABLE[key].needs}
         return [
@@ -336,13 +338,15 @@ class NeuralCollapseAnalyzer(
         ]
 
     def _report_of_samples(
-        self, statistics: ClassStatistics, found: list[Evaluated]
+        self,
+        statistics: ClassStatistics,
+        parts: Sequence[ClassStatistics | None],
+        head: LinearHead | None,
+        found: list[Evaluated],
     ) -> NCReport:
         convention = Convention.preset(self.convention)
-        linear = self._linear_head(statistics)
-        rows = _rows_of(linear, statistics)
+        rows = _rows_of(head, statistics)
         whole = merge_all(found)
-        parts = self._stream.parts()
         keys = self._keys(whole.held_out.n_classes)
         of_samples = [key for key in keys if TABLE[key].needs_scored_samples]
         of_fit = [key for key in keys if not TABLE[key].needs_scored_samples]
@@ -355,7 +359,7 @@ class NeuralCollapseAnalyzer(
         omissions = Omissions(
             n_unobserved=statistics.n_classes - whole.held_out.n_classes,
             n_unused_rows=n_unused_rows(self.head, statistics.classes),
-            misalignment=self._misalignment(linear, statistics),
+            misalignment=self._misalignment(head, statistics),
         )
         return build_report(
             inputs, self.metrics, omissions, Errors(errors, lone_classes(parts))

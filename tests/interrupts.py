@@ -26,18 +26,18 @@ def run(call, place=0, files=(PACKAGE, *HELPERS)):
 
     Returns
     -------
-    int
-        How many lines it executed; fewer than `place` if it was not interrupted.
+    list of (str, int)
+        File and number of the lines that it reached; fewer than `place` if it was not
+        interrupted.
     """
-    n_lines = 0
+    reached = []
 
     def trace(frame, event, _):
-        nonlocal n_lines
         if not frame.f_code.co_filename.startswith(files):
             return None
         if event == "line":
-            n_lines += 1
-            if n_lines == place:
+            reached.append((frame.f_code.co_filename, frame.f_lineno))
+            if len(reached) == place:
                 raise KeyboardInterrupt
         return trace
 
@@ -49,4 +49,31 @@ def run(call, place=0, files=(PACKAGE, *HELPERS)):
         assert place
     finally:
         sys.settrace(before)
-    return n_lines
+    return reached
+
+
+def places(lines, most):
+    """
+    Choose where to interrupt.
+
+    Parameters
+    ----------
+    lines : list of (str, int)
+        As `run` returns them.
+    most : int
+        How many places to return.
+
+    Returns
+    -------
+    list of int
+        Every place if there are not too many; else the first and the last time at each
+        line, and if these are too many some of them.
+    """
+    if len(lines) > most:
+        first = {line: place for place, line in reversed([*enumerate(lines, 1)])}
+        last = {line: place for place, line in enumerate(lines, 1)}
+        found = sorted({*first.values(), *last.values()})
+    else:
+        found = list(range(1, len(lines) + 1))
+    step = -(-len(found) // most)
+    return found[len(found) % step :: step]
