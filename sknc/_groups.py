@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sknc import _array
+from sknc._label_kinds import union
 from sknc._labels import ClassIndex
 from sknc._merging import merge_all
 from sknc._stream import Locked, Stream, check_same_place, known_classes
@@ -114,7 +115,7 @@ class GroupedStream(Locked):
             else Stream.resumed(part, covariance=covariance, fixed=fixed)
             for part in parts
         ]
-        labels = np.unique(np.concatenate([part.classes for part in held]))
+        labels = union(*(part.classes for part in held))
         self._index = ClassIndex.of(labels, fixed=fixed)
         return self
 
@@ -249,7 +250,7 @@ def about_common_anchors(parts: Sequence[ClassStatistics]) -> list[ClassStatisti
 
     So they merge by addition: moving anchors takes longer than that.
     """
-    classes = np.unique(np.concatenate([part.classes for part in parts]))
+    classes = union(*(part.classes for part in parts))
     moments = [part.aligned(classes) for part in parts]
     xp = _array.namespace(moments[0].sums)
     anchors = xp.zeros_like(moments[0].sums)

@@ -1,15 +1,24 @@
 """Labels of samples and names of classes, checked."""
 
-from typing import Any
+import warnings
+from typing import Any, NoReturn
 
 import array_api_compat
 import numpy as np
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from sknc import _array
 from sknc._array import Array
-from sknc._tensors import check_tensor
+from sknc._parameters import shown
+
+_COLUMN = (
+    "A column-vector y was passed when a 1d array was expected. Please change the "
+    "shape of y to (n_samples, ), for example using ravel()."
+)
+# Of pandas, which need not be installed.
+_MISSING = ("NAType", "NaTType", "NoneType")
 
 
 def check_labels(y: Any, n_samples: int, name: str) -> Array:
@@ -21,16 +30,7 @@ def check_labels(y: Any, n_samples: int, name: str) -> Array:
         )
         raise ValueError(msg)
     if _array.is_tensor(y):
-        check_tensor("y", y)
-        y = y.detach()
-        if y.ndim != 1:
-            raise _not_one_label(y, "dim")
-        if y.is_floating_point() or y.is_complex():
-            msg = (
-                "y must be a 1-D tensor of integer class labels, got shape "
-                f"{tuple(y.shape)} and {y.dtype}: convert whole numbers with y.long()."
-            )
-            raise ValueError(msg)
+        y = _tensor_labels(y)
     elif not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"):
         y = _host_labels(y)
     if y.shape[0] != n_samples:
@@ -43,23 +43,52 @@ def check_labels(y: Any, n_samples: int, name: str) -> Array:
     return y
 
 
+def _tensor_labels(y: Array) -> Array:
+    """Return labels of a tensor; of the widest unsigned integers on the host."""
+    y = y.detach()
+    if y.ndim == 2 and y.shape[1] == 1:
+        warnings.warn(_COLUMN, DataConversionWarning, stacklevel=2)
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise _not_one_label(y, "dim")
+    if y.is_floating_point() or y.is_complex():
+        msg = (
+            "y must be a 1-D tensor of integer class labels, got shape "
+            f"{tuple(y.shape)} and {y.dtype}: convert whole numbers with y.long()."
+        )
+        raise ValueError(msg)
+    return _array.to_numpy(y) if _array.dtype_name(y) == "uint64" else y
+
+
 def _host_labels(y: Any) -> np.ndarray:
     """Return labels of any kind as a NumPy array of one axis."""
     if array_api_compat.is_array_api_obj(y):
         y = _array.to_numpy(y)
-    if isinstance(y, (list, tuple)) and y and np.ndim(y[0]):
-        y = np.asarray(y)
+    y = _without_mask(y)
+    if isinstance(y, (list, tuple)) and len(y):
+        # As objects, because NumPy would make strings of numbers beside strings.
+        strings = any(isinstance(label, str) for label in y)
+        y = np.array(y, dtype=object) if strings else y
+        y = np.asarray(y) if np.ndim(y[0]) else y
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise _not_one_label(np.asarray(y), "axis")
-    if isinstance(y, np.ndarray) and y.dtype.kind == "T":
-        y = y.astype(object)  # strings of any length, which few functions know
-    labels: np.ndarray = column_or_1d(y, warn=True)
-    if labels.dtype.kind == "O":
-        labels = _plain_strings(labels)
+    labels = plain_labels(column_or_1d(y, warn=True), "y")
     if labels.dtype.kind not in "iub":
         _check_kind_of_labels(labels)
     return labels
+
+
+def _without_mask(y: Any) -> Any:
+    """Return a column of nullable numbers in their own dtype, if none is missing."""
+    if hasattr(y, "iloc") and getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+        column = y.iloc[:, 0]
+        found = _without_mask(column)
+        return y if found is column else found[:, None]
+    dtype = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if dtype is None or dtype.kind not in "biuf" or y.isna().any():
+        return y
+    return y.to_numpy(dtype=dtype)
 
 
 def _check_kind_of_labels(y: np.ndarray) -> None:
@@ -103,17 +132,20 @@ def _not_one_label(y: Array, axis: str) -> ValueError:
 
 def check_classes(classes: Any) -> np.ndarray:
     """Return the sorted distinct labels of a ``classes`` argument."""
-    labels = np.asarray(
-        _array.to_numpy(classes) if hasattr(classes, "dtype") else classes
+    classes = _without_mask(classes)
+    # Lists as objects, because NumPy would make strings of numbers beside strings.
+    labels = (
+        _array.to_numpy(classes)
+        if hasattr(classes, "dtype")
+        else np.array(classes, dtype=object)
     )
-    if labels.dtype.kind == "O":
-        labels = _plain_strings(labels.ravel()).reshape(labels.shape)
     if labels.ndim != 1 or not len(labels):
         msg = (
             "classes must be a 1-D list of labels, got an array of shape "
             f"{labels.shape}."
         )
         raise ValueError(msg)
+    labels = plain_labels(labels, "classes")
     found = np.unique(labels)
     if len(found) != len(labels):
         msg = (
@@ -123,13 +155,59 @@ def check_classes(classes: Any) -> np.ndarray:
     return found
 
 
-def _plain_strings(y: np.ndarray) -> np.ndarray:
-    """Return object labels as strings or numbers that sort and compare fast."""
-    kinds = {isinstance(label, str) for label in y}
-    if len(kinds) > 1:
+def plain_labels(labels: np.ndarray, name: str) -> np.ndarray:
+    """Return labels of a kind that sorts and compares fast, none of them missing."""
+    if labels.dtype.kind in "OT":
+        labels = _from_objects(labels.tolist(), name)
+    kind = labels.dtype.kind
+    if kind == "f" and np.isnan(labels).any():
+        _refuse_missing(name, "NaN")
+    if kind in "Mm" and np.isnat(labels).any():
+        _refuse_missing(name, "NaT")
+    if kind == "c":
+        msg = f"Complex data not supported: {name} must be class labels."
+        raise ValueError(msg)
+    if kind == "V":
+        fields = ", ".join(map(repr, labels.dtype.names or ()))
         msg = (
-            "y mixes strings and other labels: expected labels of one kind. Convert "
-            "them, for example with y.astype(str)."
+            f"{name} must be one label each, got records. Pass one of their fields, "
+            f"such as {name}[...] of {fields}."
         )
         raise ValueError(msg)
-    return np.asarray(y.tolist()) if kinds else y
+    return labels
+
+
+def _from_objects(labels: list[Any], name: str) -> np.ndarray:
+    """Return objects as strings, numbers or dates."""
+    for label in labels:
+        is_nan = isinstance(label, float) and label != label
+        if is_nan or type(label).__name__ in _MISSING:
+            _refuse_missing(name, "NaN" if is_nan else shown(label))
+    strings = {isinstance(label, str) for label in labels}
+    if len(strings) > 1:
+        msg = (
+            f"{name} mixes strings and other labels: expected labels of one kind. "
+            f"Convert them, for example with [str(label) for label in {name}]."
+        )
+        raise ValueError(msg)
+    if strings == {True}:
+        # Of a member of an enumeration this is its value, as for comparisons.
+        return np.asarray([str.__str__(label) for label in labels])
+    try:
+        found = np.asarray(labels)
+    except ValueError:  # sequences of unequal length
+        found = np.empty((0, 0))
+    if found.ndim != 1 or found.dtype.kind == "O":
+        msg = (
+            f"{name} must hold strings, numbers or dates, got {shown(labels[0])}. "
+            f"Convert them, for example with [str(label) for label in {name}]."
+        )
+        raise ValueError(msg)
+    return found
+
+
+def _refuse_missing(name: str, what: str) -> NoReturn:
+    subject = "Input y" if name == "y" else name
+    each = "of every sample: drop the other rows" if name == "y" else "of every class"
+    msg = f"{subject} contains {what}. Expected a class label {each}."
+    raise ValueError(msg)

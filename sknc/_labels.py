@@ -8,6 +8,7 @@ import numpy as np
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc._label_kinds import exactly, in_common, kind_of, shown_labels
 from sknc._memo import Memo
 
 
@@ -54,10 +55,11 @@ class ClassIndex(Memo):
         if not len(self.labels):
             return ClassIndex.of(found)
         self.check_kind(found)
-        new = np.setdiff1d(found, self.labels)
+        known, found = in_common(self.labels, found)
+        new = np.setdiff1d(found, known)
         if not len(new):
             return self
-        labels = np.concatenate([self.labels, new])
+        labels = np.concatenate([known, new])
         rows = np.concatenate([self.rows, len(self.rows) + np.arange(len(new))])
         order = np.argsort(labels, kind="stable")
         return ClassIndex(labels[order], rows[order])
@@ -80,7 +82,7 @@ class ClassIndex(Memo):
         unknown : bool or 0-d tensor
             Whether a label is not among the classes.
         """
-        if _array.is_tensor(y) and _array.is_tensor(like):
+        if _array.is_tensor(y) and _array.is_tensor(like) and not self._beyond_int64:
             self.check_kind(np.empty(0))
             y = y.to(like.device)
             if self._consecutive:
@@ -95,20 +97,25 @@ class ClassIndex(Memo):
             return rows[place], xp.any(labels[place] != y)
         y = _array.to_numpy(y)
         self.check_kind(y)
-        if self._consecutive and y.dtype.kind in "iu":
+        if self._consecutive and y.dtype.kind in "iu" and y.dtype != np.uint64:
             index, unknown = self._encode_consecutive(y)
             return _array.move_like(index, like, namespace(like).int64), bool(unknown)
-        place = np.minimum(np.searchsorted(self.labels, y), len(self.labels) - 1)
-        unknown = bool(np.any(self.labels[place] != y))
+        labels, y = in_common(self.labels, y)
+        place = np.minimum(np.searchsorted(labels, y), len(labels) - 1)
+        unknown = bool(np.any(labels[place] != y))
         index = _array.move_like(self.rows[place], like, namespace(like).int64)
         return index, unknown
 
     def _as_tensors(self, like: Array) -> tuple[Array, Array]:
         """Return labels, wide enough for any label they are compared to, and rows."""
-        xp = namespace(like)
-        wide = xp.float64 if self.labels.dtype.kind == "f" else xp.int64
-        labels = _array.move_like(self.labels, like, wide)
+        whole = exactly(self.labels, np.int64)
+        labels = _array.move_like(self.labels if whole is None else whole, like)
         return labels, _array.move_like(self.rows, like)
+
+    @property
+    def _beyond_int64(self) -> bool:
+        """Whether a label is too large for tensors."""
+        return self.labels.dtype == np.uint64 and int(self.labels[-1]) >= 2**63
 
     @cached_property
     def _consecutive(self) -> bool:
@@ -117,7 +124,8 @@ class ClassIndex(Memo):
         return (
             labels.dtype.kind in "iu"
             and len(labels) > 0
-            and np.array_equal(labels, labels[0] + np.arange(len(labels)))
+            and int(labels[-1]) - int(labels[0]) == len(labels) - 1
+            and not self._beyond_int64
             and np.array_equal(self.rows, np.arange(len(labels)))
         )
 
@@ -130,37 +138,30 @@ class ClassIndex(Memo):
 
     def unknown_label(self, y: Array) -> ValueError:
         """Return the error for labels that are not among the classes."""
-        found = np.setdiff1d(_array.to_numpy(y), self.labels)[:5].tolist()
-        known = f"{len(self.labels)} classes {_shortened(self.labels)}"
+        found, labels = in_common(_array.to_numpy(y), self.labels)
+        unknown = shown_labels(np.setdiff1d(found, labels))
+        known = f"{len(self.labels)} classes {shown_labels(self.labels)}"
         if self.of_centers:
             return ValueError(
-                f"y holds labels {found} of which no sample was fitted: expected only "
-                f"the {known}. Drop these rows, or fit samples of every class; in "
+                f"y holds labels {unknown} of which no sample was fitted: expected "
+                f"only the {known}. Drop these rows, or fit samples of every class; in "
                 "cross-validation with cv=StratifiedKFold()."
             )
         return ValueError(
-            f"y holds labels {found} that are not among the {known} named by "
+            f"y holds labels {unknown} that are not among the {known} named by "
             "classes= or by the head: expected only those. Name every class with "
             "classes=."
         )
 
     def check_kind(self, y: np.ndarray) -> None:
-        """Refuse strings for numbers, and numbers for strings."""
-        strings = [labels.dtype.kind in "US" for labels in (self.labels, y)]
-        if strings[0] != strings[1]:
-            names = ["strings" if s else "numbers" for s in strings]
+        """Refuse strings for numbers, numbers for strings, and so on."""
+        known, found = kind_of(self.labels), kind_of(y)
+        if known != found:
             msg = (
-                f"y holds {names[1]} where the classes so far are {names[0]} "
-                f"{_shortened(self.labels)}: expected labels of the same kind."
+                f"y holds {found}s where the classes so far are {known}s "
+                f"{shown_labels(self.labels)}: expected labels of the same kind."
             )
             raise ValueError(msg)
-
-
-def _shortened(labels: np.ndarray) -> str:
-    if len(labels) <= 6:
-        return str(labels.tolist())
-    first, last = labels[:3].tolist(), labels[-1:].tolist()
-    return f"[{', '.join(map(repr, first))}, ..., {last[0]!r}]"
 
 
 def distinct_labels(y: Array) -> np.ndarray:
@@ -194,7 +195,8 @@ def sorted_as_text(labels: np.ndarray) -> str:
     if sorted(texts, key=int) == texts:
         return ""
     return (
-        f"The labels are numbers as text, in the order of text: {_shortened(labels)}. "
+        "The labels are numbers as text, in the order of text: "
+        f"{shown_labels(labels)}. "
         "The head's rows are taken in this order; if they are in the order of the "
         "numbers, pass integers: y.astype(int)."
     )

@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from sknc import _array
 from sknc._array import Array, namespace
+from sknc._label_kinds import shown_labels
 from sknc._labels import padding, sorted_as_text
 from sknc.decisions import head_rule, nearest_center_rule
 from sknc.head import LinearHead
@@ -55,7 +56,9 @@ def _order_note(
     classes, rows = better_rows(statistics, head)
     if not len(classes):
         return ""
-    first, other = statistics.classes[[classes[0], rows[0]]].tolist()
+    first, other = (
+        shown_labels(statistics.classes[[i]])[1:-1] for i in (classes[0], rows[0])
+    )
     remedy = (
         "Pass the labels that the head was fitted on."
         if names_classes
@@ -66,7 +69,7 @@ def _order_note(
     return (
         f"The head assigns the means of {len(classes)} classes to other classes, and "
         "would assign them to their own with its rows in another order, for example "
-        f"with the row of class {other!r} for class {first!r}. Its rows and the labels "
+        f"with the row of class {other} for class {first}. Its rows and the labels "
         f"are probably out of step. {remedy}"
     )
 

@@ -12,6 +12,7 @@ from sknc import _array
 from sknc._accumulation import WAITING_BLOCKS, Accumulator
 from sknc._array import Array
 from sknc._label_checks import check_classes
+from sknc._label_kinds import shown_labels
 from sknc._labels import ClassIndex
 from sknc._validation import Batch, not_finite
 from sknc.statistics import ClassStatistics
@@ -200,9 +201,9 @@ def known_classes(held: ClassIndex | None, classes: Any) -> ClassIndex:
         return ClassIndex.of(labels, fixed=True)
     if not np.array_equal(held.labels, labels):
         msg = (
-            f"classes={labels.tolist()[:10]} is not the same as on the last "
+            f"classes={shown_labels(labels, 10)} is not the same as on the last "
             f"call to partial_fit: expected the classes "
-            f"{held.labels.tolist()[:10]}, or no classes=."
+            f"{shown_labels(held.labels, 10)}, or no classes=."
         )
         raise ValueError(msg)
     return held

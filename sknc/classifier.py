@@ -15,6 +15,7 @@ from sknc._array import Array, namespace
 from sknc._estimator import CenterEstimator
 from sknc._heads import check_head, is_head
 from sknc._label_checks import check_classes, check_labels
+from sknc._label_kinds import in_common
 from sknc._labels import ClassIndex, distinct_labels
 from sknc._parameters import check_choice, refuse
 from sknc._priors import check_length, check_priors, class_priors
@@ -390,6 +391,7 @@ class NearestClassCenter(
         predicted = _array.to_numpy(self.predict(X))
         labels = _array.to_numpy(check_labels(y, len(predicted), type(self).__name__))
         ClassIndex.of(self.classes_).check_kind(labels)
+        predicted, labels = in_common(predicted, labels)
         weights = check_weights(sample_weight, predicted)
         return float(np.average(predicted == labels, weights=weights))
 

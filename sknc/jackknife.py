@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sknc._groups import about_common_anchors, leave_one_out
+from sknc._label_kinds import in_common, union
 from sknc._merging import merge_all
 from sknc._reporting import Inputs, metric_values
 from sknc.convention import Convention
@@ -89,7 +90,7 @@ def errors_of_report(
     if not any(_OF_SCATTER & set(TABLE[key].needs) for key in keys):
         held = [replace(p, moments=p.moments.without_scatter()) for p in held]
     held = about_common_anchors(held)
-    n_classes = len(np.unique(np.concatenate([_observed(part) for part in held])))
+    n_classes = len(union(*(_observed(part) for part in held)))
     of_head = [key for key in keys if TABLE[key].depends_only_on_head]
     of_samples = [key for key in keys if key not in of_head]
 
@@ -121,7 +122,7 @@ def lone_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
     held = [_observed(part) for part in parts if part is not None]
     if len(held) < 2:
         return []
-    labels, n_groups = np.unique(np.concatenate(held), return_counts=True)
+    labels, n_groups = np.unique(np.concatenate(in_common(*held)), return_counts=True)
     lone: list[Any] = labels[n_groups == 1].tolist()
     return lone
 

@@ -9,6 +9,7 @@ import numpy as np
 from sknc import _array
 from sknc._accumulation import Accumulator
 from sknc._array import Array, namespace
+from sknc._label_kinds import in_common, kind_of, union
 from sknc._memo import Memo
 from sknc._moments import Moments, scatter_of_means
 from sknc._numeric import checked_samples, positive_weights
@@ -317,9 +318,9 @@ class ClassStatistics(Memo):
                     device=_array.device_of(a),
                 )
             )
-        position = np.searchsorted(self.classes, classes)
-        position = np.minimum(position, self.n_classes - 1)
-        known = self.classes[position] == classes
+        mine, classes = in_common(self.classes, classes)
+        position = np.minimum(np.searchsorted(mine, classes), self.n_classes - 1)
+        known = mine[position] == classes
         moments = self.moments.take(np.where(known, position, 0))
         if known.all():
             return moments
@@ -354,7 +355,7 @@ class ClassStatistics(Memo):
         """
         _check_mergeable(self, other)
         xp = namespace(self.moments.sums)
-        classes = np.union1d(self.classes, other.classes)
+        classes = union(self.classes, other.classes)
         mine, theirs = self.aligned(classes), other.aligned(classes)
         if mine.scatter is None or theirs.scatter is None:
             mine, theirs = mine.without_scatter(), theirs.without_scatter()
@@ -393,9 +394,7 @@ def _check_mergeable(mine: ClassStatistics, other: Any) -> None:
             "namespace and device. Accumulate both from the same kind of array."
         )
         raise ValueError(msg)
-    kinds = [
-        "number" if s.classes.dtype.kind in "biuf" else "string" for s in (mine, other)
-    ]
+    kinds = [kind_of(s.classes) for s in (mine, other)]
     if kinds[0] != kinds[1]:
         msg = (
             f"Cannot merge statistics with {kinds[1]} labels into statistics with "

@@ -22,7 +22,7 @@ LAYERS = [
         "_parameters",
         "_version",
     },
-    {"_moments", "_numeric", "_tensors"},
+    {"_moments", "_numeric", "_tensors", "_label_kinds"},
     {"_accumulation"},
     {"statistics"},
     {"convention", "head", "held_out"},

@@ -7,7 +7,8 @@ import numpy as np
 from sknc import _array
 from sknc._array import Array, namespace
 from sknc._heads.parts import Outline, classes_of_head, outline_of, parts_of
-from sknc._label_checks import check_classes
+from sknc._label_checks import check_classes, plain_labels
+from sknc._label_kinds import in_common, kind_of, shown_labels
 from sknc._labels import padding
 from sknc.head import LinearHead
 
@@ -79,7 +80,7 @@ def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray
     outline = outline_of(head, n_features)
     _check_outline(outline, found, n_features, complete=False)
     if outline.classes is not None:
-        return _of_kind(check_classes(outline.classes), found)
+        return in_common(check_classes(outline.classes), found)[0]
     if found.dtype.kind not in "iu":
         return None
     n_rows = max(2, outline.shape[0])
@@ -90,7 +91,7 @@ def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray
     if len(found) == n_rows:
         return found
     msg = (
-        f"y holds labels {outside[:5].tolist()}, but the head has {n_rows} rows: "
+        f"y holds labels {shown_labels(outside)}, but the head has {n_rows} rows: "
         f"expected labels from 0 to {n_rows - 1}, or all {n_rows} labels in the first "
         "batch. If its rows stand for other labels, name them all: classes=[...]. "
         f"{padding(found)}"
@@ -98,18 +99,13 @@ def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray
     raise ValueError(msg.rstrip())
 
 
-def _of_kind(known: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Return whole numbers as integers, as the labels of the batch are."""
-    if known.dtype.kind == "f" and found.dtype.kind in "iu":
-        whole = known.astype(found.dtype)
-        return whole if np.array_equal(whole, known) else known
-    return known
-
-
 def n_unused_rows(head: Any, classes: np.ndarray) -> int:
     """Return how many classes a head knows that are none of `classes`."""
     known = classes_of_head(head)
-    return 0 if known is None else int(np.sum(~np.isin(known, classes)))
+    if known is None:
+        return 0
+    known, classes = in_common(plain_labels(np.asarray(known), "classes_"), classes)
+    return int(np.sum(~np.isin(known, classes)))
 
 
 def check_head_shape(head: Any, classes: np.ndarray, n_features: int) -> None:
@@ -169,16 +165,18 @@ def _remedy_of_shape(
 
 def _row_order(head_classes: Any, classes: np.ndarray) -> np.ndarray:
     """Return the head's row of each of `classes`."""
-    labels = np.asarray(head_classes)
-    order = np.argsort(labels)
-    position = np.searchsorted(labels[order], classes)
-    position = np.minimum(position, len(labels) - 1)
-    rows = order[position]
-    missing = classes[labels[rows] != classes]
-    if len(missing):
+    labels, rows = plain_labels(np.asarray(head_classes), "classes_"), None
+    missing = classes
+    if kind_of(labels) == kind_of(classes):
+        labels, classes = in_common(labels, classes)
+        order = np.argsort(labels)
+        position = np.searchsorted(labels[order], classes)
+        rows = order[np.minimum(position, len(labels) - 1)]
+        missing = classes[labels[rows] != classes]
+    if rows is None or len(missing):
         msg = (
-            f"The head does not know the classes {missing[:5].tolist()}: expected the "
-            f"labels it was fitted on, such as {labels[:5].tolist()}."
+            f"The head does not know the classes {shown_labels(missing)}: expected the "
+            f"labels it was fitted on, such as {shown_labels(labels)}."
         )
         raise ValueError(msg)
     return rows
