@@ -29,7 +29,7 @@ def _load(name):
         spec.loader.exec_module(module)
 
 
-_HELPERS = "peers peers_notebook toys references strategies interrupts"
+_HELPERS = "peers peers_notebook toys references strategies interrupts malformed"
 for helper in _HELPERS.split():
     _load(helper)
 
