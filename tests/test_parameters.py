@@ -62,7 +62,7 @@ def test_convention_refuses(name, value, expected):
         Convention(**{name: value})
 
 
-@pytest.mark.parametrize(("name", "value", "expected"), PARAMETERS, ids=repr)
+@pytest.mark.parametrize(("name", "value", "expected"), PARAMETERS)
 def test_analyzer_refuses_before_and_after_fit(name, value, expected):
     text = re.escape(f"{name} must be {expected}")
     with pytest.raises(ValueError, match=text):
