@@ -4,8 +4,9 @@ Threads for what NumPy does in one thread, or a BLAS shares badly among its own.
 A team has as many threads as the BLAS would use, so the usual variables and
 `threadpool_limits` hold. The number of threads of a BLAS belongs to the process: while
 a team multiplies matrices, and only then, the BLAS is held to the threads that are
-left. Another thread that enters `threadpool_limits` in these milliseconds takes the
-held number for the usual one, and restores that.
+left. Another thread that enters `threadpool_limits` in these milliseconds, as KMeans
+does, would take the held number for the usual one and restore it for good. So there is
+no team in a program with other threads, daemons apart: these rarely compute.
 """
 
 import os
@@ -157,7 +158,15 @@ class _Work:
 
 def team(most: int) -> Team:
     """Return a team of at most `most` threads, and no more than the BLAS has."""
-    return Team(max(1, min(most, blas_threads()))) if most > 1 else Team()
+    if most < 2 or not _alone():
+        return Team()
+    return Team(max(1, min(most, blas_threads())))
+
+
+def _alone() -> bool:
+    """Whether no other thread of the program may limit the BLAS too."""
+    here = threading.current_thread()
+    return all(item is here or item.daemon for item in threading.enumerate())
 
 
 def cut(n_rows: int, n_parts: int) -> list[slice]:

@@ -24,8 +24,9 @@ MODULES = tuple(m.__file__ for m in (contextlib, threading, threadpoolctl))
 
 @pytest.fixture
 def four_threads(monkeypatch):
-    """As if the BLAS had four threads, whatever the machine has."""
+    """As if the BLAS had four threads and the program one, whatever is the case."""
     monkeypatch.setattr(_parallel, "blas_threads", lambda: 4)
+    monkeypatch.setattr(_parallel, "_alone", lambda: True)
 
 
 def blas_threads():
@@ -74,6 +75,28 @@ def test_products_hold_the_blas_to_the_threads_left(size, left, four_threads):
     assert blas_threads() == before
     # Other threads would see it too, so other jobs leave the BLAS alone.
     assert _parallel.team(size).do([blas_threads] * size) == [before] * size
+
+
+def test_no_team_beside_other_threads(monkeypatch):
+    """Whoever limits the BLAS in another thread would restore what a team has set."""
+    monkeypatch.setattr(_parallel, "blas_threads", lambda: 4)
+    done = threading.Event()
+    sizes, others = [], [threading.Thread(target=done.wait, args=(60,))]
+    others[0].start()
+    try:
+        sizes.append(_parallel.team(4).size)
+        others.append(
+            threading.Thread(target=lambda: sizes.append(_parallel.team(4).size))
+        )
+        others[1].start()
+        others[1].join()
+    finally:
+        done.set()
+        others[0].join()
+    assert sizes == [1, 1]
+    alone = [threading.current_thread(), threading.Thread(daemon=True)]
+    monkeypatch.setattr(threading, "enumerate", lambda: alone)
+    assert _parallel.team(4).size == 4
 
 
 def test_released_after_an_error(four_threads):
@@ -254,6 +277,7 @@ def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
 @pytest.mark.parametrize("size", [5000, 31, 33])
 @pytest.mark.parametrize("n_features", [769, 1030])
 def test_wide_products_in_threads(n_features, size, monkeypatch):
+    monkeypatch.setattr(_parallel, "_alone", lambda: True)
     monkeypatch.setattr(products, "blas_threads", lambda: 2)
     monkeypatch.setattr(_parallel, "blas_threads", lambda: 2)
     halves, by_columns = [], products._by_columns
