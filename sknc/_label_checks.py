@@ -12,6 +12,7 @@ from sklearn.utils.validation import assert_all_finite, column_or_1d
 from sknc import _array
 from sknc._array import Array
 from sknc._parameters import shown
+from sknc._tensors import check_tensor
 
 _COLUMN = (
     "A column-vector y was passed when a 1d array was expected. Please change the "
@@ -45,6 +46,7 @@ def check_labels(y: Any, n_samples: int, name: str) -> Array:
 
 def _tensor_labels(y: Array) -> Array:
     """Return labels of a tensor; of the widest unsigned integers on the host."""
+    check_tensor("y", y)
     y = y.detach()
     if y.ndim == 2 and y.shape[1] == 1:
         warnings.warn(_COLUMN, DataConversionWarning, stacklevel=2)
@@ -57,7 +59,7 @@ def _tensor_labels(y: Array) -> Array:
             f"{tuple(y.shape)} and {y.dtype}: convert whole numbers with y.long()."
         )
         raise ValueError(msg)
-    return _array.to_numpy(y) if _array.dtype_name(y) == "uint64" else y
+    return _array.to_numpy(y) if str(y.dtype) == "torch.uint64" else y
 
 
 def _host_labels(y: Any) -> np.ndarray:

@@ -280,7 +280,7 @@ def test_weight_of_an_embedding():
 
 
 @pytest.mark.parametrize("kind", ["sparse", "float8", "quantized"])
-@pytest.mark.filterwarnings("ignore:quantize_per_tensor:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*quantize_per_tensor:UserWarning")
 def test_weights_of_another_layout(kind):
     weight = torch.tensor(TOY.W).float().round(decimals=0)
     other = {
