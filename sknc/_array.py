@@ -80,6 +80,20 @@ def to_numpy(x: Array) -> np.ndarray:
     return host
 
 
+def read_only(x: Array, *, copy: bool = True) -> Array:
+    """
+    Return what shows the numbers of `x` and cannot change them.
+
+    Of NumPy arrays that is a view. Other libraries have none: a copy, or `x` itself
+    unless to `copy`.
+    """
+    if isinstance(x, np.ndarray):
+        x = x.view()
+        x.flags.writeable = False
+        return x
+    return namespace(x).asarray(x, copy=True) if copy else x
+
+
 def cpu_of(x: Array) -> Any:
     """Return the host device of the library of `x`."""
     library = namespace(x)

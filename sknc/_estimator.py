@@ -364,13 +364,14 @@ class CenterEstimator(BaseEstimator):
     @property
     def class_count_(self) -> Array:
         """Number of samples of each class, or sum of their weights, (K,)."""
-        return self.statistics_.moments.counts
+        return _array.read_only(self.statistics_.moments.counts)
 
     @property
     def class_means_(self) -> Array:
         """Class means, float64, (K, D); NaN for a class without samples."""
         statistics = self.statistics_
-        return statistics.once("class_means", lambda: statistics.class_means)
+        means = statistics.once("class_means", lambda: statistics.class_means)
+        return _array.read_only(means)
 
     @property
     def n_samples_seen_(self) -> int:

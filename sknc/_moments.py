@@ -63,6 +63,11 @@ class Moments:
             squares=function(self.squares),
         )
 
+    def map_all(self, function: Callable[[Array], Array]) -> "Moments":
+        """Apply `function` to every array."""
+        scatter = None if self.scatter is None else function(self.scatter)
+        return replace(self.map(function), scatter=scatter)
+
     def without_scatter(self) -> "Moments":
         """Return the moments without their (D, D) part."""
         return replace(self, scatter=None)

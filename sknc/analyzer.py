@@ -302,12 +302,14 @@ class NeuralCollapseAnalyzer(
         ValueError
             If a batch is malformed, there is none, or the head does not fit.
         """
-        # Read once: the loader may train the head, and even fit this analyzer further.
+        # Read once: the loader may fit this analyzer further, or train the head.
         statistics, parts = self._fitted().read()
         self._check_parameters()  # they may have been set after fit
         plain = partial(_array.plain_arithmetic, statistics.moments.sums)
         with plain():
             head = self._linear_head(statistics)
+            if head is not None:
+                head = head.rows(np.arange(statistics.n_classes))  # a copy
             evaluations = self._evaluations(statistics, head)
         n_rows = 0
         with Batches(batches, progress) as each:
@@ -542,7 +544,8 @@ class NeuralCollapseAnalyzer(
             )
             raise AttributeError(msg)
         xp = namespace(scatter)
-        return statistics.once("within", lambda: scatter / xp.sum(statistics.counts))
+        found = statistics.once("within", lambda: scatter / xp.sum(statistics.counts))
+        return _array.read_only(found)
 
     @property
     def between_class_covariance_(self) -> Array:
@@ -565,7 +568,7 @@ class NeuralCollapseAnalyzer(
 
         if seen.n_classes < 2:
             return 0 * _array.gram(seen.class_means)
-        return seen.once(("between", convention), product)
+        return _array.read_only(seen.once(("between", convention), product))
 
 
 def _evaluate(evaluations: list[Evaluation], batch: Batch, first: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sknc import _array
 from sknc._rendering import (
     Content,
     as_html,
@@ -103,7 +104,7 @@ class NCReport(float):
         self = super().__new__(cls, content.score)
         parts = {**vars(content.measured), **vars(content.directions)}
         for name in ("per_class", "notes", "quantiles", "standard_error"):
-            parts[name] = MappingProxyType(getattr(content, name))
+            parts[name] = _read_only(getattr(content, name))
         parts["convention"] = content.convention
         self.__dict__.update(parts, _content=content)
         return self
@@ -281,3 +282,10 @@ class NCReport(float):
 
     def _repr_html_(self) -> str:
         return as_html(self._content)
+
+
+def _read_only(value: Any) -> Any:
+    """Return a view of nested mappings and arrays that cannot change them."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({k: _read_only(item) for k, item in value.items()})
+    return _array.read_only(value) if isinstance(value, np.ndarray) else value

@@ -1,7 +1,7 @@
 """The state: mergeable sufficient statistics of labelled features."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from sknc._numeric import checked_samples, positive_weights
 from sknc._parameters import refuse
 
 _TILE_ELEMENTS = 1 << 21
+
+
+_frozen = partial(_array.read_only, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,11 @@ class ClassStatistics(Memo):
     moments: Moments
     n_samples: int
     input_dtype: str
+
+    def __post_init__(self) -> None:
+        """Keep the arrays from being written to, where their library can."""
+        object.__setattr__(self, "classes", _frozen(self.classes))
+        object.__setattr__(self, "moments", self.moments.map_all(_frozen))
 
     @classmethod
     def from_samples(
@@ -136,7 +144,7 @@ class ClassStatistics(Memo):
     def counts(self) -> Array:
         """Number of samples of each class or sum of their weights, float64, (K,)."""
         xp = namespace(self.moments.sums)
-        return xp.astype(self.moments.counts, xp.float64)
+        return _frozen(xp.astype(self.moments.counts, xp.float64))
 
     @property
     def weighted(self) -> bool:
@@ -170,7 +178,7 @@ class ClassStatistics(Memo):
         counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
         with np.errstate(over="ignore", invalid="ignore"):  # what reads it checks it
             variances = self.moments.squares / counts - self._squared_offsets
-        return xp.where(variances < 0, xp.zeros_like(variances), variances)
+        return _frozen(xp.where(variances < 0, xp.zeros_like(variances), variances))
 
     @cached_property
     def _squared_offsets(self) -> Array:
@@ -261,7 +269,7 @@ class ClassStatistics(Memo):
             return None
         seen = self.moments.take(self.observed)
         with np.errstate(over="ignore", invalid="ignore"):  # what reads it checks it
-            return scatter - scatter_of_means(seen.sums, seen.counts)
+            return _frozen(scatter - scatter_of_means(seen.sums, seen.counts))
 
     def class_energies(self, key: tuple[str, ...]) -> None:
         """
