@@ -29,7 +29,9 @@ def _load(name):
         spec.loader.exec_module(module)
 
 
-_HELPERS = "peers peers_notebook toys references strategies interrupts malformed"
+_HELPERS = (
+    "peers peers_notebook toys references strategies interrupts malformed two_passes"
+)
 for helper in _HELPERS.split():
     _load(helper)
 

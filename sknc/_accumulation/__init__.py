@@ -1,10 +1,8 @@
 """
-From batches of rows to moments.
+From batches of labeled rows to moments.
 
-`accumulator` holds the one mutable object. It gathers small batches in a `buffer`, has
-an anchor a class (`anchors`), and adds blocks of rows to the `totals`. NumPy rows
-become `residuals` that wait for one product, or `sums` at once if no scatter is kept;
-rows of other libraries are added block by block (`blocks`).
+`accumulator` is the one mutable object: rows wait there until many are added together.
+`rows` takes residuals, `totals` sums them, and `summing` does so about good `anchors`.
 """
 
 from sknc._accumulation.accumulator import WAITING_BLOCKS, Accumulator

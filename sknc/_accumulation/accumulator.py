@@ -1,67 +1,54 @@
-"""The one mutable object: takes batches, and adds blocks of rows to the moments."""
+"""The one mutable object: takes batches, and adds them to the moments."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from sknc import _array, _parallel
-from sknc._accumulation import anchors, blocks, sums
-from sknc._accumulation.block import Block
-from sknc._accumulation.buffer import Buffer
 from sknc._accumulation.products import most_threads
-from sknc._accumulation.residuals import Residuals
-from sknc._accumulation.rows import in_cache
+from sknc._accumulation.rows import Rows, rows_in_cache
+from sknc._accumulation.summing import summed
 from sknc._accumulation.totals import Totals
-from sknc._array import Array
+from sknc._array import Array, namespace
 from sknc._moments import Moments
-from sknc._parallel import Team
 
-# 32 MiB of float32 residuals at most in a block.
-_BLOCK_ELEMENTS = 1 << 23
-# Residuals wait in as many blocks, but not in more than 16 MiB of float32 or one block.
+# Rows in a block, if they are not more than 32 MiB of float32.
+_FEWEST_ROWS, _MOST_ROWS, _BLOCK_ELEMENTS = 1024, 4096, 1 << 23
+# So many blocks may wait, but not more than 16 MiB of float32 or one block.
 WAITING_BLOCKS = 4
 _WAITING_ELEMENTS = 1 << 22
-# To take residuals of fewer elements, or of fewer rows for each class there is, takes
-# longer than to copy the rows into the buffer.
-_LEAST_ELEMENTS = 1 << 15
-_LEAST_ROWS_A_CLASS = 1 / 64
 # Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
 
-Flags: TypeAlias = tuple[Any, Any]
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """All that an accumulator knows. It is replaced as a whole, by one assignment."""
+
+    totals: Totals  # of rows that do not wait
+    n_summed: int  # those rows
+    n_waiting: int = 0  # rows at the beginning of the buffer
+    owned: bool = True  # whether nobody else has the arrays of classes in `totals`
+    part: tuple[Array, Totals] | None = None  # still to be put into `totals`
 
 
 class Accumulator:
     """
     Running moments of a stream of batches with class indices.
 
-    Rows wait until they make a block, because the update of the (D, D) scatter costs
-    the same memory traffic however few rows it takes: as residuals where that can be,
-    else in a buffer. A batch is in as a whole or not at all, also if reading or adding
-    is interrupted; where that cannot be, the sums are marked as incomplete.
+    Rows wait in a buffer as residuals from the anchors of their classes, because a
+    product of few rows costs as much memory traffic as that of many. The anchor of a
+    class without samples is zero. When the buffer is full, or the moments are read,
+    anchors that are far from their class means move, and all that waits is added.
 
-    Parameters
-    ----------
-    like : array of shape (B, D)
-        A batch: its library, device and width are those of the stream.
-    n_classes : int
-        Rows to begin with; `grow` adds more.
-    covariance : bool
-        Whether to keep the (D, D) scatter.
-    moments : Moments or None
-        Moments to go on from. They are copied before the first change.
-    n_samples : int
-        Number of samples in `moments`.
-    fixed_anchors : bool
-        Whether the anchors of `moments` must stay where they are.
-    projector : array of shape (D, R), or None
-        Directions on which the residuals' squared lengths are summed too.
-    waiting_blocks : int
-        Blocks of residuals that may wait to be summed: more are faster, and take
-        more memory.
+    A batch is in as a whole or not at all, and nothing that is in gets lost, wherever a
+    call is interrupted: new sums are made beside the old ones, and then replace them.
+
+    It begins without samples beside a batch `like` those to come, with room for some
+    classes; or with `moments` of `n_samples`, which stay as they are. Anchors that are
+    fixed never move. With a `projector`, (D, R), squared lengths along its directions
+    are summed too. The more blocks may wait, the more time is saved and memory used.
     """
 
     def __init__(
@@ -76,340 +63,207 @@ class Accumulator:
         projector: Array | None = None,
         waiting_blocks: int = WAITING_BLOCKS,
     ) -> None:
-        self._xp = _array.namespace(like)
-        self._device = _array.device_of(like)
         self.n_features = int(like.shape[1])
-        self._n_taken = n_samples  # all but those in the buffer
+        self._n_classes = n_classes
         self._fixed_anchors = fixed_anchors
-        self._waiting_blocks = waiting_blocks
-        self._buffer: Buffer | None = None
-        self._residuals: Residuals | None = None
-        self._shared = moments is not None
+        self._memory: Rows | None = None
+        owned = moments is None
         if moments is None:
-            moments = self._zeros(n_classes, self._residual_dtype(like), covariance)
-        energies = None
-        if projector is not None:
-            energies = self._xp.zeros_like(moments.squares)
-        self._totals = Totals(moments, projector, energies)
-        self._whole = True
-        self._least_rows, self._most_rows = self._block_rows(like)
-        # (drifted, unseen): whether a class has its anchor far from its mean, or no
-        # sample yet. Pending flags may still be on a device.
-        self._pending_flags: Flags = (False, not fixed_anchors)
-        self._flags: Flags = self._pending_flags
-
-    def _residual_dtype(self, features: Array) -> Any:
-        """Return the dtype in which residuals of a batch are taken."""
-        if self.n_features <= _NARROW:
-            return self._xp.float64
-        return _array.working_dtype(features)
-
-    def _zeros(self, n_classes: int, dtype: Any, covariance: bool) -> Moments:
-        xp, place = self._xp, {"device": self._device}
-        shape = (n_classes, self.n_features)
-        square = (self.n_features, self.n_features)
-        return Moments(
-            counts=xp.zeros(n_classes, dtype=xp.int64, **place),
-            anchors=xp.zeros(shape, dtype=dtype, **place),
-            sums=xp.zeros(shape, dtype=xp.float64, **place),
-            squares=xp.zeros(n_classes, dtype=xp.float64, **place),
-            scatter=xp.zeros(square, dtype=xp.float64, **place) if covariance else None,
-        )
-
-    def _block_rows(self, like: Array) -> tuple[int, int]:
-        """Return the least rows that are added without waiting, and the most."""
-        most = max(1024, min(4096, _BLOCK_ELEMENTS // self.n_features))
-        if _array.on_gpu(like):
-            return 4 * most, 4 * most  # a GPU needs more rows at once to be busy
-        if self._totals.moments.scatter is not None:
-            return most, most
-        # No product that wants many rows.
-        n_classes = int(self._totals.moments.counts.shape[0])
-        least = min(most, in_cache(self.n_features, n_classes))
-        return least, most if isinstance(like, np.ndarray) else least
+            dtype = self._residual_dtype(like)
+            moments = Moments.zeros(like, n_classes, dtype, covariance=covariance)
+        energies = None if projector is None else 0 * moments.squares
+        totals = Totals(**vars(moments), projector=projector, energies=energies)
+        self._state = _State(totals, n_samples, owned=owned)
+        # Where no product wants many residuals, they are summed in the cache.
+        self._in_cache = isinstance(like, np.ndarray) and totals.scatter is None
+        self._block_rows = self._most_rows(waiting_blocks)
 
     # Reading ---------------------------------------------------------------
 
     @property
     def like(self) -> Array:
         """An array of the library and device of the stream."""
-        return self._totals.moments.anchors
+        return self._state.totals.anchors
 
     @property
     def energies(self) -> Array | None:
         """Sums of squared lengths on the projector, (K,), as of `moments()`."""
-        return self._totals.energies
+        return self._state.totals.energies
 
     @property
     def n_samples(self) -> int:
         """Number of rows so far."""
-        return self._n_taken + (0 if self._buffer is None else self._buffer.filled)
+        return self._state.n_summed + self._state.n_waiting
 
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates leave them alone."""
-        self._check_whole()
-        self.flush()
-        self._shared = True
-        return self._totals.moments
+        self._flush()
+        self._state = replace(self._state, owned=False)
+        m = self._state.totals
+        return Moments(m.counts, m.anchors, m.sums, m.squares, m.scatter)
 
     # Updating --------------------------------------------------------------
 
+    def update(
+        self, features: Array, index: Array, weights: Array | None, invalid: Any = False
+    ) -> bool:
+        """
+        Add a batch, and return whether it was added: if not, nothing has changed.
+
+        It is not if the flag `invalid`, perhaps still on a device, is true; or if it is
+        None, for unknown, and the features are not finite.
+        """
+        self._settle()
+        batch, room = Rows(features, index, weights), self._buffer().n_rows
+        wide = namespace(self.like).float64
+        wider = self.like.dtype != wide == self._residual_dtype(features)
+        waits = not wider and self._can_wait(batch, room)
+        if not waits or self._state.n_waiting + batch.n_rows > room:
+            if wider and invalid is None:
+                invalid = not _array.all_finite(features)
+            invalid = self._flush(invalid)
+        if wider and not invalid:  # or a rejected batch would change the dtype
+            anchors = namespace(self.like).astype(self.like, wide)
+            totals = replace(self._state.totals, anchors=anchors)
+            self._state = replace(self._state, totals=totals)
+        add = self._with_waiting if waits else self._with_sums
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is checked
+            state = add(self._state.totals.counting(weights), batch, invalid)
+        if state is None:
+            return False
+        self._state = state
+        self._settle()
+        return True
+
+    def _with_waiting(self, totals: Totals, batch: Rows, invalid: Any) -> _State | None:
+        """Return the state in which a batch waits, unless it is invalid."""
+        if invalid:
+            return None
+        n_waiting = self._state.n_waiting + batch.n_rows
+        rows = self._buffer()[slice(self._state.n_waiting, n_waiting)]
+        batch.about(totals.anchors).write(rows)
+        if invalid is None and not _is_finite(rows.squares, batch.values):
+            return None
+        return replace(self._state, totals=totals, n_waiting=n_waiting)
+
+    def _with_sums(self, totals: Totals, batch: Rows, invalid: Any) -> _State | None:
+        """Return the state in which a batch is added, unless it is invalid."""
+        ids, index, part = _selected(totals, batch.index)
+        batch, flag = replace(batch, index=index, memory=self._buffer()), invalid
+        for where in _parallel.cut(batch.n_rows, -(-batch.n_rows // self._block_rows)):
+            part, flag = self._sum(part, batch[where], flag)
+            if flag:
+                return None
+            if invalid is None and not _is_finite(part.squares, batch.values[where]):
+                return None
+        return _joined(self._state, totals, ids, part, batch.n_rows)
+
+    def _flush(self, flag: Any = False) -> Any:
+        """Add the rows that wait, and read a flag in the same transfer if it is one."""
+        self._settle()
+        state, totals = self._state, self._state.totals
+        if not state.n_waiting:
+            return flag
+        rows = self._buffer()[slice(0, state.n_waiting)]
+        ids, index, part = _selected(totals, rows.index)
+        weights, base = rows.weights if totals.weighted else None, part.anchors
+        rows = replace(rows, index=index, weights=weights, base=base, dtype=base.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            part, found = self._sum(part, rows, flag)
+        self._state = _joined(state, totals, ids, part, rows.n_rows)
+        self._settle()
+        return None if flag is None else found
+
+    def _sum(self, totals: Totals, rows: Rows, flag: Any = False) -> tuple[Totals, Any]:
+        shared = isinstance(rows.values, np.ndarray) and totals.scatter is not None
+        most = most_threads(rows.n_rows, self.n_features) if shared else 1
+        threads = _parallel.team(most)
+        return summed(totals, rows, threads, fixed=self._fixed_anchors, flag=flag)
+
+    def _settle(self) -> None:
+        """Put totals of classes where they belong, again if that was interrupted."""
+        state = self._state
+        if state.part is not None:
+            totals = state.totals.put(*state.part)
+            self._state = replace(state, totals=totals, part=None)
+
+    # Room ------------------------------------------------------------------
+
     def grow(self, n_classes: int) -> None:
         """Make room for `n_classes` classes in all."""
-        old = self._totals.moments
-        held = old.counts.shape[0]
-        if n_classes <= held:
-            return
-        xp = self._xp
-        # Doubling keeps the cost of many small growths linear.
-        more = self._zeros(max(n_classes, 2 * held) - held, old.anchors.dtype, False)
-        more_counts = xp.astype(more.counts, old.counts.dtype)
-        self._set_moments(
-            Moments(
-                counts=xp.concat([old.counts, more_counts]),
-                anchors=xp.concat([old.anchors, more.anchors]),
-                sums=xp.concat([old.sums, more.sums]),
-                squares=xp.concat([old.squares, more.squares]),
-                scatter=old.scatter,
-            )
-        )
-        self._pending_flags = (self._pending_flags[0], True)
+        self._settle()
+        self._n_classes = max(self._n_classes, n_classes)
+        totals = self._state.totals
+        held = int(totals.counts.shape[0])
+        if n_classes > held:
+            # Doubling keeps the cost of many small growths linear.
+            totals = totals.grown(max(n_classes, 2 * held))
+            self._state = replace(self._state, totals=totals, owned=True)
 
-    def update(
-        self,
-        features: Array,
-        index: Array,
-        weights: Array | None,
-        invalid: Any = False,
-    ) -> bool:
-        """
-        Add a batch, unless the flag `invalid` says that it must not be.
+    def _most_rows(self, waiting_blocks: int) -> int:
+        """Return how many rows are added in one step."""
+        most = min(_MOST_ROWS, max(_FEWEST_ROWS, _BLOCK_ELEMENTS // self.n_features))
+        if _array.on_gpu(self.like):
+            return 4 * most  # a GPU needs more rows at once to be busy
+        if self._in_cache or not isinstance(self.like, np.ndarray):
+            return most
+        n_blocks = _WAITING_ELEMENTS // (most * self.n_features)
+        return max(1, min(waiting_blocks, n_blocks)) * most
 
-        The flag may still be on a device: it is read together with this object's
-        own flags in the one transfer that a batch costs. It is None if nobody has
-        looked whether the features are finite. Returns whether the batch was added.
-        """
-        self._check_whole()
-        batch = Block(features, index, weights)
-        waits = batch.n_rows < self._least_rows
-        ready = not (waits and self._is_few(batch)) and self._is_ready_for(batch)
-        if ready and self._totals.moments.scatter is not None:
-            waits = False
-        # Residuals of one block that is added right away tell by themselves.
-        tells = ready and not waits and batch.n_rows <= self._most_rows
-        check = invalid is None and tells
-        if invalid is None:
-            invalid = not check and not _array.all_finite(features)
-        invalid, *flags = _array.read_flags(invalid, *self._pending_flags)
-        if invalid:
+    def _buffer(self) -> Rows:
+        """Return the memory for rows that wait, new if it must be and nothing waits."""
+        room, held, dtype = self._block_rows, self._memory, self.like.dtype
+        if held is not None and self._state.n_waiting:
+            return held
+        if self._in_cache:  # but sums of many classes leave it in any case
+            room = min(room, max(rows_in_cache(self.n_features), 8 * self._n_classes))
+        if held is None or held.n_rows != room or held.values.dtype != dtype:
+            self._memory = held = Rows.empty(self.like, room)
+        return held
+
+    def _can_wait(self, batch: Rows, room: int) -> bool:
+        """Whether it is not better to add a batch right away."""
+        if batch.n_rows > room:
             return False
-        self._flags = self._pending_flags = (flags[0], flags[1])
-        self._make_room_for(batch)
-        if waits:
-            self._wait(batch)
+        if batch.n_rows < rows_in_cache(self.n_features):
             return True
-        return self._add_all(batch, check=check)
+        # Of classes without anchors, residuals would have to be taken again.
+        counts, on_host = self._state.totals.counts, isinstance(self.like, np.ndarray)
+        known = not on_host or bool(np.all(counts[batch.index] > 0))
+        return known and not self._in_cache
 
-    def _is_ready_for(self, batch: Block) -> bool:
-        """Whether neither anchors nor dtypes change before a batch (NumPy only)."""
-        if not isinstance(batch.features, np.ndarray):
-            return False  # not worth to wait for a device
-        drifted, unseen = self._pending_flags
-        if drifted or self._wider_dtypes(batch) != (None, None):
-            return False
-        return not unseen or not self._has_new(batch)
-
-    def _is_few(self, batch: Block) -> bool:
-        """Whether it is cheaper to copy a batch than to take its residuals."""
-        n_classes = int(self._totals.moments.counts.shape[0])
-        return (
-            batch.n_rows * self.n_features < _LEAST_ELEMENTS
-            or batch.n_rows < _LEAST_ROWS_A_CLASS * n_classes
-        )
-
-    def flush(self) -> None:
-        """Add all that waits."""
-        self._empty_buffer()
-        self._put_residuals()
-
-    def _empty_buffer(self) -> None:
-        """Add the rows that wait in the buffer."""
-        waiting = None if self._buffer is None else self._buffer.waiting()
-        if waiting is not None:
-            self._make_room_for(waiting)
-            self._add(waiting, source=self._buffer)
-
-    def _put_residuals(self) -> None:
-        """Add the residuals that wait to the totals."""
-        held = self._residuals
-        if held is None or not held.filled:
-            return
-        threads = _parallel.team(most_threads(held.filled, self.n_features))
-        terms = held.terms(self._totals, threads)
-        with self._changing():
-            self._totals = self._totals.add(terms, threads)
-            held.clear()
-        self._look_around(terms.index)
-
-    def _wait(self, batch: Block) -> None:
-        """Copy rows to the buffer, after adding what is in it if they do not fit."""
-        if self._buffer is None:
-            self._buffer = Buffer(batch, self._least_rows)
-        if self._buffer.free < batch.n_rows:
-            self._empty_buffer()
-        self._buffer.append(batch)
-
-    def _add_all(self, batch: Block, *, check: bool) -> bool:
-        """Add a batch in blocks of equal size, and return whether it was added."""
-        n_blocks = -(-batch.n_rows // self._most_rows)
-        if n_blocks == 1:
-            return self._add(batch, check=check)
-        assert not check  # or some of it could be in before it fails
-        with self._changing():
-            for part in _parallel.cut(batch.n_rows, n_blocks):
-                self._add(batch.part(part))
-        return True
-
-    def _set_moments(self, moments: Moments) -> None:
-        self._totals = replace(self._totals, moments=moments)
-
-    def _make_room_for(self, batch: Block) -> None:
-        """Make moments of this object's own, wide enough for a batch."""
-        if self._shared:
-            self._set_moments(_copy(self._totals.moments))
-            self._shared = False
-        if self._buffer is not None and not self._buffer.accepts(batch):
-            self._empty_buffer()
-            self._buffer = None
-        xp, m = self._xp, self._totals.moments
-        of_anchors, of_counts = self._wider_dtypes(batch)
-        if of_anchors is not None:
-            self._put_residuals()
-            self._residuals = None
-            self._set_moments(replace(m, anchors=xp.astype(m.anchors, of_anchors)))
-        if of_counts is not None:
-            m = self._totals.moments
-            self._set_moments(replace(m, counts=xp.astype(m.counts, of_counts)))
-
-    def _wider_dtypes(self, batch: Block) -> tuple[Any, Any]:
-        """Return the dtypes that anchors and counts have to be widened to, or None."""
-        xp, m = self._xp, self._totals.moments
-        wide = self._residual_dtype(batch.features) == xp.float64
-        widen_anchors = wide and m.anchors.dtype != xp.float64
-        widen_counts = batch.weights is not None and m.counts.dtype != xp.float64
-        return (
-            xp.float64 if widen_anchors else None,
-            xp.float64 if widen_counts else None,
-        )
-
-    def _add(
-        self, block: Block, *, check: bool = False, source: Buffer | None = None
-    ) -> bool:
-        """
-        Add one block, and return whether it was (if to `check`).
-
-        A buffer that is its `source` is cleared in the same moment.
-        """
-        self._prepare_anchors(block)
-        terms = None
-        if not isinstance(block.features, np.ndarray):
-            terms = blocks.terms(self._totals, block)
-        elif self._totals.moments.scatter is None:
-            terms = sums.terms(self._totals, block, check=check)
-            if terms is None:
-                return False
-        elif not self._take_residuals(block, check=check):
-            return False
-        with self._changing():
-            if terms is not None:
-                self._totals = self._totals.add(terms, Team())
-            elif self._residuals is not None:
-                self._residuals.keep(block)
-            if source is not None:
-                source.clear()
-            self._n_taken += block.n_rows
-        if terms is not None:
-            self._look_around(terms.index)
-        return True
-
-    def _prepare_anchors(self, block: Block) -> None:
-        """Set and move anchors that must not stay as they are for a block."""
-        drifted, unseen = self._current_flags()
-        new = unseen and self._has_new(block)
-        if not drifted and not new:
-            return
-        self._put_residuals()  # they are from the anchors as they were
-        drifted = drifted or self._current_flags()[0]
-        new = new and self._has_new(block)
-        with self._changing():
-            if drifted:
-                self._set_moments(anchors.move_drifted(self._totals.moments))
-                self._pending_flags = (False, self._pending_flags[1])
-            if new:
-                self._set_moments(anchors.anchor_unseen(self._totals.moments, block))
-
-    def _has_new(self, block: Block) -> bool:
-        """Whether a block has classes without samples; so it seems on a GPU."""
-        if _array.on_gpu(block.features):
-            return True
-        xp = self._xp
-        counts = xp.take(self._totals.moments.counts, block.index, axis=0)
-        return bool(xp.any(counts == 0))
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Remember if the body, in which totals change, is left before its end."""
-        whole, self._whole = self._whole, False
-        yield
-        self._whole = whole
-
-    def _check_whole(self) -> None:
-        if not self._whole:
-            msg = (
-                "The sums are incomplete: adding rows to them was interrupted. Fit "
-                "again, or go on from a copy made before."
-            )
-            raise RuntimeError(msg)
-
-    def _look_around(self, index: Array) -> None:
-        """Find out what anchors need before the next block, after rows were added."""
-        drifted, unseen = self._pending_flags
-        moments = self._totals.moments
-        if not self._fixed_anchors:
-            drifted = anchors.any_drifted(moments, index)
-        if self._flags[1]:
-            unseen = self._xp.any(moments.counts == 0)
-        self._pending_flags = (drifted, unseen)
-
-    def _take_residuals(self, block: Block, *, check: bool) -> bool:
-        """Take residuals of a block, after adding those that wait if need be."""
-        if self._residuals is None:
-            self._residuals = self._no_residuals()
-        if self._residuals.free < block.n_rows:
-            self._put_residuals()
-        return self._residuals.take(self._totals.moments.anchors, block, check=check)
-
-    def _current_flags(self) -> Flags:
-        """Return the newest flags that can be read without waiting for a GPU."""
-        if not _array.on_gpu(self.like):
-            drifted, unseen = _array.read_flags(*self._pending_flags)
-            self._flags = (drifted, unseen)
-        return self._flags
-
-    def _no_residuals(self) -> Residuals:
-        n_blocks = _WAITING_ELEMENTS // (self._most_rows * self.n_features)
-        n_blocks = max(1, min(self._waiting_blocks, n_blocks))
-        dtype = self._totals.moments.anchors.dtype
-        return Residuals(n_blocks * self._most_rows, self.n_features, dtype)
+    def _residual_dtype(self, features: Array) -> Any:
+        """Return the dtype in which residuals of a batch are taken."""
+        if self.n_features <= _NARROW:
+            return namespace(features).float64
+        return _array.working_dtype(features)
 
 
-def _copy(moments: Moments) -> Moments:
-    xp = _array.namespace(moments.sums)
-    scatter = moments.scatter
-    return Moments(
-        counts=xp.asarray(moments.counts, copy=True),
-        anchors=xp.asarray(moments.anchors, copy=True),
-        sums=xp.asarray(moments.sums, copy=True),
-        squares=xp.asarray(moments.squares, copy=True),
-        scatter=None if scatter is None else xp.asarray(scatter, copy=True),
-    )
+def _is_finite(squares: Array, features: Array) -> bool:
+    """Whether features are finite, given squared lengths of their residuals."""
+    # Squares of finite numbers may overflow, so ask each number then.
+    return bool(np.isfinite(np.sum(squares))) or _array.all_finite(features)
+
+
+def _selected(totals: Totals, index: Array) -> tuple[Array | None, Array, Totals]:
+    """Return classes of rows or None for all, the rows' places there, and totals."""
+    xp, n_classes = namespace(index), int(totals.counts.shape[0])
+    can_put = isinstance(index, np.ndarray) or _array.is_tensor(index)
+    if n_classes <= index.shape[0] or not can_put:
+        return None, index, totals
+    # On a GPU with repetitions: the host would have to wait to hear of their number.
+    ids = xp.sort(index) if _array.on_gpu(index) else xp.unique_values(index)
+    return ids, xp.searchsorted(ids, index), totals.select(ids)
+
+
+def _joined(
+    state: _State, totals: Totals, ids: Array | None, part: Totals, n_rows: int
+) -> _State:
+    """Return the state in which rows of some classes are summed, and none wait."""
+    n_summed = state.n_summed + n_rows
+    if ids is None:
+        return _State(part, n_summed, owned=state.owned)
+    if _array.on_gpu(ids):  # of repetitions, only the first has changed
+        part = part.select(namespace(ids).searchsorted(ids, ids))
+    totals = totals if state.owned else totals.copied()
+    return _State(totals, n_summed, part=(ids, part))
