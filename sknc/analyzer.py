@@ -497,8 +497,8 @@ class NeuralCollapseAnalyzer(
         """
         with _array.plain_arithmetic(X):
             features = self._check_new(X, "transform")
-            xp, origin = namespace(features), self.global_mean_
-            directions = self._directions().T
+            seen, xp = self.statistics_.observed_only(), namespace(features)
+            origin, directions = self._global_mean(seen), self._directions(seen).T
 
             def project(rows: Array) -> Array:
                 wide = xp.astype(rows, xp.float64) - origin
@@ -506,9 +506,8 @@ class NeuralCollapseAnalyzer(
 
             return _array.map_rows(project, features)
 
-    def _directions(self) -> Array:
+    def _directions(self, seen: ClassStatistics) -> Array:
         """Orthonormal directions of the class means, their signs fixed, (R, D)."""
-        seen = self.statistics_.observed_only()
         found = spectrum(seen, Convention.preset(self.convention)).directions
         xp = namespace(found)
         largest = xp.max(found, axis=1, keepdims=True)
@@ -517,24 +516,29 @@ class NeuralCollapseAnalyzer(
 
     @property
     def _n_features_out(self) -> int:
-        if self.statistics_.observed_only().n_classes < 2:
+        seen = self.statistics_.observed_only()
+        if seen.n_classes < 2:
             msg = "One class has no directions between classes."
             raise AttributeError(msg)
-        return int(self._directions().shape[0])
+        return int(self._directions(seen).shape[0])
 
     # Fitted attributes ------------------------------------------------------------
 
     @property
     def global_mean_(self) -> Array:
         """The convention's global mean, float64, (D,)."""
-        seen = self.statistics_.observed_only()
+        return self._global_mean(self.statistics_.observed_only())
+
+    def _global_mean(self, seen: ClassStatistics) -> Array:
         weights = Convention.preset(self.convention).center_weights(seen.counts)
         return weights @ seen.class_means
 
     @property
     def within_class_covariance_(self) -> Array:
         """Pooled within-class covariance, divided by the count, (D, D)."""
-        statistics = self.statistics_
+        return self._within_covariance(self.statistics_)
+
+    def _within_covariance(self, statistics: ClassStatistics) -> Array:
         scatter = statistics.within_scatter
         if scatter is None:
             msg = (
@@ -550,16 +554,20 @@ class NeuralCollapseAnalyzer(
     @property
     def between_class_covariance_(self) -> Array:
         """The convention's covariance of the class means, (D, D)."""
-        return self._covariance_of_means(Convention.preset(self.convention))
+        convention = Convention.preset(self.convention)
+        return self._covariance_of_means(self.statistics_, convention)
 
     @property
     def total_covariance_(self) -> Array:
         """Covariance of all samples about their mean, divided by the count, (D, D)."""
-        frequency = Convention.preset("frequency")
-        return self.within_class_covariance_ + self._covariance_of_means(frequency)
+        statistics, frequency = self.statistics_, Convention.preset("frequency")
+        between = self._covariance_of_means(statistics, frequency)
+        return self._within_covariance(statistics) + between
 
-    def _covariance_of_means(self, convention: Convention) -> Array:
-        seen = self.statistics_.observed_only()
+    def _covariance_of_means(
+        self, statistics: ClassStatistics, convention: Convention
+    ) -> Array:
+        seen = statistics.observed_only()
 
         def product() -> Array:
             xp = namespace(seen.counts)

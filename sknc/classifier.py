@@ -204,8 +204,11 @@ class NearestClassCenter(
     def _model(self) -> CenterModel:
         """Return the model of the current state and parameters."""
         self._check_parameters()
-        priors = None if self._has_equal_priors else self.class_prior_
-        return CenterModel(self.statistics_, self.metric, priors)
+        statistics = self.statistics_
+        priors = None
+        if not self._has_equal_priors:
+            priors = class_priors(statistics, self.priors)
+        return CenterModel(statistics, self.metric, priors)
 
     def predict(self, X: Any) -> Array:
         """
@@ -230,15 +233,9 @@ class NearestClassCenter(
         """
         with _array.plain_arithmetic(X):
             features = self._check_new(X, "predict")
-            rule, rows = self._model().rule()
-            return self._labels(rule.decide(features), rows)
-
-    def _labels(self, index: Array, rows: np.ndarray) -> Array:
-        """Return the labels of indices into rows of classes."""
-        labels = self.classes_[rows]
-        if isinstance(index, np.ndarray) or labels.dtype.kind not in "biuf":
-            return labels[_array.to_numpy(index)]
-        return namespace(index).take(_array.move_like(labels, index), index, axis=0)
+            model = self._model()
+            rule, rows = model.rule()
+            return _labels(model.statistics.classes[rows], rule.decide(features))
 
     def decision_function(self, X: Any) -> Array:
         """
@@ -423,7 +420,8 @@ class NearestClassCenter(
         ValueError
             If the input is malformed or the head does not fit.
         """
-        statistics = self.statistics_
+        model = self._model()
+        statistics = model.statistics
         if is_head(y):
             msg = (
                 f"agreement expected class labels as y, got {type(y).__name__}, which "
@@ -434,17 +432,24 @@ class NearestClassCenter(
             features = self._check_new(X, "agreement")
             truth = None
             if y is not None:
-                truth = self._true_rows(features, y)
-            rule, rows = self._model().rule()
+                truth = self._true_rows(features, y, statistics.classes)
+            rule, rows = model.rule()
             linear = check_head(head, statistics.classes, statistics.moments.anchors)
             found = decide_all((rule, head_rule(linear, rule)), features)
             nearest, chosen = (_array.to_numpy(index) for index in found)
         return compare_decisions(statistics.classes, rows[nearest], chosen, truth)
 
-    def _true_rows(self, features: Array, y: Any) -> np.ndarray:
+    def _true_rows(self, features: Array, y: Any, classes: np.ndarray) -> np.ndarray:
         labels = check_labels(y, features.shape[0], type(self).__name__)
-        index = ClassIndex.of_fitted(self.classes_)
+        index = ClassIndex.of_fitted(classes)
         rows, unknown = index.encode(labels, features)
         if unknown:
             raise index.unknown_label(labels)
         return _array.to_numpy(rows)
+
+
+def _labels(labels: np.ndarray, index: Array) -> Array:
+    """Return the labels of indices: beside these if they are numbers, else NumPy."""
+    if isinstance(index, np.ndarray) or labels.dtype.kind not in "biuf":
+        return labels[_array.to_numpy(index)]
+    return namespace(index).take(_array.move_like(labels, index), index, axis=0)

@@ -11,6 +11,8 @@ import pytest
 from joblib import Parallel, delayed
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer, _stream
+from sknc.convention import Convention
+from sknc.decisions import AffineRule
 
 RNG = np.random.default_rng(0)
 CENTERS = 50 + RNG.standard_normal((4, 300))
@@ -265,6 +267,31 @@ def test_read_while_another_thread_fits(n_jackknife):
     assert_same(analyzer, want)
     assert counts == sorted(counts)
     assert all(count % 60 == 0 for count in counts)  # no half batch
+
+
+def test_predictions_are_of_one_state(monkeypatch):
+    """As if another thread added a class meanwhile."""
+    model, decide = NearestClassCenter().fit([[0.0], [4.0]], [1, 3]), AffineRule.decide
+
+    def decide_late(rule, features):
+        model.partial_fit([[99.0]], [0])
+        return decide(rule, features)
+
+    monkeypatch.setattr(AffineRule, "decide", decide_late)
+    assert model.predict([[0.5], [3.5], [60.0]]).tolist() == [1, 3, 3]
+    assert model.classes_.tolist() == [0, 1, 3]
+
+
+def test_coordinates_are_of_one_state(monkeypatch):
+    model, weights = fitted(), Convention.center_weights
+    want = model.transform(X[:9])
+
+    def weights_late(convention, counts):
+        model.partial_fit(X + 5, Y + 1)
+        return weights(convention, counts)
+
+    monkeypatch.setattr(Convention, "center_weights", weights_late)
+    np.testing.assert_array_equal(model.transform(X[:9]), want)
 
 
 @pytest.mark.parametrize("n_first", [0, 1])
