@@ -2,14 +2,15 @@
 
 import copy
 import pickle
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
 
-from sknc import NearestClassCenter, NeuralCollapseAnalyzer
+from sknc import NearestClassCenter, NeuralCollapseAnalyzer, _array
 
 torch = pytest.importorskip("torch")
+dispatch = pytest.importorskip("torch.utils._python_dispatch")
 
 ESTIMATORS = [
     NeuralCollapseAnalyzer,
@@ -21,9 +22,13 @@ ESTIMATORS = [
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
 
 
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request):
-    return request.param
+@pytest.fixture(params=["cpu", "waiting", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request, monkeypatch):
+    """A device; "waiting" is the CPU as if its numbers had to be waited for."""
+    if request.param != "waiting":
+        return request.param
+    monkeypatch.setattr(_array, "on_gpu", _array.is_tensor)
+    return "cpu"
 
 
 @pytest.fixture(params=ESTIMATORS, ids=["analyzer", "no_covariance", "ncc", "cosine"])
@@ -700,3 +705,83 @@ def test_many_classes(device):
     model = NearestClassCenter().partial_fit(X, y, classes=range(3000))
     distances = torch.cdist(X[:500].double(), model.class_means_)
     assert torch.equal(model.predict(X[:500]), distances.argmin(1))
+
+
+# Waiting for a device ---------------------------------------------------------
+
+# What copies to the host, and what has to know numbers to tell the shape of a result.
+READS = {
+    "tolist",
+    "cpu",
+    "_local_scalar_dense",
+    "equal",
+    "is_nonzero",
+    "masked_select",
+    "nonzero",
+    "repeat_interleave",
+    "_unique",
+    "_unique2",
+    "unique_consecutive",
+    "unique_dim",
+}
+
+
+@contextmanager
+def reads_counted():
+    """Yield a list that grows with each operation that waits for a device."""
+    found = []
+
+    class Calls(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            name = getattr(function, "__name__", "")
+            if name in READS:
+                found.append(name)
+            return function(*args, **(kwargs or {}))
+
+    class Kernels(dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            name = function.overloadpacket.__name__
+            index = args[1] if name in {"index", "index_put_"} else ()
+            is_mask = [item is not None and item.dtype == torch.bool for item in index]
+            if name in READS or any(is_mask):
+                found.append(name)
+            return function(*args, **(kwargs or {}))
+
+    with Calls(), Kernels():
+        yield found
+
+
+def test_reads_are_counted(device):
+    x = torch.arange(6, device=device)
+    for read in (
+        lambda: x.tolist(),
+        lambda: x.cpu(),
+        lambda: bool(x[0] == 0),
+        lambda: float(x[0]),
+        lambda: x[x > 2],
+        lambda: torch.unique(x),
+        lambda: torch.nonzero(x),
+    ):
+        with reads_counted() as found:
+            read()
+        assert len(found) >= 1
+    with reads_counted() as found:
+        torch.where(x > 2, x, 0 * x)[x]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["waiting", pytest.param("cuda", marks=pytest.mark.gpu)],
+    indirect=True,
+)
+@pytest.mark.parametrize("size", [50, 9000])
+def test_one_read_a_batch(make, device, size):
+    """More would leave a GPU idle, or the host."""
+    X, y = tensors(device, torch.float32, n=6 * size)
+    model = make().partial_fit(X[:size], y[:size], classes=range(5))
+    for start in range(size, 6 * size, size):
+        rows = slice(start, start + size)
+        with reads_counted() as found:
+            model.partial_fit(X[rows], y[rows], classes=range(5))
+        assert len(found) <= 1, found
