@@ -67,7 +67,8 @@ def places(lines, most):
     -------
     list of int
         Every place if there are not too many; else the first and the last time at each
-        line, and if these are too many some of them.
+        line; and if these are too many, some of them and the last ones, where results
+        are put in place.
     """
     if len(lines) > most:
         first = {line: place for place, line in reversed([*enumerate(lines, 1)])}
@@ -75,5 +76,7 @@ def places(lines, most):
         found = sorted({*first.values(), *last.values()})
     else:
         found = list(range(1, len(lines) + 1))
-    step = -(-len(found) // most)
-    return found[len(found) % step :: step]
+    if len(found) <= most:
+        return found
+    step = -(-2 * len(found) // most)
+    return sorted({*found[::step], *found[-(most // 2) :]})

@@ -1,5 +1,5 @@
 """
-Ctrl-C before any line of an update: the batch is in, or out, or the sums are refused.
+Ctrl-C before any line of an update: the batch is in or out, and nothing else changes.
 
     pytest tests/test_interruptions.py -m slow -rP | grep points
 """
@@ -33,7 +33,7 @@ class Case:
 
     def __init__(self, call, *, make=batch, sizes=(40, 30), more=(), **options):
         self.options = {"metrics": METRICS, **options}
-        self.call, self.make = call, make
+        self.call, self.make, self.more = call, make, more
         classes = [[1, 2, 3], [1, 2, 3, 4]]
         self.before = [
             make(size, found, seed, *more)
@@ -69,10 +69,10 @@ class Case:
 ATTRIBUTES = "classes", "class_count", "class_means", "n_samples_seen", "n_features_in"
 
 
-def same(one, other):
+def same(one, other, rtol):
     return one.keys() == other.keys() and all(
         np.shape(one[key]) == np.shape(other[key])
-        and np.allclose(one[key], other[key], rtol=1e-8, atol=1e-10, equal_nan=True)
+        and np.allclose(one[key], other[key], rtol, atol=1e-10, equal_nan=True)
         for key in one
     )
 
@@ -80,6 +80,11 @@ def same(one, other):
 def new_classes(make=batch, size=25, more=()):
     item = make(size, [1, 3, 6], 2, *more)
     return lambda analyzer: analyzer.partial_fit(*item)
+
+
+def weighted(analyzer):
+    X, y = batch(25, [1, 3, 6], 2)
+    analyzer.partial_fit(X, y, sample_weight=np.arange(25.0))
 
 
 def fit_batches(analyzer):
@@ -107,7 +112,10 @@ CASES = {
     "with groups": Case(new_classes(), n_jackknife=3),
     "of tensors": Case(new_classes(tensors), make=tensors),
     "of wide features": Case(new_classes(size=300, more=WIDE), sizes=(900,), more=WIDE),
-    "of many blocks": Case(new_classes(size=9000), sizes=(40, 3000)),
+    "of wider features": Case(new_classes(more=(300, float)), sizes=(900,), more=WIDE),
+    "with weights": Case(weighted),
+    "of many blocks": Case(new_classes(size=20_000), sizes=(40, 3000)),
+    "of a full buffer": Case(new_classes(size=9000), sizes=(40, 9000)),
     "fit": Case(lambda analyzer: analyzer.fit(*batch(25, [1, 3, 6], 5))),
     "fit_batches": Case(fit_batches),
     "merge": Case(merge),
@@ -115,6 +123,7 @@ CASES = {
     "merge into none": Case(merge, sizes=()),
     "report": Case(report),
     "report of groups": Case(report, n_jackknife=2),
+    "report by threads": Case(report, sizes=(3000,), more=WIDE),
     "score_batches": Case(score),
 }
 
@@ -125,6 +134,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_interrupted_at_any_line(name, most, monkeypatch):
     monkeypatch.setattr(_parallel, "blas_threads", lambda: 2)
+    monkeypatch.setattr(_parallel, "_alone", lambda: True)
     case, found, wrong = CASES[name], Counter(), []
     done, undone = case.outcomes()
     lines = interrupts.run(partial(case.call, case.analyzer()))
@@ -137,14 +147,16 @@ def test_interrupted_at_any_line(name, most, monkeypatch):
             wrong.append(place)
     print(f"{name}: {found.total()} points, {dict(found)}")
     assert not wrong
+    assert found.keys() <= {"done", "not done"}
 
 
 def outcome_of(case, analyzer, done, undone):
     try:
         state = case.state(analyzer)
     except RuntimeError as error:
-        assert "The sums are incomplete" in str(error)  # noqa: PT017
-        return "refused"
-    if same(state, done):
+        return f"refused: {error}"
+    # Which rows are summed together may change, and some are summed in float32.
+    rtol = 1e-6 if case.more == WIDE else 1e-10
+    if same(state, done, rtol):
         return "done"
-    return "not done" if same(state, undone) else "wrong"
+    return "not done" if same(state, undone, rtol) else "wrong"
