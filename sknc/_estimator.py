@@ -5,7 +5,7 @@ from threading import RLock
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
@@ -247,7 +247,7 @@ class CenterEstimator(BaseEstimator):
 
         Parameters
         ----------
-        *others : estimators of the same type, or one iterable of them
+        *others : estimators of the same type, or one list or iterator of them
             Fitted on other samples of the same features, of any classes. Of all other
             parameters, such as the head and the convention, those of `self` hold.
 
@@ -274,36 +274,15 @@ class CenterEstimator(BaseEstimator):
                 )
                 raise TypeError(msg)
         fitted = [item for item in (self, *others) if item.__sklearn_is_fitted__()]
-        self._check_mergeable(fitted)
+        _check_names(fitted)
         if fitted:
             new = self._unfitted()
-            merged = merged_parts([item._stream for item in fitted])
+            new_groups = None if self in fitted else self._n_groups
+            merged = merged_parts([item._stream for item in fitted], new_groups)
             fixed = all(item._stream.fixed for item in fitted)
             new._adopt(merged, fitted[0], fixed=fixed)
             self._take_fit_of(new)
         return self
-
-    def _check_mergeable(self, fitted: Sequence["CenterEstimator"]) -> None:
-        """Refuse other groups, and features of the same number but other names."""
-        numbers = {item._stream.n_groups for item in fitted}
-        if self not in fitted:
-            numbers.add(self._n_groups)
-        if len(numbers) > 1:
-            msg = (
-                "Cannot merge estimators with different n_jackknife, got "
-                f"{sorted(numbers)}: fit all of them with the same."
-            )
-            raise ValueError(msg)
-        names = [vars(item).get("feature_names_in_") for item in fitted]
-        named = [found.tolist() for found in names if found is not None]
-        for other in named:
-            if len(other) == len(named[0]) and other != named[0]:
-                msg = (
-                    f"Cannot merge estimators of different features: expected "
-                    f"{named[0][:10]}, got {other[:10]}. Fit all of them on the same "
-                    "columns in the same order."
-                )
-                raise ValueError(msg)
 
     def _adopt(
         self,
@@ -323,21 +302,15 @@ class CenterEstimator(BaseEstimator):
 
     def __add__(self, other: Any) -> Self:
         """Return a new estimator of the samples of both."""
-        if not isinstance(other, type(self)):
-            return NotImplemented
-        from sklearn.base import clone
-
-        new: Self = clone(self)
-        return new.merge(self, other)
+        return self._sum(other) if isinstance(other, type(self)) else NotImplemented
 
     def __radd__(self, other: Any) -> Self:
         """Return a copy for zero, with which `sum` begins."""
-        from sklearn.base import clone
+        return self._sum() if isinstance(other, int) and not other else NotImplemented
 
-        if not isinstance(other, int) or other != 0:
-            return NotImplemented
+    def _sum(self, *others: Any) -> Self:
         new: Self = clone(self)
-        return new.merge(self)
+        return new.merge(self, *others)
 
     # Reading --------------------------------------------------------------------
 
@@ -387,6 +360,20 @@ class CenterEstimator(BaseEstimator):
         if not _array.all_finite(features) if invalid is None else invalid:
             raise not_finite(features)
         return features
+
+
+def _check_names(estimators: Sequence[CenterEstimator]) -> None:
+    """Refuse to merge features of the same number but other names or order."""
+    found = [vars(item).get("feature_names_in_") for item in estimators]
+    names = [item.tolist() for item in found if item is not None]
+    for other in names:
+        if len(other) == len(names[0]) and other != names[0]:
+            msg = (
+                f"Cannot merge estimators of different features: expected "
+                f"{names[0][:10]}, got {other[:10]}. Fit all of them on the same "
+                "columns in the same order."
+            )
+            raise ValueError(msg)
 
 
 def _check_version(package: str, state: int) -> None:

@@ -207,8 +207,18 @@ def resumed_stream(
     return GroupedStream.resumed(parts, covariance=covariance, fixed=fixed)
 
 
-def merged_parts(streams: Sequence[AnyStream]) -> list[ClassStatistics | None]:
-    """Merge several streams, group by group."""
+def merged_parts(
+    streams: Sequence[AnyStream], n_groups: int | None = None
+) -> list[ClassStatistics | None]:
+    """Merge several streams, group by group; also refuse other numbers of groups."""
+    numbers = {stream.n_groups for stream in streams}
+    numbers |= set() if n_groups is None else {n_groups}
+    if len(numbers) > 1:
+        msg = (
+            "Cannot merge estimators with different n_jackknife, got "
+            f"{sorted(numbers)}: fit all of them with the same."
+        )
+        raise ValueError(msg)
     parts = [stream.read()[1] for stream in streams]
     merged: list[ClassStatistics | None] = []
     for group in zip(*parts, strict=True):
