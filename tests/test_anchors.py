@@ -1,11 +1,14 @@
 """Anchors that turn out to be far from their class cost no digits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import two_passes
 
-from sknc import NeuralCollapseAnalyzer
-from sknc._accumulation import anchors, rows, totals
+from sknc import ClassStatistics, NeuralCollapseAnalyzer, _array
+from sknc._accumulation import Accumulator, accumulator, anchors, rows, totals
+from sknc._moments import Moments
 
 CLASSES = 4
 
@@ -123,4 +126,68 @@ def test_classes_that_stay_cost_no_product(monkeypatch):
     moved = []
     monkeypatch.setattr(anchors, "moved", lambda *a: moved.append(a))
     fed(X, y, [1000, 1000])
+    few = np.flatnonzero(y < 10)
+    order = np.r_[0:4000, few, few]
+    fed(X[order], y[order], [4000, 40])
     assert not moved
+
+
+def test_sums_of_many_classes_wait_for_many_rows(monkeypatch):
+    # Else they would take longer than those of the rows.
+    n_rows, summed = [], accumulator.summed
+
+    def counted(before, rows, *arguments, **options):
+        n_rows.append(rows.n_rows)
+        return summed(before, rows, *arguments, **options)
+
+    monkeypatch.setattr(accumulator, "summed", counted)
+    X, y = samples(8192, 300, 1000)
+    fed(X, y, [128], read_first=False, covariance=False)
+    assert len(n_rows) <= 3
+
+
+def test_tensors_have_anchors_near_means_from_the_first():
+    torch = pytest.importorskip("torch")
+    # Here anchors at zero would not be misplaced.
+    rng = np.random.default_rng(0)
+    y = np.arange(6000) % 300
+    X = 3 * rng.standard_normal((300, 600))[y] + rng.standard_normal((6000, 600))
+    X = X.astype(np.float32)
+    tensors = torch.as_tensor(X), torch.as_tensor(y)
+    state = NeuralCollapseAnalyzer().fit(*tensors).statistics_
+    moments = state.moments.map_all(_array.to_numpy)
+    two_passes.assert_same(replace(state, moments=moments), X, y, rtol=6e-7)
+
+
+def test_many_classes_where_the_host_must_not_wait(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(_array, "on_gpu", _array.is_tensor)
+    X, y = samples(3000, 20, 500, np.float64)
+    y = np.random.default_rng(0).permutation(y)
+    X[:900:2] += 1000  # outliers that come first, and far from the others
+    made = Accumulator(torch.as_tensor(X), 500)
+    for start in range(0, 3000, 300):
+        part = slice(start, start + 300)
+        made.update(torch.as_tensor(X[part]), torch.as_tensor(y[part]), None)
+        moments = made.moments()
+        if start == 1500:  # as after a merge
+            moments = moments.moved_to(moments.anchors + 1e5)
+            made = Accumulator(moments.sums, 500, moments=moments, n_samples=1800)
+    moments = moments.map_all(_array.to_numpy)
+    state = ClassStatistics(np.arange(500), moments, made.n_samples, "float64")
+    two_passes.assert_same(state, X, y, rtol=1e-5)
+
+
+def test_fixed_anchors_stay():
+    X, y = samples(500, 20, 3, np.float64)
+    moments = Moments.zeros(X, 3, np.float64, covariance=True)
+    points = np.random.default_rng(1).standard_normal((3, 20))
+    moments = replace(moments, anchors=points)
+    projector = np.eye(20)[:, :2]
+    made = Accumulator(X, 3, moments=moments, fixed_anchors=True, projector=projector)
+    for part in (slice(0, 10), slice(10, 500)):
+        made.update(X[part] + 1000, y[part], None)
+        found = made.moments()
+    np.testing.assert_array_equal(found.anchors, points)
+    squares = ((X + 1000 - points[y])[:, :2] ** 2).sum(axis=1)
+    np.testing.assert_allclose(made.energies, np.bincount(y, squares), rtol=1e-12)

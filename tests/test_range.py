@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import two_passes
 
-from sknc import NeuralCollapseAnalyzer
+from sknc import NeuralCollapseAnalyzer, _array
 
 N, D, CLASSES = 3000, 300, 4
 
@@ -41,7 +41,7 @@ def assert_right(analyzer, X, y, rtol, weights=None):
 
 @pytest.mark.parametrize("covariance", [True, False])
 @pytest.mark.parametrize("size", [128, N])
-@pytest.mark.parametrize("exponent", [-37, -30, -24, -20, -15, -8, 8, 15, 18, 24, 37])
+@pytest.mark.parametrize("exponent", [-37, -24, -20, -19, -8, 8, 15, 17, 17.7, 19, 37])
 def test_single_precision(exponent, size, covariance):
     X, y = samples(10.0**exponent)
     analyzer = fed(X, y, size, covariance=covariance)
@@ -91,6 +91,20 @@ def test_one_class_of_little_weight(exponent, dtype):
     X, y = samples(1.0, dtype)
     weights = np.where(y == 1, 10.0**exponent, 1.0)
     assert_right(fed(X, y, 500, weights), X, y, 1e-6, weights)
+
+
+@pytest.mark.parametrize("covariance", [True, False])
+@pytest.mark.parametrize("scale", [1e-9, 1e-12, 1e-13, 1e-14, 1e-16])
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_features_that_differ_in_their_last_digits(library, scale, covariance):
+    # Their residuals are much smaller than what is seen before there are anchors.
+    as_array = pytest.importorskip(library).asarray
+    X, y = samples(1.0)
+    X = (scale * (1 + X * 2e-7)).astype(np.float32)
+    analyzer = fed(as_array(X), as_array(y), 1000, covariance=covariance)
+    found = _array.to_numpy(analyzer.statistics_.class_variances) / scale / scale
+    want = two_passes.moments(X.astype(float) / scale, y)[3]
+    np.testing.assert_allclose(found, want, rtol=1e-6)
 
 
 def test_usual_features_stay_in_single_precision(monkeypatch):

@@ -198,7 +198,7 @@ class Accumulator:
         if n_classes > held:
             # Doubling keeps the cost of many small growths linear.
             totals = totals.grown(max(n_classes, 2 * held))
-            self._state = replace(self._state, totals=totals, owned=True)
+            self._state = replace(self._state, totals=totals)
 
     def _most_rows(self, waiting_blocks: int) -> int:
         """Return how many rows are added in one step."""
@@ -228,9 +228,9 @@ class Accumulator:
         if batch.n_rows < rows_in_cache(self.n_features):
             return True
         # Of classes without anchors, residuals would have to be taken again.
-        counts, on_host = self._state.totals.counts, isinstance(self.like, np.ndarray)
-        known = not on_host or bool(np.all(counts[batch.index] > 0))
-        return known and not self._in_cache
+        counts = self._state.totals.counts
+        on_host = isinstance(counts, np.ndarray)
+        return not on_host or bool(np.all(counts[batch.index] > 0))
 
     def _residual_dtype(self, features: Array) -> Any:
         """Return the dtype in which residuals of a batch are taken."""

@@ -13,7 +13,7 @@ from sknc._parallel import Team
 
 # Mean squares, their sum and weights between these bounds do not over- or underflow in
 # float32. Nor do residuals that are as small as it can tell features apart.
-_LEAST_SQUARE, _MOST_SQUARES = 1e-17, 1e37
+_LEAST_SQUARE, _MOST_SQUARES = 1e-26, 1e37
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
 
 

@@ -14,7 +14,7 @@ from sknc._array import Array, namespace
 from sknc._moments import Moments
 from sknc._parallel import Team, cut
 
-_MOST_ROWS = 4096  # in one sum in float32, before it is added in float64
+_MOST_ROWS = 4096  # in one sum in float32, as `ClassStatistics.mean_rounding` expects
 _ClassSums: TypeAlias = tuple[np.ndarray | None, Array]  # classes or None for all, sums
 
 
