@@ -134,15 +134,21 @@ def test_metrics_named_in_pages_exist(page):
 # Examples -------------------------------------------------------------------------
 
 
+def certain_digits(cells):
+    """Return digits as numbers; past 14 they are of rounding, which kernels differ in."""
+    return [min(float(cell), 14.0) for cell in cells]
+
+
 def test_page_of_nist_shows_the_digits():
     pytest.importorskip("scipy.stats.tests")
     rows = [line.split("|") for line in printed_by("nist.py").splitlines()]
     shown = [line.split("|") for line in text("nist.md").splitlines() if "|" in line]
     assert [row[:3] for row in rows] == [row[:3] for row in shown]
     for row, documented in zip(rows[2:], shown[2:], strict=True):
-        ours, exact = [[float(row[i]) for i in at] for at in ((3, 6), (5, 8))]
-        assert ours == pytest.approx(exact, abs=0.1)
-        assert ours == pytest.approx([float(documented[i]) for i in (3, 6)], abs=0.7)
+        ours = certain_digits(row[i] for i in (3, 6))
+        assert ours == pytest.approx(certain_digits(row[i] for i in (5, 8)), abs=0.1)
+        shown_here = certain_digits(documented[i] for i in (3, 6))
+        assert ours == pytest.approx(shown_here, abs=0.7)
 
 
 def test_example_of_ood_separates():
