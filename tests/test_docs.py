@@ -135,7 +135,7 @@ def test_metrics_named_in_pages_exist(page):
 
 
 def certain_digits(cells):
-    """Return digits as numbers; past 14 they are of rounding, which kernels differ in."""
+    """Return digits as numbers; past 14 they depend on the BLAS kernel."""
     return [min(float(cell), 14.0) for cell in cells]
 
 
