@@ -14,7 +14,7 @@ from sknc._array import Array, namespace
 from sknc._moments import Moments
 from sknc._parallel import Team, cut
 
-_MOST_ROWS = 4096  # in one sum in float32, as `ClassStatistics.mean_rounding` expects
+_MOST_ROWS = 4096  # in one float32 sum: `ClassStatistics.mean_rounding` expects it
 _ClassSums: TypeAlias = tuple[np.ndarray | None, Array]  # classes or None for all, sums
 
 
@@ -61,7 +61,7 @@ class Totals(Moments):
         """Return the totals with some residuals added, but for their products."""
         tiles = [slice(0, rows.n_rows)]
         if isinstance(rows.values, np.ndarray):
-            most = _MOST_ROWS if rows.memory is None else rows.memory.n_rows
+            most = min(_MOST_ROWS, (rows.memory or rows).n_rows)
             tiles = cut(rows.n_rows, max(threads.size, -(-rows.n_rows // most)))
         found = threads.do([partial(self._sums, rows[tile]) for tile in tiles])
         squares, energies, sums = zip(*found, strict=True)
