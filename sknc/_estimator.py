@@ -1,7 +1,6 @@
 """What both estimators share: fitting, merging, and reading class statistics."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from threading import RLock
 from typing import Any, Self
 
 import numpy as np
@@ -13,14 +12,14 @@ from sknc import _array
 from sknc._array import Array
 from sknc._batches import Batches
 from sknc._groups import AnyStream, merged_parts, new_stream, resumed_stream
-from sknc._stream import check_same_place
+from sknc._stream import Locked, check_same_place
 from sknc._validation import Batch, check_batch, check_features, not_finite
 from sknc._version import STATE_VERSION, __version__
 from sknc.statistics import ClassStatistics
 
 _FITTED = ("_stream", "n_features_in_", "feature_names_in_")
 # Held while one of two first batches in two threads becomes the first.
-_adopting = RLock()
+_adopting = Locked()
 
 
 class CenterEstimator(BaseEstimator):
@@ -140,7 +139,7 @@ class CenterEstimator(BaseEstimator):
 
     def _take_fit_of(self, other: Self, *, unless_fitted: bool = False) -> bool:
         """Replace all that was fitted, in one step; return whether it was."""
-        with _adopting:
+        with _adopting.lock():
             if unless_fitted and hasattr(self, "_stream"):
                 return False
             kept = {k: v for k, v in vars(self).items() if k not in _FITTED}

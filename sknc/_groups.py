@@ -131,7 +131,7 @@ class GroupedStream(Locked):
 
     def update(self, batch: Batch, classes: Any = None) -> None:
         """Add a batch, or raise and change nothing."""
-        with self._lock():
+        with self.lock():
             self._check_whole()
             index = known_classes(self._index, classes).including(batch.labels)
             self._check(batch, index)
@@ -173,7 +173,7 @@ class GroupedStream(Locked):
 
     def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
         """Return the statistics, of all rows and of each group (None if of no rows)."""
-        with self._lock():
+        with self.lock():
             self._check_whole()
             parts = [
                 None if stream.like is None else stream.statistics()

@@ -19,12 +19,13 @@ from sknc.statistics import ClassStatistics
 
 
 class Locked:
-    """Base of streams: one thread at a time changes or reads them."""
+    """What one thread at a time changes or reads, as streams are."""
 
     def __init__(self) -> None:
         self._locks: dict[int, threading.RLock] = {}
 
-    def _lock(self) -> AbstractContextManager[Any]:
+    def lock(self) -> AbstractContextManager[Any]:
+        """Return the lock of this process."""
         # In the child of a fork, the thread that holds the parent's lock is gone.
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
@@ -128,7 +129,7 @@ class Stream(Locked):
 
     def update(self, batch: Batch, classes: Any = None) -> None:
         """Add a batch, or raise and change nothing."""
-        with self._lock():
+        with self.lock():
             held = self._settled()
             index = known_classes(None if held is None else held.index, classes)
             new = self._including(held, batch, index.including(batch.labels))
@@ -167,7 +168,7 @@ class Stream(Locked):
 
     def _settled(self) -> _Sums | None:
         """Return the sums with the last batch, if it is in, whatever came between."""
-        with self._lock():
+        with self.lock():
             new = self._next
             if new is not None and new.accumulator.n_samples == new.n_samples:
                 self._sums = new
@@ -176,7 +177,7 @@ class Stream(Locked):
 
     def statistics(self) -> ClassStatistics:
         """Return the statistics of all batches so far."""
-        with self._lock():
+        with self.lock():
             held = self._settled()
             if self._statistics is None:
                 assert held is not None

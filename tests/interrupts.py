@@ -1,7 +1,9 @@
 """Ctrl-C at any line, where a signal could come."""
 
 import contextlib
+import dis
 import sys
+from functools import cache
 from pathlib import Path
 
 import sknc
@@ -9,6 +11,29 @@ import sknc
 PACKAGE = str(Path(sknc.__file__).parent)
 # Python's own helpers, inside of which a signal may come as well.
 HELPERS = (contextlib.__file__,)
+
+
+@cache
+def _ends_of_with(code):
+    """
+    Return where a function begins to leave a ``with``, by offset.
+
+    A traced line may come there, but no signal: Python looks for signals at calls and
+    jumps, and the next call is that of ``__exit__``. An error raised there would keep a
+    lock taken for ever.
+    """
+    found = [item for item in dis.get_instructions(code) if item.opname != "CACHE"]
+    ends = set()
+    for place, item in enumerate(found):
+        start = place
+        while found[start].opname in ("NOP", "SWAP", "POP_BLOCK") and start < len(
+            found
+        ):
+            start += 1
+        arguments = found[start : start + 3]
+        if [(a.opname, a.argval) for a in arguments] == [("LOAD_CONST", None)] * 3:
+            ends.add(item.offset)
+    return ends
 
 
 def run(call, place=0, files=(PACKAGE, *HELPERS)):
@@ -35,7 +60,7 @@ def run(call, place=0, files=(PACKAGE, *HELPERS)):
     def trace(frame, event, _):
         if not frame.f_code.co_filename.startswith(files):
             return None
-        if event == "line":
+        if event == "line" and frame.f_lasti not in _ends_of_with(frame.f_code):
             reached.append((frame.f_code.co_filename, frame.f_lineno))
             if len(reached) == place:
                 raise KeyboardInterrupt

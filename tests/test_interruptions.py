@@ -4,6 +4,8 @@ Ctrl-C before any line of an update: the batch is in or out, and nothing else ch
     pytest tests/test_interruptions.py -m slow -rP | grep points
 """
 
+import contextlib
+import threading
 from collections import Counter
 from functools import partial
 
@@ -160,3 +162,31 @@ def outcome_of(case, analyzer, done, undone):
     if same(state, done, rtol):
         return "done"
     return "not done" if same(state, undone, rtol) else "wrong"
+
+
+def leaves(lock):
+    with lock:
+        number = 1
+    with lock:
+        return number, [
+            number,
+            number,
+        ]
+
+
+def leaves_early(lock):
+    for _ in range(2):
+        with lock, contextlib.suppress(ValueError):
+            if lock:
+                break
+
+
+@pytest.mark.parametrize("function", [leaves, leaves_early])
+def test_no_lock_is_left_taken(function):
+    """As with signals, which Python sees at calls and jumps only."""
+    lock, call = threading.Lock(), partial(function, threading.Lock())
+    lines = interrupts.run(call, files=(__file__,))
+    assert len(lines) >= 3
+    for place in range(1, len(lines) + 1):
+        interrupts.run(partial(function, lock), place, files=(__file__,))
+        assert not lock.locked(), lines[place - 1]

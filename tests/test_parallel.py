@@ -160,13 +160,8 @@ def test_nothing_is_at_work_after_an_error(error, place, four_threads):
 
 
 @pytest.mark.parametrize("most", [20, pytest.param(1000, marks=pytest.mark.slow)])
-def test_interrupted_at_any_line(most, four_threads, monkeypatch):
+def test_interrupted_at_any_line(most, four_threads):
     """Whatever line of ours or of a library a signal comes before."""
-    # A traced line may also be the end of a "with", before the lock is released, where
-    # no signal comes: the library would wait for its own lock for ever.
-    blas = getattr(threadpoolctl, "OpenBLASController", None)
-    if hasattr(blas, "_SHARED_STATE"):
-        monkeypatch.setattr(blas._SHARED_STATE, "lock", threading.RLock())
     before, n_running = blas_threads(), [0]
 
     def job():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 
-from sknc import NearestClassCenter, NeuralCollapseAnalyzer, _stream
+from sknc import NearestClassCenter, NeuralCollapseAnalyzer, _estimator, _stream
 from sknc.convention import Convention
 from sknc.decisions import AffineRule
 
@@ -325,16 +325,19 @@ def test_joblib(backend):
 
 def go_on(analyzer, queue):
     analyzer.partial_fit(*BATCHES[5])
+    fitted(BATCHES[:1])  # a first batch, too
     queue.put((analyzer.n_samples_seen_, analyzer.report().to_dict()))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_fork_while_a_thread_has_the_analyzer():
+@pytest.mark.parametrize("held", ["the analyzer", "a first batch"])
+def test_fork_while_a_thread_has(held):
     analyzer, context = fitted(BATCHES[:5]), multiprocessing.get_context("fork")
+    owner = analyzer._stream if held == "the analyzer" else _estimator._adopting
     taken, done, queue = threading.Event(), threading.Event(), context.SimpleQueue()
 
     def hold():
-        with analyzer._stream._lock():
+        with owner.lock():
             taken.set()
             done.wait(60)
 
