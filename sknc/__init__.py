@@ -1,14 +1,14 @@
 """Neural collapse, measured: one pass, exact, mergeable, at any number of classes."""
 
 from sknc._version import __version__
-from sknc.agreement import AgreementReport
-from sknc.analyzer import NeuralCollapseAnalyzer, nc_scorer
-from sknc.classifier import NearestClassCenter
 from sknc.convention import Convention
+from sknc.estimators.agreement import AgreementReport
+from sknc.estimators.analyzer import NeuralCollapseAnalyzer, nc_scorer
+from sknc.estimators.classifier import NearestClassCenter
 from sknc.head import LinearHead
 from sknc.plotting import CollapseTrajectoryDisplay
-from sknc.report import NCReport
-from sknc.statistics import ClassStatistics
+from sknc.report.nc_report import NCReport
+from sknc.statistics.class_statistics import ClassStatistics
 
 __all__ = [
     "AgreementReport",

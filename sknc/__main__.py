@@ -2,7 +2,7 @@
 
 import sys
 
-from sknc.cli import main
+from sknc.cli.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

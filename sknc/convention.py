@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from sknc._array import Array, namespace
-from sknc._parameters import (
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.parameters import (
     check_choice,
     check_flag,
     check_not_negative,

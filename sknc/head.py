@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sknc import _array
-from sknc._array import Array, namespace
-from sknc._memo import Memo
-from sknc._numeric import numeric_part
-from sknc._tensors import check_tensor
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.cached import Cached
+from sknc._utils.numeric import numeric_part
+from sknc._utils.tensors import check_tensor
 
 
 @dataclass(frozen=True, eq=False)
-class LinearHead(Memo):
+class LinearHead(Cached):
     """
     Weights and bias of a linear classifier, one row a class.
 
@@ -50,7 +50,7 @@ class LinearHead(Memo):
                 f"entry a row of the weights, got {tuple(bias.shape)}."
             )
             raise ValueError(msg)
-        object.__setattr__(self, "bias", _array.move_like(bias, weights))
+        object.__setattr__(self, "bias", arrays.move_like(bias, weights))
 
     def beside(self, like: Array) -> "LinearHead":
         """
@@ -66,10 +66,10 @@ class LinearHead(Memo):
         LinearHead
             The same object if it is there.
         """
-        if _array.same_place(self.weights, like):
+        if arrays.same_place(self.weights, like):
             return self
-        bias = None if self.bias is None else _array.move_like(self.bias, like)
-        return LinearHead(_array.move_like(self.weights, like), bias)
+        bias = None if self.bias is None else arrays.move_like(self.bias, like)
+        return LinearHead(arrays.move_like(self.weights, like), bias)
 
     def rows(self, index: Any) -> "LinearHead":
         """
@@ -86,14 +86,14 @@ class LinearHead(Memo):
             The head of these rows.
         """
         xp = namespace(self.weights)
-        index = _array.move_like(index, self.weights, xp.int64)
+        index = arrays.move_like(index, self.weights, xp.int64)
         bias = None if self.bias is None else xp.take(self.bias, index, axis=0)
         return LinearHead(xp.take(self.weights, index, axis=0), bias)
 
 
 def _wide(what: str, values: Array) -> Array:
     """Return real numbers as a float64 array without gradients."""
-    if _array.is_tensor(values):
+    if arrays.is_tensor(values):
         check_tensor(f"The head's {what}", values)
         values = values.detach()
     found = numeric_part(what, values)

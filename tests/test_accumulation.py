@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import two_passes
 
-from sknc import NeuralCollapseAnalyzer, _array, _parallel
-from sknc._accumulation import Accumulator, products, rows
+from sknc import NeuralCollapseAnalyzer
+from sknc._utils import arrays, thread_pool
+from sknc.statistics._accumulation import Accumulator, products, rows
 
 SIZES = [1, 7, 100, 500, 1024, 1100, 2000, 4096, 5000, 9000]
 ARRAYS = ("counts", "anchors", "sums", "squares", "scatter")
@@ -59,7 +60,7 @@ class Stream:
 def test_random_streams(seed, monkeypatch):
     rng = np.random.default_rng(seed)
     n_threads = int(rng.choice([1, 3]))
-    monkeypatch.setattr(_parallel, "blas_threads", lambda: n_threads)
+    monkeypatch.setattr(thread_pool, "blas_threads", lambda: n_threads)
     monkeypatch.setattr(rows, "_TILE_ELEMENTS", int(rng.choice([1 << 10, 1 << 19])))
     most_rows = int(rng.choice([1000, 4096]))
     monkeypatch.setattr(products, "_MOST_ROWS", most_rows)
@@ -133,14 +134,14 @@ def test_a_rejected_batch_widens_nothing(covariance):
 
 @pytest.mark.parametrize("size", [100, 20_000])
 def test_no_sum_is_of_many_rows(size, monkeypatch):
-    n_rows, sums = [], _array.sums_by_index
+    n_rows, sums = [], arrays.sums_by_index
 
     def counted(index, *arguments):
         n_rows.append(len(index))
         return sums(index, *arguments)
 
-    monkeypatch.setattr(_array, "sums_by_index", counted)
-    monkeypatch.setattr(_parallel, "blas_threads", lambda: 1)
+    monkeypatch.setattr(arrays, "sums_by_index", counted)
+    monkeypatch.setattr(thread_pool, "blas_threads", lambda: 1)
     X = np.ones((20_000, 260), np.float32)
     analyzer = NeuralCollapseAnalyzer()
     for start in range(0, 20_000, size):

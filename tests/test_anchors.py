@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 import two_passes
 
-from sknc import ClassStatistics, NeuralCollapseAnalyzer, _array
-from sknc._accumulation import Accumulator, accumulator, anchors, rows, totals
-from sknc._moments import Moments
+from sknc import ClassStatistics, NeuralCollapseAnalyzer
+from sknc._utils import arrays
+from sknc.statistics._accumulation import (
+    Accumulator,
+    accumulator,
+    anchors,
+    rows,
+    totals,
+)
+from sknc.statistics._moments import Moments
 
 CLASSES = 4
 
@@ -155,13 +162,13 @@ def test_tensors_have_anchors_near_means_from_the_first():
     X = X.astype(np.float32)
     tensors = torch.as_tensor(X), torch.as_tensor(y)
     state = NeuralCollapseAnalyzer().fit(*tensors).statistics_
-    moments = state.moments.map_all(_array.to_numpy)
+    moments = state.moments.map_all(arrays.to_numpy)
     two_passes.assert_same(replace(state, moments=moments), X, y, rtol=6e-7)
 
 
 def test_many_classes_where_the_host_must_not_wait(monkeypatch):
     torch = pytest.importorskip("torch")
-    monkeypatch.setattr(_array, "on_gpu", _array.is_tensor)
+    monkeypatch.setattr(arrays, "on_gpu", arrays.is_tensor)
     X, y = samples(3000, 20, 500, np.float64)
     y = np.random.default_rng(0).permutation(y)
     X[:900:2] += 1000  # outliers that come first, and far from the others
@@ -173,7 +180,7 @@ def test_many_classes_where_the_host_must_not_wait(monkeypatch):
         if start == 1500:  # as after a merge
             moments = moments.moved_to(moments.anchors + 1e5)
             made = Accumulator(moments.sums, 500, moments=moments, n_samples=1800)
-    moments = moments.map_all(_array.to_numpy)
+    moments = moments.map_all(arrays.to_numpy)
     state = ClassStatistics(np.arange(500), moments, made.n_samples, "float64")
     two_passes.assert_same(state, X, y, rtol=1e-5)
 

@@ -10,7 +10,7 @@ import pytest
 
 import sknc
 from sknc.cli import main
-from sknc.demo import (
+from sknc.cli.demo import (
     DemoSettings,
     conclusion,
     format_table,

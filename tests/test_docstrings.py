@@ -102,10 +102,10 @@ def test_docstring(name):
 
 def test_every_kind_of_object_is_looked_at():
     names = public_objects()
-    assert "sknc.analyzer.NeuralCollapseAnalyzer" in names
-    assert "sknc._estimator.CenterEstimator.partial_fit" in names
+    assert "sknc.estimators.analyzer.NeuralCollapseAnalyzer" in names
+    assert "sknc.estimators.base.CenterEstimator.partial_fit" in names
     assert "sknc.metrics.variability.nc1_pinv" in names
-    assert "sknc.statistics.ClassStatistics.from_samples" in names
+    assert "sknc.statistics.class_statistics.ClassStatistics.from_samples" in names
 
 
 def test_validation_can_fail():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import two_passes
 
-from sknc import ClassStatistics, _array, _parallel
-from sknc._accumulation import Accumulator, accumulator, products, rows
+from sknc import ClassStatistics
+from sknc._utils import arrays, thread_pool
+from sknc.statistics._accumulation import Accumulator, accumulator, products, rows
 
 FILES = (str(Path(accumulator.__file__).parent),)
 
@@ -72,7 +73,7 @@ CASES = {
 @pytest.mark.parametrize("read_first", [True, False])
 @pytest.mark.parametrize("case", CASES)
 def test_at_any_line(case, read_first, covariance, monkeypatch):
-    monkeypatch.setattr(_parallel, "blas_threads", lambda: 2)
+    monkeypatch.setattr(thread_pool, "blas_threads", lambda: 2)
     batches, new = CASES[case]
     rtol = 3e-6
 
@@ -109,9 +110,9 @@ def test_at_any_line(case, read_first, covariance, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "function"),
     [
-        (_array, "sums_by_index"),
-        (_array, "row_squared_norms"),
-        (_array, "put_rows"),
+        (arrays, "sums_by_index"),
+        (arrays, "row_squared_norms"),
+        (arrays, "put_rows"),
         (products, "_multiply"),
     ],
 )

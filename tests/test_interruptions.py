@@ -13,7 +13,8 @@ import interrupts
 import numpy as np
 import pytest
 
-from sknc import NeuralCollapseAnalyzer, _parallel
+from sknc import NeuralCollapseAnalyzer
+from sknc._utils import thread_pool
 
 METRICS = ["nc1_trace_ratio", "nc1_pinv", "nc2_equinorm"]
 
@@ -135,8 +136,8 @@ CASES = {
 )
 @pytest.mark.parametrize("name", CASES)
 def test_interrupted_at_any_line(name, most, monkeypatch):
-    monkeypatch.setattr(_parallel, "blas_threads", lambda: 2)
-    monkeypatch.setattr(_parallel, "_alone", lambda: True)
+    monkeypatch.setattr(thread_pool, "blas_threads", lambda: 2)
+    monkeypatch.setattr(thread_pool, "_alone", lambda: True)
     case, found, wrong = CASES[name], Counter(), []
     done, undone = case.outcomes()
     lines = interrupts.run(partial(case.call, case.analyzer()))

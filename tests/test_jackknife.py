@@ -12,10 +12,10 @@ from strategies import cuts
 from toys import around, collapsed, simplex
 
 from sknc import NeuralCollapseAnalyzer
-from sknc._groups import deal, leave_one_out
-from sknc._validation import Batch
 from sknc.convention import Convention
-from sknc.jackknife import jackknife_errors
+from sknc.estimators._fitting.groups import deal, leave_one_out
+from sknc.estimators._inputs.validation import Batch
+from sknc.estimators._scoring.jackknife import jackknife_errors
 from sknc.metrics import TABLE
 
 G = 5

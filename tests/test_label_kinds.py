@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import DataConversionWarning
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
-from sknc._label_kinds import in_common, shown_labels, union
+from sknc._utils.label_kinds import in_common, shown_labels, union
 
 RNG = np.random.default_rng(0)
 Y = RNG.permutation(np.repeat(np.arange(3), [4, 6, 8]))

@@ -13,40 +13,30 @@ PACKAGE = Path(sknc.__file__).parent
 # Left to right: a module imports only what stands in a layer before its own. Within
 # a layer no module imports another, except inside one package.
 LAYERS = [
-    {
-        "_array",
-        "_memo",
-        "_merging",
-        "_optional",
-        "_parallel",
-        "_parameters",
-        "_version",
-    },
-    {"_moments", "_numeric", "_tensors", "_label_kinds"},
-    {"_accumulation"},
-    {"statistics"},
-    {"convention", "head", "held_out"},
-    {"decisions", "sample_measures", "agreement"},
+    {"_utils", "_version"},
+    {"statistics", "convention", "head"},
     {"metrics"},
-    {"_rendering", "_labels", "_label_checks"},
-    {"report", "_batches", "_validation", "_heads", "center_model", "_priors"},
-    {"_misalignment", "_reporting", "_stream"},
-    {"_groups", "evaluation"},
-    {"jackknife"},
-    {"_estimator"},
-    {"analyzer", "classifier"},
-    {"plotting", "distributed", "io", "torch"},
-    {"demo"},
+    {"report"},
+    {"estimators"},
+    {"plotting", "torch", "io", "distributed"},
     {"cli"},
 ]
+# The same within one package.
+LAYERS_OF_ESTIMATORS = [
+    {"_inputs"},
+    {"_fitting"},
+    {"_scoring", "base", "center_model", "priors", "agreement"},
+    {"analyzer", "classifier"},
+]
+PACKAGES = {"sknc", "sknc.estimators"}
 EXEMPT = {"__init__", "__main__"}
 # Loaded on use, never by `import sknc`.
 OPTIONAL = ["torch", "matplotlib", "dask", "pandas", "polars", "tqdm"]
 
 
-def layer_of(unit):
-    """Return the number of the layer of a top-level module or package."""
-    for number, layer in enumerate(LAYERS):
+def layer_of(unit, layers=LAYERS):
+    """Return the number of the layer of a module or package."""
+    for number, layer in enumerate(layers):
         if unit in layer:
             return number
     msg = f"sknc.{unit} stands in no layer: give it a place in LAYERS"
@@ -61,8 +51,8 @@ def imports_of(source):
             found += [item.name for item in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "relative import"
-            if node.module == "sknc":  # from sknc import _array
-                found += [f"sknc.{item.name}" for item in node.names]
+            if node.module in PACKAGES:  # from sknc import metrics
+                found += [f"{node.module}.{item.name}" for item in node.names]
             else:
                 found.append(node.module)
     return [name for name in found if name.split(".")[0] == "sknc"]
@@ -97,11 +87,32 @@ def test_imports_point_left(unit, path):
 
 
 def test_every_module_is_looked_at():
-    assert {"_array", "statistics", "metrics", "analyzer"} <= {u for u, _ in modules()}
+    assert {"_utils", "statistics", "metrics", "estimators"} <= {
+        u for u, _ in modules()
+    }
 
 
 def test_no_unit_stands_twice():
     assert len(set().union(*LAYERS)) == sum(map(len, LAYERS))
+
+
+def wrong_way(part, source):
+    """Return the imports of a part of the estimators that do not point left."""
+    here = layer_of(part, LAYERS_OF_ESTIMATORS)
+    imported = [name.split(".") for name in imports_of(source)]
+    parts = {names[2] for names in imported if names[1:2] == ["estimators"]} - {part}
+    return [name for name in parts if layer_of(name, LAYERS_OF_ESTIMATORS) >= here]
+
+
+def test_imports_within_estimators_point_left():
+    root = PACKAGE / "estimators"
+    paths = [path for path in root.rglob("*.py") if path.stem != "__init__"]
+    assert len(paths) >= 20
+    for path in paths:
+        part = path.relative_to(root).with_suffix("").parts[0]
+        assert wrong_way(part, path.read_text(encoding="utf-8")) == [], path
+    source = "from sknc.estimators._scoring.evaluation import Evaluation"
+    assert wrong_way("_inputs", source) == ["_scoring"]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +120,9 @@ def test_no_unit_stands_twice():
     [
         ("statistics", "from sknc.report import NCReport", ["sknc.report"]),
         ("statistics", "import sknc.cli", ["sknc.cli"]),
-        ("_array", "from sknc import _moments", ["sknc._moments"]),
-        ("_array", "def f():\n    from sknc import cli", ["sknc.cli"]),
-        ("report", "from sknc._heads import check_head", ["sknc._heads"]),
+        ("_utils", "from sknc import metrics", ["sknc.metrics"]),
+        ("_utils", "def f():\n    from sknc import cli", ["sknc.cli"]),
+        ("report", "from sknc.estimators import base", ["sknc.estimators.base"]),
         ("report", "import sknc", ["sknc"]),
         ("metrics", "from sknc.metrics._table import TABLE", []),
         ("cli", "from sknc.plotting import plot\nimport numpy", []),

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from toys import around, simplex
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
-from sknc._misalignment import better_rows
+from sknc.estimators._scoring.misalignment import better_rows
 from sknc.head import LinearHead
 
 REMEDY = (
@@ -140,7 +140,7 @@ def test_tensors():
 
 
 def test_only_the_worst_of_many_classes_are_looked_at(monkeypatch):
-    monkeypatch.setattr("sknc._misalignment._MOST_CLASSES", 7)
+    monkeypatch.setattr("sknc.estimators._scoring.misalignment._MOST_CLASSES", 7)
     toy = around(3 * simplex(30, 64), 3, 0.1)
     assert "means of 7 classes" in notes(toy, head=np.roll(toy.W, 1, axis=0))
 

@@ -7,7 +7,7 @@ import pytest
 from toys import around, simplex
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
-from sknc._heads.parts import parts_of
+from sknc.estimators._inputs.heads.parts import parts_of
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -182,7 +182,7 @@ def test_one_row():
 
 
 def test_more_features_than_a_block(monkeypatch):
-    monkeypatch.setattr("sknc._heads.modules._BLOCK", 5)
+    monkeypatch.setattr("sknc.estimators._inputs.heads.modules._BLOCK", 5)
     torch.manual_seed(0)
     module = Lora(D, K)
     found = parts_of(module, D).weights

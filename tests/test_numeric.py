@@ -108,7 +108,7 @@ def test_too_many_features_for_a_scatter(monkeypatch):
     def fail(*arguments, **options):
         raise MemoryError("Unable to allocate")
 
-    monkeypatch.setattr("sknc._stream.Accumulator", fail)
+    monkeypatch.setattr("sknc.estimators._fitting.stream.Accumulator", fail)
     wide = np.zeros((4, 300_000), np.float32)
     text = r"The scatter of 300000 features takes 720 GB, .* or covariance=False"
     with pytest.raises(MemoryError, match=text):

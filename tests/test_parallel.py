@@ -15,8 +15,9 @@ import threadpoolctl
 from threadpoolctl import threadpool_info, threadpool_limits
 from toys import around
 
-from sknc import NeuralCollapseAnalyzer, _parallel
-from sknc._accumulation import products
+from sknc import NeuralCollapseAnalyzer
+from sknc._utils import thread_pool
+from sknc.statistics._accumulation import products
 
 POSIX = hasattr(os, "fork")
 MODULES = tuple(m.__file__ for m in (contextlib, threading, threadpoolctl))
@@ -25,8 +26,8 @@ MODULES = tuple(m.__file__ for m in (contextlib, threading, threadpoolctl))
 @pytest.fixture
 def four_threads(monkeypatch):
     """As if the BLAS had four threads and the program one, whatever is the case."""
-    monkeypatch.setattr(_parallel, "blas_threads", lambda: 4)
-    monkeypatch.setattr(_parallel, "_alone", lambda: True)
+    monkeypatch.setattr(thread_pool, "blas_threads", lambda: 4)
+    monkeypatch.setattr(thread_pool, "_alone", lambda: True)
 
 
 def blas_threads():
@@ -47,7 +48,7 @@ def test_a_team_works_at_once_and_in_order(most, four_threads):
         together.wait()  # breaks unless all are at work
         return number**2
 
-    team = _parallel.team(most)
+    team = thread_pool.team(most)
     assert team.size == most
     jobs = [partial(square, number) for number in range(most)]
     assert team.do(jobs) == [n**2 for n in range(most)]
@@ -55,38 +56,38 @@ def test_a_team_works_at_once_and_in_order(most, four_threads):
 
 @pytest.mark.parametrize("most", [-1, 0, 1])
 def test_alone(most, four_threads):
-    team = _parallel.team(most)
+    team = thread_pool.team(most)
     assert team.size == 1
     assert team.do([threading.get_ident] * 3) == [threading.get_ident()] * 3
 
 
 def test_no_more_threads_than_the_blas_has():
     with threadpool_limits(1, user_api="blas"):
-        assert _parallel.blas_threads() == 1
-        assert _parallel.team(8).size == 1
-    assert _parallel.blas_threads() == max(blas_threads())
+        assert thread_pool.blas_threads() == 1
+        assert thread_pool.team(8).size == 1
+    assert thread_pool.blas_threads() == max(blas_threads())
 
 
 @pytest.mark.parametrize(("size", "left"), [(2, 2), (4, 1)])
 def test_products_hold_the_blas_to_the_threads_left(size, left, four_threads):
     before = blas_threads()
-    found = _parallel.team(size).do([blas_threads] * size, hold_blas=True)
+    found = thread_pool.team(size).do([blas_threads] * size, hold_blas=True)
     assert found == [[left] * len(before)] * size
     assert blas_threads() == before
     # Other threads would see it too, so other jobs leave the BLAS alone.
-    assert _parallel.team(size).do([blas_threads] * size) == [before] * size
+    assert thread_pool.team(size).do([blas_threads] * size) == [before] * size
 
 
 def test_no_team_beside_other_threads(monkeypatch):
     """Whoever limits the BLAS in another thread would restore what a team has set."""
-    monkeypatch.setattr(_parallel, "blas_threads", lambda: 4)
+    monkeypatch.setattr(thread_pool, "blas_threads", lambda: 4)
     done = threading.Event()
     sizes, others = [], [threading.Thread(target=done.wait, args=(60,))]
     others[0].start()
     try:
-        sizes.append(_parallel.team(4).size)
+        sizes.append(thread_pool.team(4).size)
         others.append(
-            threading.Thread(target=lambda: sizes.append(_parallel.team(4).size))
+            threading.Thread(target=lambda: sizes.append(thread_pool.team(4).size))
         )
         others[1].start()
         others[1].join()
@@ -96,30 +97,30 @@ def test_no_team_beside_other_threads(monkeypatch):
     assert sizes == [1, 1]
     alone = [threading.current_thread(), threading.Thread(daemon=True)]
     monkeypatch.setattr(threading, "enumerate", lambda: alone)
-    assert _parallel.team(4).size == 4
+    assert thread_pool.team(4).size == 4
 
 
 def test_released_after_an_error(four_threads):
     before = blas_threads()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            _parallel.team(4).do([partial(divmod, 1, n) for n in (1, 0)] * 2)
+            thread_pool.team(4).do([partial(divmod, 1, n) for n in (1, 0)] * 2)
         assert blas_threads() == before
-        assert not _parallel._current
+        assert not thread_pool._current
 
 
 def test_a_second_team_works_alone(four_threads):
     def inner():
-        return _parallel.team(2).do([threading.get_ident] * 4), threading.get_ident()
+        return thread_pool.team(2).do([threading.get_ident] * 4), threading.get_ident()
 
-    for found, here in _parallel.team(2).do([inner] * 2):
+    for found, here in thread_pool.team(2).do([inner] * 2):
         assert set(found) == {here}
 
 
 def test_threads_do_not_pile_up(four_threads):
     before = set(threading.enumerate())
     for most in (2, 3, 4, 3, 2):
-        _parallel.team(most).do([partial(abs, n) for n in range(most)])
+        thread_pool.team(most).do([partial(abs, n) for n in range(most)])
     assert len(set(threading.enumerate()) - before) <= 3  # and the caller
 
 
@@ -127,15 +128,15 @@ def test_alone_while_the_interpreter_shuts_down(monkeypatch):
     def start(thread):
         raise RuntimeError  # as in Python
 
-    monkeypatch.setattr(_parallel, "_threads", _parallel._Threads)
+    monkeypatch.setattr(thread_pool, "_threads", thread_pool._Threads)
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert _parallel.Team(2).do([partial(abs, n) for n in (-1, 2)]) == [1, 2]
+    assert thread_pool.Team(2).do([partial(abs, n) for n in (-1, 2)]) == [1, 2]
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 3])
 @pytest.mark.parametrize("n_rows", [3, 4, 10, 11])
 def test_cuts_cover_all_rows_once(n_rows, n_parts):
-    rows = [range(n_rows)[part] for part in _parallel.cut(n_rows, n_parts)]
+    rows = [range(n_rows)[part] for part in thread_pool.cut(n_rows, n_parts)]
     assert [row for part in rows for row in part] == list(range(n_rows))
     assert len(rows) == n_parts
     assert max(map(len, rows)) - min(map(len, rows)) <= 1
@@ -153,7 +154,7 @@ def test_nothing_is_at_work_after_an_error(error, place, four_threads):
         done.append(number)
 
     with pytest.raises(error):
-        _parallel.team(2).do([partial(job, number) for number in range(4)])
+        thread_pool.team(2).do([partial(job, number) for number in range(4)])
     finished = list(done)
     time.sleep(0.2)
     assert done == finished
@@ -170,14 +171,14 @@ def test_interrupted_at_any_line(most, four_threads):
         n_running[0] -= 1
 
     def work():
-        _parallel.team(2).do([job] * 3, hold_blas=True)
+        thread_pool.team(2).do([job] * 3, hold_blas=True)
 
     files = (interrupts.PACKAGE, *MODULES)
     lines = interrupts.run(work, files=files)
     assert len(lines) > 100
     for place in interrupts.places(lines, most):
         interrupts.run(work, place, files)
-        found = blas_threads(), dict(_parallel._current), n_running[0]
+        found = blas_threads(), dict(thread_pool._current), n_running[0]
         assert found == (before, {}, 0), place
 
 
@@ -192,12 +193,12 @@ def test_no_more_at_once_than_the_team(four_threads):
         with lock:
             at_work[0] -= 1
 
-    _parallel.team(2).do([job] * 9)
+    thread_pool.team(2).do([job] * 9)
     assert most == [2]
 
 
 def size_in_child(queue):
-    team, here = _parallel.team(2), threading.get_ident()
+    team, here = thread_pool.team(2), threading.get_ident()
     threads = team.do([lambda: time.sleep(0.1) or threading.get_ident()] * 2)
     queue.put((team.size, len({here, *threads}), blas_threads()))
 
@@ -216,7 +217,7 @@ def test_after_fork(four_threads):
         return child
 
     # The process forks while threads are at work and the BLAS is held.
-    child, _ = _parallel.team(2).do([fork, partial(abs, 1)], hold_blas=True)
+    child, _ = thread_pool.team(2).do([fork, partial(abs, 1)], hold_blas=True)
     child.terminate()
     assert child.exitcode == 0
     assert queue.get() == (2, 2, before)
@@ -252,9 +253,9 @@ def within_class_covariance(X, y, weights):
 @pytest.mark.parametrize("size", [5000, 12345, 100])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
-    sizes, do = set(), _parallel.Team.do
+    sizes, do = set(), thread_pool.Team.do
     monkeypatch.setattr(
-        _parallel.Team,
+        thread_pool.Team,
         "do",
         lambda team, *a, **b: sizes.add(team.size) or do(team, *a, **b),
     )
@@ -272,9 +273,9 @@ def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
 @pytest.mark.parametrize("size", [5000, 31, 33])
 @pytest.mark.parametrize("n_features", [769, 1030])
 def test_wide_products_in_threads(n_features, size, monkeypatch):
-    monkeypatch.setattr(_parallel, "_alone", lambda: True)
+    monkeypatch.setattr(thread_pool, "_alone", lambda: True)
     monkeypatch.setattr(products, "blas_threads", lambda: 2)
-    monkeypatch.setattr(_parallel, "blas_threads", lambda: 2)
+    monkeypatch.setattr(thread_pool, "blas_threads", lambda: 2)
     halves, by_columns = [], products._by_columns
     monkeypatch.setattr(
         products, "_by_columns", lambda *a: halves.append(a) or by_columns(*a)
@@ -288,7 +289,7 @@ def test_wide_products_in_threads(n_features, size, monkeypatch):
 
 def test_threads_handle_errors_as_the_caller_does(four_threads):
     with np.errstate(over="raise"):
-        assert _parallel.team(2).do([np.geterr] * 4) == [np.geterr()] * 4
+        assert thread_pool.team(2).do([np.geterr] * 4) == [np.geterr()] * 4
 
 
 @pytest.mark.parametrize("n_features", [6, 300])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import two_passes
 
-from sknc import NeuralCollapseAnalyzer, _array
+from sknc import NeuralCollapseAnalyzer
+from sknc._utils import arrays
 
 N, D, CLASSES = 3000, 300, 4
 
@@ -102,14 +103,14 @@ def test_features_that_differ_in_their_last_digits(library, scale, covariance):
     X, y = samples(1.0)
     X = (scale * (1 + X * 2e-7)).astype(np.float32)
     analyzer = fed(as_array(X), as_array(y), 1000, covariance=covariance)
-    found = _array.to_numpy(analyzer.statistics_.class_variances) / scale / scale
+    found = arrays.to_numpy(analyzer.statistics_.class_variances) / scale / scale
     want = two_passes.moments(X.astype(float) / scale, y)[3]
     np.testing.assert_allclose(found, want, rtol=1e-6)
 
 
 def test_usual_features_stay_in_single_precision(monkeypatch):
     # Products in float64 take twice as long.
-    from sknc._accumulation import rows
+    from sknc.statistics._accumulation import rows
 
     monkeypatch.delattr(rows.Rows, "in_float64")
     X, y = samples(1.0)

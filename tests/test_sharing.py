@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed
 
-from sknc import NearestClassCenter, NeuralCollapseAnalyzer, _estimator, _stream
+from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 from sknc.convention import Convention
-from sknc.decisions import AffineRule
+from sknc.estimators import base
+from sknc.estimators._fitting import stream
+from sknc.statistics.decisions import AffineRule
 
 RNG = np.random.default_rng(0)
 CENTERS = 50 + RNG.standard_normal((4, 300))
@@ -167,7 +169,7 @@ def test_parameters_set_by_a_loader_stay():
 
 def failing(monkeypatch, *places):
     """Let some of the next calls that add a batch fail, counted from one."""
-    n_calls, add = [0], _stream.add_batch
+    n_calls, add = [0], stream.add_batch
 
     def fail(*arguments):
         n_calls[0] += 1
@@ -175,7 +177,7 @@ def failing(monkeypatch, *places):
             raise MemoryError
         return add(*arguments)
 
-    monkeypatch.setattr(_stream, "add_batch", fail)
+    monkeypatch.setattr(stream, "add_batch", fail)
 
 
 @pytest.mark.parametrize("place", [1, 2, 3])
@@ -333,7 +335,7 @@ def go_on(analyzer, queue):
 @pytest.mark.parametrize("held", ["the analyzer", "a first batch"])
 def test_fork_while_a_thread_has(held):
     analyzer, context = fitted(BATCHES[:5]), multiprocessing.get_context("fork")
-    owner = analyzer._stream if held == "the analyzer" else _estimator._adopting
+    owner = analyzer._stream if held == "the analyzer" else base._adopting
     taken, done, queue = threading.Event(), threading.Event(), context.SimpleQueue()
 
     def hold():

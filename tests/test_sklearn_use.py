@@ -307,7 +307,7 @@ def test_clone_with_a_layer():
 
 @pytest.mark.parametrize("make", [NeuralCollapseAnalyzer, NearestClassCenter])
 def test_pickle_of_another_version(make, monkeypatch):
-    monkeypatch.setattr("sknc._estimator.STATE_VERSION", 7)
+    monkeypatch.setattr("sknc.estimators.base.STATE_VERSION", 7)
     fitted = pickle.dumps(make().fit(np.eye(4), [0, 0, 1, 1]))
     unfitted = pickle.dumps(make())
     monkeypatch.undo()

@@ -7,7 +7,8 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 import pytest
 
-from sknc import NearestClassCenter, NeuralCollapseAnalyzer, _array
+from sknc import NearestClassCenter, NeuralCollapseAnalyzer
+from sknc._utils import arrays
 
 torch = pytest.importorskip("torch")
 dispatch = pytest.importorskip("torch.utils._python_dispatch")
@@ -27,7 +28,7 @@ def device(request, monkeypatch):
     """A device; "waiting" is the CPU as if its numbers had to be waited for."""
     if request.param != "waiting":
         return request.param
-    monkeypatch.setattr(_array, "on_gpu", _array.is_tensor)
+    monkeypatch.setattr(arrays, "on_gpu", arrays.is_tensor)
     return "cpu"
 
 
@@ -52,7 +53,7 @@ def host(x):
     return x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)
 
 
-def arrays(value, seen=None):
+def tensors_in(value, seen=None):
     """Yield every tensor that can be reached from the attributes of an object."""
     seen = set() if seen is None else seen
     if id(value) in seen:
@@ -62,12 +63,12 @@ def arrays(value, seen=None):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from arrays(item, seen)
+            yield from tensors_in(item, seen)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from arrays(item, seen)
+            yield from tensors_in(item, seen)
     elif type(value).__module__.startswith("sknc"):
-        yield from arrays(vars(value), seen)
+        yield from tensors_in(vars(value), seen)
 
 
 def state_bits(estimator):
@@ -99,7 +100,7 @@ def test_state_stays_on_the_device(make, device):
         assert value.device.type == device
     assert model.class_means_.dtype == torch.float64
     assert isinstance(model.classes_, np.ndarray)
-    found = list(arrays(model))
+    found = list(tensors_in(model))
     assert found
     assert all(value.device.type == device for value in found)
 
@@ -178,7 +179,7 @@ def test_no_graph_is_left(make, device):
     model.score(features, y)
     assert model.transform(features).grad_fn is None
     assert model.class_means_.grad_fn is None
-    found = list(arrays(model))
+    found = list(tensors_in(model))
     assert len(found) > 4
     for value in found:
         assert not value.requires_grad
@@ -497,7 +498,7 @@ def test_weights_that_require_gradients(make, device):
     weights = torch.ones(len(y), device=device, requires_grad=True)
     model = make().fit(X, y, weights)
     model.score(X, y, weights)
-    assert all(not value.requires_grad for value in arrays(model))
+    assert all(not value.requires_grad for value in tensors_in(model))
 
 
 # Memory layout ----------------------------------------------------------------
@@ -528,7 +529,7 @@ def test_memory_layouts(make, device, layout):
 def test_parameter_as_features(make, device):
     X, y = tensors(device)
     model = make().fit(torch.nn.Parameter(X), y)
-    assert all(type(value) is torch.Tensor for value in arrays(model))
+    assert all(type(value) is torch.Tensor for value in tensors_in(model))
 
 
 # Heads ------------------------------------------------------------------------
@@ -644,7 +645,7 @@ def test_generator_of_a_network(device):
     report = analyzer.score_batches((body(x), labels) for x, labels in batches)
     whole = NeuralCollapseAnalyzer(head=head).fit(body(X), y).score(body(X), y)
     assert_same_report(report, whole)
-    assert all(not value.requires_grad for value in arrays(analyzer._stream))
+    assert all(not value.requires_grad for value in tensors_in(analyzer._stream))
 
 
 def test_progress(make, device, capsys):
@@ -693,7 +694,7 @@ def test_report_is_plain(device):
     assert all(type(value) is float for value in report.to_dict().values())
     assert all(isinstance(v, np.ndarray) for v in report.per_class.values())
     assert report.device.startswith(device)
-    assert list(arrays(vars(report))) == []
+    assert list(tensors_in(vars(report))) == []
     report.to_json()
     pickle.loads(pickle.dumps(report))
 

@@ -5,12 +5,12 @@ from functools import wraps
 from inspect import signature
 from typing import Any
 
-from sknc._parameters import refuse
+from sknc._utils.parameters import refuse
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import HeldOutStatistics
 from sknc.metrics._geometry import check_observed
-from sknc.statistics import ClassStatistics
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.held_out import HeldOutStatistics
 
 
 def with_checked_arguments(function: Callable[..., float]) -> Callable[..., float]:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sknc._array import Array, namespace, row_squared_norms
+from sknc._utils.arrays import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.metrics._geometry import centered_means, spectrum
-from sknc.statistics import ClassStatistics
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +180,7 @@ def has_single_samples(statistics: AnyStatistics) -> bool:
     Never true of samples about the means of others, where distances are real.
     """
     centers = statistics.centers
-    if not centers.once("single_samples", lambda: _any_single(centers)):
+    if not centers.cached("single_samples", lambda: _any_single(centers)):
         return False
     return not isinstance(statistics, HeldOutStatistics) or statistics.are_fitted
 

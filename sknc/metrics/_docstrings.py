@@ -44,7 +44,7 @@ _IMPORTS = {
     "ClassStatistics": "from sknc import ClassStatistics",
     "LinearHead": "from sknc import LinearHead",
     "NeuralCollapseAnalyzer": "from sknc import NeuralCollapseAnalyzer",
-    "Decisions": "from sknc.decisions import Decisions",
+    "Decisions": "from sknc.statistics import Decisions",
 }
 _CLASS_MEANS = re.compile(r"(un)?(centered )?class means")
 # How examples make statistics, which a head replaces.

@@ -6,10 +6,9 @@ A metric of these functions is one of class means as well as of the rows of a he
 
 from dataclasses import replace
 
-from sknc._array import Array, namespace
+from sknc._utils.arrays import Array, namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
 from sknc.metrics._geometry import (
     centered_means,
     check_two_classes,
@@ -24,6 +23,7 @@ from sknc.metrics._pairs import (
     summarize_directions,
     summarize_pairs,
 )
+from sknc.statistics.held_out import AnyStatistics
 
 
 def vectors_of(
@@ -58,11 +58,11 @@ def pairs_of(
 ) -> PairSummaries:
     """Return the sums over pairs of vectors, from one sweep."""
     if isinstance(source, LinearHead):
-        return source.once("pairs", lambda: summarize_pairs(source.weights))
+        return source.cached("pairs", lambda: summarize_pairs(source.weights))
     convention = Convention.preset(convention)
     check_two_classes(source)
     key = ("pairs", convention.center, convention.bias_correction)
-    return source.once(key, lambda: _pairs_of_means(source, convention))
+    return source.cached(key, lambda: _pairs_of_means(source, convention))
 
 
 def _pairs_of_means(statistics: AnyStatistics, convention: Convention) -> PairSummaries:
@@ -84,12 +84,12 @@ def directions_of(
     """Return the sums over pairs of unit vectors, from one sweep."""
     vectors = vectors_of(source, convention)
     if isinstance(source, LinearHead):
-        return source.once(
+        return source.cached(
             ("directions", float(power)),
             lambda: summarize_directions(vectors, power=power),
         )
     centers, center = source.centers, Convention.preset(convention).center
-    return centers.once(
+    return centers.cached(
         ("directions", center, float(power)),
         lambda: summarize_directions(vectors, centers.mean_rounding(), power),
     )
@@ -101,7 +101,7 @@ def singular_values_of(
     """Return the singular values of the vectors, up to a factor."""
     if isinstance(source, LinearHead):
         ones = namespace(source.weights).ones_like(source.weights[:, 0])
-        return source.once(
+        return source.cached(
             "singular_values",
             lambda: namespace(ones).linalg.svdvals(
                 triangular_factor(source.weights, ones)

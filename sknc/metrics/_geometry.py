@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sknc._array import (
+from sknc._utils.arrays import (
     Array,
     device_of,
     namespace,
@@ -11,8 +11,8 @@ from sknc._array import (
     upper_factor,
 )
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics, HeldOutStatistics
-from sknc.statistics import ClassStatistics
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def centered_means(statistics: AnyStatistics, convention: Convention) -> Array:
     centers = statistics.centers
     weights = convention.center_weights(centers.counts)
     key = ("centered_means", convention.center)
-    return centers.once(key, lambda: _centered_means(centers, weights))
+    return centers.cached(key, lambda: _centered_means(centers, weights))
 
 
 def _centered_means(centers: ClassStatistics, weights: Array) -> Array:
@@ -98,7 +98,7 @@ def spectrum(statistics: AnyStatistics, convention: Convention) -> Spectrum:
     """Return the spectrum of the between-class covariance of the centers."""
     centers = statistics.centers
     key = spectrum_key(convention)
-    return centers.once(key, lambda: _spectrum(centers, convention))
+    return centers.cached(key, lambda: _spectrum(centers, convention))
 
 
 def spectrum_key(convention: Convention) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sknc._array import Array, device_of, namespace, row_squared_norms, to_numpy
-from sknc.held_out import AnyStatistics
+from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, to_numpy
 from sknc.metrics._conditions import Case, Condition
 from sknc.metrics._geometry import check_two_classes
 from sknc.metrics._pairs import (
@@ -18,6 +17,7 @@ from sknc.metrics._pairs import (
     summarize_pairs,
 )
 from sknc.metrics._rows import relative_spread, unit_product, unit_rows
+from sknc.statistics.held_out import AnyStatistics
 
 # Sums of weights, and norms, that differ by less than this are equal but for rounding.
 _TIED = 1e-9
@@ -182,7 +182,7 @@ def seli_factors(statistics: AnyStatistics) -> tuple[Array, Array, Array]:
         # The last value is zero but for rounding: rows sum to zero.
         return left[:, :-1], values[:-1], right[:-1, :].T
 
-    return centers.once(("seli",), factors)
+    return centers.cached(("seli",), factors)
 
 
 def gram_distance(rows: Array, factor: Array, values: Array) -> float:

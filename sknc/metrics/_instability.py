@@ -1,10 +1,10 @@
 """How much of ``nc1_pinv`` the sampling error of the class means may account for."""
 
-from sknc._array import namespace
+from sknc._utils.arrays import namespace
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics._geometry import spectrum
+from sknc.statistics.held_out import AnyStatistics
 
 # Samples of the same Gaussian classes below it give values within a factor of about two
 # of each other; above it, some give many times the value of others.

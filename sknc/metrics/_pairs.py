@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sknc._array import (
+from sknc._utils.arrays import (
     Array,
     device_of,
     namespace,

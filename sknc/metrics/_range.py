@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from sknc._array import Array, namespace
+from sknc._utils.arrays import Array, namespace
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
-from sknc.statistics import ClassStatistics
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.held_out import AnyStatistics
 
 # Squares of differences that are 2^-53 of it are still normal numbers.
 _SMALLEST = 2.0**-450
@@ -19,12 +19,12 @@ _OF_HEAD = "weights of the head"
 
 def statistics_out_of_range(statistics: AnyStatistics) -> str | None:
     """Say why no metric of the features is right, if their squares do not fit."""
-    return statistics.once("out_of_range", lambda: _why(statistics))
+    return statistics.cached("out_of_range", lambda: _why(statistics))
 
 
 def head_out_of_range(head: LinearHead) -> str | None:
     """Say why no metric of the head is right, if the squares of its rows do not fit."""
-    return head.once("out_of_range", lambda: _words(_size(head.weights), _OF_HEAD))
+    return head.cached("out_of_range", lambda: _words(_size(head.weights), _OF_HEAD))
 
 
 def _why(statistics: AnyStatistics) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 
-from sknc._array import Array, namespace, row_squared_norms
+from sknc._utils.arrays import Array, namespace, row_squared_norms
 
 
 def unit_rows(rows: Array) -> Array:

@@ -2,10 +2,10 @@
 
 import math
 
-from sknc._array import Array, namespace
-from sknc.decisions import Decisions
+from sknc._utils.arrays import Array, namespace
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
+from sknc.statistics.decisions import Decisions
 
 _NO_PAPER = by.Source(
     "no paper: accuracy", "No paper: the accuracy, to compare with `nc4_ncc_accuracy`."

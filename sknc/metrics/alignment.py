@@ -3,16 +3,16 @@
 import math
 from typing import Literal
 
-from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
-from sknc._parameters import check_choice
+from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, tiles
+from sknc._utils.parameters import check_choice
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, spectrum
 from sknc.metrics._rows import relative_spread, unit_rows
+from sknc.statistics.held_out import AnyStatistics
 
 _TILE_ROWS = 512  # square tiles of 2 MiB stay in cache
 

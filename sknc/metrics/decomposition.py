@@ -24,14 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from sknc._array import Array, device_of, gram, namespace, put_rows, tiles
-from sknc._parameters import check_not_negative
+from sknc._utils.arrays import Array, device_of, gram, namespace, put_rows, tiles
+from sknc._utils.parameters import check_not_negative
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics, HeldOutStatistics
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import check_observed
-from sknc.statistics import ClassStatistics
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
 
 _TILE_ELEMENTS = 1 << 21
 
@@ -270,7 +270,7 @@ class _Problem:
         """Class means about the mean of the samples."""
         samples, shares = self.statistics, self.shares
         key = ("centered_means", "sample")
-        return samples.once(key, lambda: samples.centered_means(shares))
+        return samples.cached(key, lambda: samples.centered_means(shares))
 
     @property
     def within_covariance(self) -> Array:
@@ -315,7 +315,7 @@ class _Problem:
     def least_squares(self, n_outputs: int) -> _AffineMap:
         """Return the map of least loss, computed once for these statistics."""
         key = ("least_squares", n_outputs, self.rows.tobytes(), self.weight_decay)
-        return self.statistics.once(key, lambda: self._least_squares(n_outputs))
+        return self.statistics.cached(key, lambda: self._least_squares(n_outputs))
 
     def _least_squares(self, n_outputs: int) -> _AffineMap:
         # With the best bias for given weights, (p - W mean) / (1 + decay), the loss

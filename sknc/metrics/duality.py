@@ -2,16 +2,16 @@
 
 import math
 
-from sknc._array import Array, namespace, row_squared_norms
+from sknc._utils.arrays import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, check_observed
 from sknc.metrics._rows import unit_rows
 from sknc.metrics.simplex import distance_from_simplex
+from sknc.statistics.held_out import AnyStatistics
 
 
 @metric(

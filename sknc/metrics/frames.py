@@ -2,10 +2,9 @@
 
 import math
 
-from sknc._array import device_of, namespace, row_squared_norms
+from sknc._utils.arrays import device_of, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric, of_head
@@ -19,6 +18,7 @@ from sknc.metrics._frames import (
 from sknc.metrics._pairs import PairSummaries
 from sknc.metrics._rows import unit_product
 from sknc.metrics.simplex import distance_from_simplex
+from sknc.statistics.held_out import AnyStatistics
 
 _MEANS_ARE_ZERO = when.Condition(
     "all class means are zero",

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sknc._array import Array, device_of, namespace, row_squared_norms, tiles
-from sknc._parameters import check_choice, check_integer, check_positive
+from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, tiles
+from sknc._utils.parameters import check_choice, check_integer, check_positive
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
 from sknc.metrics._arguments import check_statistics
 from sknc.metrics._geometry import centered_means, mean_noise, unbiased_variances
 from sknc.metrics._pairs import (
@@ -19,6 +18,7 @@ from sknc.metrics._pairs import (
     squared_rounding,
     without_bias,
 )
+from sknc.statistics.held_out import AnyStatistics
 
 _KINDS = ("inner_product", "cosine", "distance", "log_energy", "riesz_energy", "cdnv")
 

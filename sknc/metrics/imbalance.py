@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from sknc._array import namespace
+from sknc._utils.arrays import namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _imbalance
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics.simplex import distance_from_simplex
+from sknc.statistics.held_out import AnyStatistics
 
 _SELI: dict[str, Any] = {"sources": (by.THRAMPOULIDIS,), "most_classes": 5_000}
 _RAISES = (

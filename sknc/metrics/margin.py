@@ -5,14 +5,14 @@ import math
 import numpy as np
 from scipy import optimize
 
-from sknc._array import tiles, to_numpy, upper_factor
+from sknc._utils.arrays import tiles, to_numpy, upper_factor
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means
 from sknc.metrics._hull import Approach, approach, beaten, curvature
+from sknc.statistics.held_out import AnyStatistics
 
 _TILE_ROWS = 256
 # So few points need no search before their programs.

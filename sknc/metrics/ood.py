@@ -2,7 +2,7 @@
 
 import math
 
-from sknc._array import (
+from sknc._utils.arrays import (
     Array,
     device_of,
     gram,
@@ -12,15 +12,15 @@ from sknc._array import (
     row_squared_norms,
     tiles,
 )
-from sknc._parameters import check_integer
+from sknc._utils.parameters import check_integer
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics._rows import unit_rows
-from sknc.statistics import ClassStatistics
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.held_out import AnyStatistics
 
 _TILE_ELEMENTS = 1 << 19  # 4 MiB of float64
 
@@ -286,7 +286,7 @@ def _principal_directions(samples: ClassStatistics) -> Array:
         total = scatter + gram(means * xp.sqrt(counts)[:, None])
         return xp.linalg.eigh(total)[1]
 
-    return samples.once(("principal_directions",), eigenvectors)
+    return samples.cached(("principal_directions",), eigenvectors)
 
 
 def _shares_of_length(X: Array, mean: Array, directions: Array) -> Array:

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sknc._array import namespace, row_squared_norms
+from sknc._utils.arrays import namespace, row_squared_norms
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import spectrum
 from sknc.metrics._pairs import pair_blocks, squared_distances
-from sknc.sample_measures import SampleMeasures, centered_alike
+from sknc.statistics.held_out import AnyStatistics
+from sknc.statistics.sample_measures import SampleMeasures
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -219,7 +219,7 @@ def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) ->
     sums = measures.directional
     xp = namespace(sums)
     centers = statistics.centers
-    means = centered_alike(centers)
+    means = centers.equally_centered_means
     norms, noise = row_squared_norms(means), centers.mean_rounding() ** 2
     counts = statistics.counts
     variances = sums / xp.where(counts > 0, counts, xp.nan * counts)[:, None]

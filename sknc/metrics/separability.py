@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sknc import _array
-from sknc._array import namespace
+from sknc._utils import arrays
+from sknc._utils.arrays import namespace
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._frames import pairs_of
 from sknc.metrics._geometry import centered_means, check_two_classes
 from sknc.metrics.variability import CDNV, cdnv_blocks, nc1_pinv
+from sknc.statistics.held_out import AnyStatistics
 
 _COLLECTED = 1 << 24  # pairs whose values are sorted at once, 128 MiB
 
@@ -227,9 +227,9 @@ def _values(statistics: AnyStatistics, convention: Convention) -> Iterator[np.nd
     missing = statistics.counts == 0
     for block, spread, distances in cdnv_blocks(statistics, convention):
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = _array.to_numpy(spread / distances).reshape(-1)
+            values = arrays.to_numpy(spread / distances).reshape(-1)
         left_out = block.of_rows(missing) | block.of_cols(missing)
-        yield values[~_array.to_numpy(left_out).reshape(-1)]
+        yield values[~arrays.to_numpy(left_out).reshape(-1)]
 
 
 def _median_by_bits(statistics: AnyStatistics, convention: Convention) -> float:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from sknc._array import (
+from sknc._utils.arrays import (
     Array,
     device_of,
     namespace,
@@ -11,12 +11,12 @@ from sknc._array import (
     row_squared_norms,
 )
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric, of_head
 from sknc.metrics._frames import pairs_of, shape_of, vectors_of
 from sknc.metrics._rows import relative_spread, unit_product
+from sknc.statistics.held_out import AnyStatistics
 
 # Of cosines less those of a simplex.
 _OF_COSINES: dict[str, Any] = {

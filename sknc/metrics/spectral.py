@@ -3,13 +3,13 @@
 import math
 from typing import Any
 
-from sknc._array import Array, namespace
+from sknc._utils.arrays import Array, namespace
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import check_two_classes, spectrum
+from sknc.statistics.held_out import AnyStatistics
 
 _RANK: dict[str, Any] = {
     "lower_is_collapsed": False,

@@ -6,11 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sknc import _array
-from sknc._array import Array, namespace
-from sknc._parameters import check_choice, check_positive
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.parameters import check_choice, check_positive
 from sknc.convention import Convention
-from sknc.held_out import AnyStatistics
 from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
@@ -30,6 +29,7 @@ from sknc.metrics._pairs import (
     PairBlock,
     normalized_variances,
 )
+from sknc.statistics.held_out import AnyStatistics
 
 # Of the class-distance normalized variances.
 CDNV: dict[str, Any] = {
@@ -265,10 +265,10 @@ def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:
         return None
     xp = namespace(energies)
     if not spectrum(statistics, convention).inverts(convention):
-        return _array.to_numpy(xp.nan * energies)
+        return arrays.to_numpy(xp.nan * energies)
     counts = statistics.counts
     weights = convention.within_weights(counts)
     parts = weights * energies / xp.where(counts > 0, counts, xp.nan * counts)
     if convention.divide_by_classes:
         parts = parts / statistics.n_classes
-    return _array.to_numpy(parts)
+    return arrays.to_numpy(parts)

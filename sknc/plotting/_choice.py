@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Set
 
-from sknc._parameters import check_iterable, refuse
+from sknc._utils.parameters import check_iterable, refuse
 from sknc.metrics import TABLE
 from sknc.metrics._properties import PROPERTIES
 from sknc.metrics._table import did_you_mean

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sknc._parameters import check_iterable
+from sknc._utils.parameters import check_iterable
 from sknc.convention import Convention
-from sknc.report import NCReport
+from sknc.report.nc_report import NCReport
 
 Columns = dict[str, np.ndarray]
 

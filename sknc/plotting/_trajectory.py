@@ -5,14 +5,14 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from sknc._optional import required
-from sknc._rendering import data_frame
+from sknc._utils.optional import required
 from sknc.plotting import _draw, _scales
 from sknc.plotting._choice import chosen_keys
 from sknc.plotting._labels import axis_label, title
 from sknc.plotting._panels import make_panels
 from sknc.plotting._runs import Columns, Run, make_run, run_of_reports
-from sknc.report import NCReport
+from sknc.report._rendering import data_frame
+from sknc.report.nc_report import NCReport
 
 _COLUMNS = ("run", "epoch", "samples", "metric", "value", "standard_error")
 

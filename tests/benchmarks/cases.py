@@ -8,10 +8,11 @@ import peers
 from _measure import Data, Row, batches, make_data, medians, once, peak_megabytes
 
 from sknc import ClassStatistics, NearestClassCenter, NeuralCollapseAnalyzer
-from sknc._moments import Moments
-from sknc.decisions import decide_all, head_rule, nearest_center_rule
+from sknc.estimators._scoring.head_rule import head_rule
 from sknc.head import LinearHead
 from sknc.metrics import TABLE
+from sknc.statistics._moments import Moments
+from sknc.statistics.decisions import decide_all, nearest_center_rule
 
 _MEANS_AND_HEAD = [key for key, metric in TABLE.items() if metric.headline]
 
@@ -287,7 +288,7 @@ def _report(
     metrics: str | list[str] = "default",
 ) -> object:
     from sknc import Convention
-    from sknc._reporting import Inputs, build_report
+    from sknc.report._building import Inputs, build_report
 
     # A copy, so that nothing is left from the run before.
     fresh = replace(statistics)

@@ -11,9 +11,9 @@ from strategies import rotations
 from toys import Toy, around, simplex, toy
 
 from sknc import ClassStatistics, LinearHead, NeuralCollapseAnalyzer, metrics
-from sknc._reporting import Inputs, metric_values
 from sknc.convention import Convention
 from sknc.metrics import TABLE
+from sknc.report._building import Inputs, metric_values
 
 OOD = tuple(key for key, metric in TABLE.items() if metric.group == "NC5")
 KEYS = tuple(TABLE)

@@ -12,8 +12,8 @@ from toys import around, collapsed, toy
 
 from sknc import ClassStatistics
 from sknc.head import LinearHead
-from sknc.held_out import HeldOutStatistics
 from sknc.metrics.decomposition import mse_lnc1, mse_lnc23, mse_lperp, mse_total
+from sknc.statistics.held_out import HeldOutStatistics
 
 PARTS = (mse_lnc1, mse_lnc23, mse_lperp)
 EVERY = (mse_total, *PARTS)

@@ -13,7 +13,6 @@ from toys import around, collapsed, simplex, toy
 
 from sknc import ClassStatistics
 from sknc.head import LinearHead
-from sknc.held_out import HeldOutStatistics
 from sknc.metrics.duality import nc3_structure
 from sknc.metrics.imbalance import (
     imb_block,
@@ -27,6 +26,7 @@ from sknc.metrics.imbalance import (
     imb_seli_z,
 )
 from sknc.metrics.simplex import nc2_cos_std, nc2_equinorm, nc2_etf, nc2_etf_head
+from sknc.statistics.held_out import HeldOutStatistics
 
 MEANS = (
     imb_minority_cosine,

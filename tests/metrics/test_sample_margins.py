@@ -11,9 +11,9 @@ from toys import around, collapsed, simplex, toy
 
 from sknc import NeuralCollapseAnalyzer
 from sknc.convention import Convention
+from sknc.estimators._scoring.sample_measurer import SampleMeasurer
 from sknc.metrics import TABLE
 from sknc.metrics.sample_margins import margin_quantiles
-from sknc.sample_measures import SampleMeter
 
 KEYS = (
     "nc1_correct",
@@ -183,7 +183,7 @@ def test_blocks_within_a_batch(monkeypatch):
     analyzer = analyzer_of(item).fit(item.X, item.y)
     weights = 1.0 + np.arange(len(item.X)) % 4
     whole = analyzer.score(item.X, item.y, sample_weight=weights)
-    monkeypatch.setattr("sknc.sample_measures._ELEMENTS", 40)
+    monkeypatch.setattr("sknc.estimators._scoring.sample_measurer._ELEMENTS", 40)
     parts = analyzer.score(item.X, item.y, sample_weight=weights)
     check(parts, whole.to_dict(), 1e-12)
 
@@ -403,13 +403,13 @@ def test_no_work_between_classes_where_all_leaves_it_out(monkeypatch):
     key = "nc1_cdnv_directional"
     monkeypatch.setitem(TABLE, key, dataclasses.replace(TABLE[key], most_classes=3))
     found = []
-    measure = SampleMeter.measure
+    measure = SampleMeasurer.measure
 
     def spy(self, *args):
         found.append(measure(self, *args))
         return found[-1]
 
-    monkeypatch.setattr(SampleMeter, "measure", spy)
+    monkeypatch.setattr(SampleMeasurer, "measure", spy)
     report = toy("random_balanced").report(metrics="all")
     assert key not in report
     assert found[0].directional is None

@@ -1,0 +1,1 @@
+"""What every module may use: arrays of any library, threads, cached values, checks."""

@@ -1,0 +1,87 @@
+"""Kinds of labels, and arrays of labels that compare exactly."""
+
+from functools import reduce
+
+import numpy as np
+
+from sknc._utils.parameters import shown
+
+_KINDS = {"U": "string", "S": "string", "M": "date", "m": "duration"}
+
+
+def kind_of(labels: np.ndarray) -> str:
+    """Return what labels are: "number", "string", "date" or "duration"."""
+    return _KINDS.get(labels.dtype.kind, "number")
+
+
+def in_common(*arrays: np.ndarray) -> list[np.ndarray]:
+    """
+    Return labels of one kind in dtypes that NumPy compares without rounding.
+
+    NumPy compares unsigned with signed integers, and integers with floats, as float64,
+    which has one number for two integers above 2^53.
+
+    Parameters
+    ----------
+    *arrays : ndarray
+        Labels of one kind.
+
+    Returns
+    -------
+    list of ndarray
+        The same labels.
+
+    Raises
+    ------
+    ValueError
+        If no dtype holds all of them.
+    """
+    filled = [labels for labels in arrays if labels.size]
+    if len(filled) < len(arrays):  # an empty array has no kind of its own
+        arrays = tuple(a if a.size or not filled else filled[0][:0] for a in arrays)
+    kinds = {labels.dtype.kind for labels in filled}
+    if not kinds <= set("biuf") or kinds <= {"f"}:
+        return list(arrays)
+    if np.result_type(*filled).kind != "f":
+        return list(arrays)
+    for dtype in (np.int64, np.uint64, np.float64):
+        found = [exactly(labels, dtype) for labels in arrays]
+        converted = [labels for labels in found if labels is not None]
+        if len(converted) == len(arrays):
+            return converted
+    msg = (
+        f"Labels such as {shown_labels(filled[0], 2)} and {shown_labels(filled[1], 2)} "
+        "cannot be told apart: expected integers below 2^63, or below 2^53 beside "
+        "fractions. Convert all of them to strings: y.astype(str)."
+    )
+    raise ValueError(msg)
+
+
+def exactly(labels: np.ndarray, dtype: type) -> np.ndarray | None:
+    """Return numbers in another dtype of 64 bits, or None if it does not hold them."""
+    is_float = labels.dtype.kind == "f"
+    if not labels.size or labels.dtype == dtype or (is_float and dtype is np.float64):
+        return labels.astype(dtype)
+    if is_float and not np.all(np.isfinite(labels) & (np.floor(labels) == labels)):
+        return None
+    least, greatest = -(2**53), 2**53
+    if dtype is not np.float64:
+        least, greatest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    fits = least <= int(labels.min()) and int(labels.max()) <= greatest
+    return labels.astype(dtype) if fits else None
+
+
+def union(*arrays: np.ndarray) -> np.ndarray:
+    """Return the sorted distinct labels of several arrays of one kind."""
+    return reduce(np.union1d, in_common(*arrays))
+
+
+def shown_labels(labels: np.ndarray, most: int = 6) -> str:
+    """Return a list of labels as text; of many the first and the last."""
+    if kind_of(labels) in ("date", "duration"):
+        labels = labels.astype(str)
+    texts = [shown(label) for label in labels[: most + 1].tolist()]
+    if len(labels) > most:
+        last = shown(labels[-1:].tolist()[0])
+        texts = [*texts[: max(1, most // 2)], "...", last]
+    return f"[{', '.join(texts)}]"

@@ -1,0 +1,5 @@
+"""The command ``sknc``."""
+
+from sknc.cli.command import main
+
+__all__ = ["main"]

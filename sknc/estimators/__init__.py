@@ -1,0 +1,1 @@
+"""The estimators, and the way of a batch into them."""

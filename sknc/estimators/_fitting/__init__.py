@@ -1,0 +1,1 @@
+"""Batches into statistics, in one stream or in groups."""

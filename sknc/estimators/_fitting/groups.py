@@ -1,0 +1,279 @@
+"""A stream whose rows are dealt to groups, for the jackknife."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.label_kinds import union
+from sknc._utils.merging import merge_all
+from sknc.estimators._fitting.stream import (
+    Locked,
+    Stream,
+    check_same_place,
+    known_classes,
+)
+from sknc.estimators._inputs.class_index import ClassIndex
+from sknc.estimators._inputs.validation import Batch, not_finite
+from sknc.statistics.class_statistics import ClassStatistics
+
+_MOST_ROWS = 2048  # of a group, copied together
+_MOST_ELEMENTS = 1 << 21
+
+
+def deal(batch: Batch, first: int, n_groups: int) -> Iterator[tuple[int, Batch]]:
+    """
+    Yield the rows of a batch by group, as batches.
+
+    A row's group is a hash of its place in the stream, so that it depends neither on
+    batches nor on any order within the data.
+
+    Parameters
+    ----------
+    batch : Batch
+        Checked and finite.
+    first : int
+        Place of its first row in the stream.
+    n_groups : int
+        Number of groups.
+
+    Yields
+    ------
+    tuple of int and Batch
+        Group and some of its rows, which are copied: never many at a time.
+    """
+    n_rows, n_features = batch.features.shape
+    most = max(256, min(_MOST_ROWS, _MOST_ELEMENTS // n_features))
+    for tile in arrays.tiles(n_rows, n_groups * most):
+        groups = _hash(np.arange(first + tile.start, first + tile.stop)) % n_groups
+        for group in range(n_groups):
+            rows = tile.start + np.flatnonzero(groups == group)
+            if len(rows):
+                yield group, _rows_of(batch, rows)
+
+
+def _hash(places: np.ndarray) -> np.ndarray:
+    """Mix the bits of 64-bit numbers (the finalizer of SplitMix64)."""
+    x = places.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _rows_of(batch: Batch, rows: np.ndarray) -> Batch:
+    def taken(values: Any) -> Any:
+        if values is None:
+            return None
+        if isinstance(values, np.ndarray):
+            return values[rows]  # np.take would copy all of a strided array
+        xp = arrays.namespace(values)
+        return xp.take(values, arrays.move_like(rows, values, xp.int64), axis=0)
+
+    return Batch(
+        taken(batch.features), taken(batch.labels), taken(batch.weights), False
+    )
+
+
+def check_finite(batch: Batch) -> None:
+    """Raise unless the features are finite."""
+    invalid = batch.invalid
+    if not arrays.all_finite(batch.features) if invalid is None else bool(invalid):
+        raise not_finite(batch.features)
+
+
+class GroupedStream(Locked):
+    """
+    Streams of groups of rows, in the place of one `Stream`.
+
+    An interrupted batch is finished before the interruption is passed on; if that is
+    interrupted too, the sums are marked as incomplete.
+
+    Parameters
+    ----------
+    covariance : bool
+        Whether to keep the (D, D) scatter.
+    n_groups : int
+        Number of groups, at least 2.
+    """
+
+    def __init__(self, *, covariance: bool, n_groups: int) -> None:
+        super().__init__()
+        self._streams = [
+            Stream(covariance=covariance, one_of_many=True) for _ in range(n_groups)
+        ]
+        self._index: ClassIndex | None = None
+        self._whole = True
+        self._statistics: ClassStatistics | None = None
+
+    @classmethod
+    def resumed(
+        cls, parts: Sequence[ClassStatistics | None], *, covariance: bool, fixed: bool
+    ) -> "GroupedStream":
+        """Return a stream that goes on from the statistics of its groups."""
+        self = cls(covariance=covariance, n_groups=len(parts))
+        held = [part for part in parts if part is not None]
+        self._streams = [
+            Stream(covariance=covariance, one_of_many=True)
+            if part is None
+            else Stream.resumed(part, covariance=covariance, fixed=fixed)
+            for part in parts
+        ]
+        labels = union(*(part.classes for part in held))
+        self._index = ClassIndex.of(labels, fixed=fixed)
+        return self
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the classes were named."""
+        return self._index is not None and self._index.fixed
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return len(self._streams)
+
+    def update(self, batch: Batch, classes: Any = None) -> None:
+        """Add a batch, or raise and change nothing."""
+        with self.lock():
+            self._check_whole()
+            index = known_classes(self._index, classes).including(batch.labels)
+            self._check(batch, index)
+            before = [stream.n_samples for stream in self._streams]
+            try:
+                self._add(batch, index, before)
+            except BaseException:
+                self._add(batch, index, before)
+                raise
+
+    def _check(self, batch: Batch, index: ClassIndex) -> None:
+        """Refuse a batch that one of the groups would refuse."""
+        for stream in self._streams:
+            if stream.like is not None:
+                check_same_place(batch.features, stream.like, "This batch")
+        _, unknown = index.encode(batch.labels, batch.features)
+        if unknown:
+            raise index.unknown_label(batch.labels)
+        check_finite(batch)
+
+    def _add(self, batch: Batch, index: ClassIndex, before: Sequence[int]) -> None:
+        """Add a batch, but for the rows that are in, if groups had `before` samples."""
+        self._whole, self._statistics = False, None
+        n_samples = list(before)
+        for group, rows in deal(batch, sum(before), len(self._streams)):
+            stream = self._streams[group]
+            if stream.n_samples == n_samples[group]:
+                stream.update(rows, index.labels if index.fixed else None)
+            n_samples[group] += int(rows.features.shape[0])
+        self._index, self._whole = index, True
+
+    def _check_whole(self) -> None:
+        if not self._whole:
+            msg = (
+                "The sums are incomplete: adding a batch to the groups was interrupted "
+                "twice. Fit again, or go on from a copy made before."
+            )
+            raise RuntimeError(msg)
+
+    def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
+        """Return the statistics, of all rows and of each group (None if of no rows)."""
+        with self.lock():
+            self._check_whole()
+            parts = [
+                None if stream.like is None else stream.statistics()
+                for stream in self._streams
+            ]
+            if self._statistics is None:
+                self._statistics = merge_all([p for p in parts if p is not None])
+            return self._statistics, parts
+
+    def statistics(self) -> ClassStatistics:
+        """Return the statistics of all batches so far."""
+        return self.read()[0]
+
+
+AnyStream = Stream | GroupedStream
+
+
+def new_stream(*, covariance: bool, n_groups: int) -> AnyStream:
+    """Return an empty stream, grouped if there are groups."""
+    if n_groups:
+        return GroupedStream(covariance=covariance, n_groups=n_groups)
+    return Stream(covariance=covariance)
+
+
+def resumed_stream(
+    parts: Sequence[ClassStatistics | None], *, covariance: bool, fixed: bool
+) -> AnyStream:
+    """Return a stream that goes on from the parts that `read` of another returned."""
+    if len(parts) == 1 and parts[0] is not None:
+        return Stream.resumed(parts[0], covariance=covariance, fixed=fixed)
+    return GroupedStream.resumed(parts, covariance=covariance, fixed=fixed)
+
+
+def merged_parts(
+    streams: Sequence[AnyStream], n_groups: int | None = None
+) -> list[ClassStatistics | None]:
+    """Merge several streams, group by group; also refuse other numbers of groups."""
+    numbers = {stream.n_groups for stream in streams}
+    numbers |= set() if n_groups is None else {n_groups}
+    if len(numbers) > 1:
+        msg = (
+            "Cannot merge estimators with different n_jackknife, got "
+            f"{sorted(numbers)}: fit all of them with the same."
+        )
+        raise ValueError(msg)
+    parts = [stream.read()[1] for stream in streams]
+    merged: list[ClassStatistics | None] = []
+    for group in zip(*parts, strict=True):
+        held = [part for part in group if part is not None]
+        merged.append(merge_all(held) if held else None)
+    return merged
+
+
+def leave_one_out(parts: Sequence[Any]) -> Iterator[Any]:
+    """
+    Merge all parts but one, for each of them.
+
+    Takes some 3 G merges for G parts, by running merges from both ends.
+
+    Parameters
+    ----------
+    parts : sequence
+        At least two values with a ``merge`` method.
+
+    Yields
+    ------
+    object
+        Merged values, in the order of what was left out.
+    """
+    after = [parts[-1]]  # the last one, the last two, and so on
+    for part in parts[-2:0:-1]:
+        after.append(part.merge(after[-1]))
+    before = parts[0]
+    yield after.pop()
+    for part in parts[1:-1]:
+        yield before.merge(after.pop())
+        before = before.merge(part)
+    yield before
+
+
+def about_common_anchors(parts: Sequence[ClassStatistics]) -> list[ClassStatistics]:
+    """
+    Return the same statistics with the classes and anchors of all.
+
+    So they merge by addition: moving anchors takes longer than that.
+    """
+    classes = union(*(part.classes for part in parts))
+    moments = [part.aligned(classes) for part in parts]
+    xp = arrays.namespace(moments[0].sums)
+    anchors = xp.zeros_like(moments[0].sums)
+    for held in reversed(moments):
+        own = xp.astype(held.anchors, xp.float64)
+        anchors = xp.where((held.counts > 0)[:, None], own, anchors)
+    anchors = xp.astype(anchors, xp.result_type(*(m.anchors.dtype for m in moments)))
+    return [
+        replace(part, classes=classes, moments=held.moved_to(anchors))
+        for part, held in zip(parts, moments, strict=True)
+    ]

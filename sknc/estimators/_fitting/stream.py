@@ -1,0 +1,243 @@
+"""A stream of checked batches on its way into class statistics."""
+
+import os
+import threading
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array
+from sknc._utils.label_kinds import shown_labels
+from sknc.estimators._inputs.class_index import ClassIndex
+from sknc.estimators._inputs.labels import check_classes
+from sknc.estimators._inputs.validation import Batch, not_finite
+from sknc.statistics._accumulation import WAITING_BLOCKS, Accumulator
+from sknc.statistics.class_statistics import ClassStatistics
+
+
+class Locked:
+    """What one thread at a time changes or reads, as streams are."""
+
+    def __init__(self) -> None:
+        self._locks: dict[int, threading.RLock] = {}
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """Return the lock of this process."""
+        # In the child of a fork, the thread that holds the parent's lock is gone.
+        return self._locks.setdefault(os.getpid(), threading.RLock())
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """
+    The sums of a stream, and which classes their rows belong to.
+
+    Parameters
+    ----------
+    index : ClassIndex
+        Labels, and their rows of the accumulator.
+    accumulator : Accumulator
+        The sums.
+    dtype : str
+        Plain name of a dtype that holds all features.
+    n_samples : int
+        Number of samples that the accumulator has if all this is true.
+    """
+
+    index: ClassIndex
+    accumulator: Accumulator
+    dtype: str
+    n_samples: int
+
+
+class Stream(Locked):
+    """
+    Accumulates batches with labels; a rejected batch leaves it as it was.
+
+    A batch is in once the accumulator counts its samples. What else is to change then
+    is written down before, so that an interruption cannot come between.
+
+    Parameters
+    ----------
+    covariance : bool
+        Whether to keep the (D, D) scatter.
+    one_of_many : bool
+        Whether there are other streams beside it, so that it has to save memory.
+    """
+
+    def __init__(self, *, covariance: bool, one_of_many: bool = False) -> None:
+        super().__init__()
+        self._covariance = covariance
+        self._waiting_blocks = 1 if one_of_many else WAITING_BLOCKS
+        self._sums: _Sums | None = None
+        self._next: _Sums | None = None
+        self._statistics: ClassStatistics | None = None
+
+    @classmethod
+    def resumed(
+        cls, statistics: ClassStatistics, *, covariance: bool, fixed: bool = False
+    ) -> "Stream":
+        """Return a stream that goes on from statistics."""
+        self = cls(covariance=covariance)
+        moments = statistics.moments
+        if moments.scatter is not None and not covariance:
+            moments = moments.without_scatter()
+        self._sums = _Sums(
+            ClassIndex.of(statistics.classes, fixed=fixed),
+            Accumulator(
+                moments.anchors,
+                len(statistics.classes),
+                moments=moments,
+                n_samples=statistics.n_samples,
+            ),
+            statistics.input_dtype,
+            statistics.n_samples,
+        )
+        self._statistics = statistics
+        return self
+
+    @property
+    def like(self) -> Array | None:
+        """An array of the library and device of the stream; None before any batch."""
+        held = self._settled()
+        return None if held is None else held.accumulator.like
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples so far."""
+        held = self._settled()
+        return 0 if held is None else held.n_samples
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of a stream of groups: none."""
+        return 0
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the classes were named."""
+        held = self._settled()
+        return held is not None and held.index.fixed
+
+    def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
+        """Return the statistics, also in a list as of one group."""
+        statistics = self.statistics()
+        return statistics, [statistics]
+
+    def update(self, batch: Batch, classes: Any = None) -> None:
+        """Add a batch, or raise and change nothing."""
+        with self.lock():
+            held = self._settled()
+            index = known_classes(None if held is None else held.index, classes)
+            new = self._including(held, batch, index.including(batch.labels))
+            new.accumulator.grow(len(new.index.labels))
+            self._next, self._statistics = new, None
+            add_batch(new.accumulator, new.index, batch)
+            self._settled()
+
+    def _including(self, held: _Sums | None, batch: Batch, index: ClassIndex) -> _Sums:
+        """Return what the sums are once a batch is in."""
+        dtype, n_rows = arrays.dtype_name(batch.features), int(batch.features.shape[0])
+        if held is None:
+            accumulator = self._new_accumulator(batch.features, len(index.labels))
+            return _Sums(index, accumulator, dtype, n_rows)
+        accumulator = held.accumulator
+        check_same_place(batch.features, accumulator.like, "This batch")
+        dtype = arrays.common_dtype_name(held.dtype, dtype)
+        return _Sums(index, accumulator, dtype, held.n_samples + n_rows)
+
+    def _new_accumulator(self, features: Array, n_classes: int) -> Accumulator:
+        try:
+            return Accumulator(
+                features,
+                n_classes,
+                covariance=self._covariance,
+                waiting_blocks=self._waiting_blocks,
+            )
+        except MemoryError as error:
+            width = int(features.shape[1])
+            msg = (
+                f"The scatter of {width} features takes {8e-9 * width**2:.0f} GB, "
+                "which are not there: expected fewer features, or covariance=False, "
+                "which does without it."
+            )
+            raise MemoryError(msg if self._covariance else str(error)) from error
+
+    def _settled(self) -> _Sums | None:
+        """Return the sums with the last batch, if it is in, whatever came between."""
+        with self.lock():
+            new = self._next
+            if new is not None and new.accumulator.n_samples == new.n_samples:
+                self._sums = new
+            self._next = None
+            return self._sums
+
+    def statistics(self) -> ClassStatistics:
+        """Return the statistics of all batches so far."""
+        with self.lock():
+            held = self._settled()
+            if self._statistics is None:
+                assert held is not None
+                with arrays.plain_arithmetic(held.accumulator.like):
+                    moments = held.accumulator.moments().take(held.index.rows)
+                self._statistics = ClassStatistics(
+                    held.index.labels, moments, held.n_samples, held.dtype
+                )
+            return self._statistics
+
+
+def known_classes(held: ClassIndex | None, classes: Any) -> ClassIndex:
+    """Return the index of the classes so far, or of those named first."""
+    if classes is None:
+        return held or ClassIndex.of(np.empty(0))
+    if isinstance(classes, np.ndarray) and held is not None:
+        labels = held.labels
+        if labels.dtype == classes.dtype and np.array_equal(labels, classes):
+            return held  # as on most calls; a check would sort them
+    labels = check_classes(classes)
+    if held is None:
+        return ClassIndex.of(labels, fixed=True)
+    if not np.array_equal(held.labels, labels):
+        msg = (
+            f"classes={shown_labels(labels, 10)} is not the same as on the last "
+            f"call to partial_fit: expected the classes "
+            f"{shown_labels(held.labels, 10)}, or no classes=."
+        )
+        raise ValueError(msg)
+    return held
+
+
+def add_batch(accumulator: Accumulator, index: ClassIndex, batch: Batch) -> Array:
+    """Add a batch and return its class indices, or raise and change nothing."""
+    rows, unknown = index.encode(batch.labels, batch.features)
+    if unknown is True:
+        raise index.unknown_label(batch.labels)
+    invalid = batch.invalid if unknown is False else batch.invalid | unknown
+    if not accumulator.update(batch.features, rows, batch.weights, invalid):
+        if unknown:
+            raise index.unknown_label(batch.labels)
+        raise not_finite(batch.features)
+    return rows
+
+
+def check_same_place(features: Array, held: Array, what: str) -> None:
+    """Refuse features of another array library or device than the statistics."""
+    if arrays.same_place(features, held):
+        return
+    msg = (
+        f"{what} is {arrays.describe(features)}, but the statistics are "
+        f"{arrays.describe(held)}: all inputs must use the same namespace and device. "
+        f"Convert it first, for example with {_remedy(held)}."
+    )
+    raise ValueError(msg)
+
+
+def _remedy(held: Array) -> str:
+    if isinstance(held, np.ndarray):
+        return "X.cpu().numpy()"
+    if arrays.is_tensor(held):
+        return f"torch.as_tensor(X, device={str(held.device)!r})"
+    return f"{type(held).__module__.partition('.')[0]}.asarray(X)"

@@ -1,0 +1,187 @@
+"""Heads checked against classes and features."""
+
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.label_kinds import in_common, kind_of, shown_labels
+from sknc.estimators._inputs.class_index import padding
+from sknc.estimators._inputs.heads.parts import (
+    Outline,
+    classes_of_head,
+    outline_of,
+    parts_of,
+)
+from sknc.estimators._inputs.labels import check_classes, plain_labels
+from sknc.head import LinearHead
+
+
+def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
+    """
+    Return a head's weights and bias in float64, its rows in the order of `classes`.
+
+    Parameters
+    ----------
+    head : object
+        ``torch.nn.Linear``, a fitted scikit-learn linear classifier, ``(W, b)`` or W.
+    classes : ndarray of shape (K,)
+        Sorted labels.
+    like : array of shape (..., D)
+        Features, for their library, device and width.
+    """
+    n_features = int(like.shape[-1])
+    parts = parts_of(head, n_features)
+    _check_outline(parts.outline, classes, n_features)
+    weights, bias, head_classes = parts.weights, parts.bias, parts.classes
+    xp = namespace(like)
+    weights = arrays.move_like(weights, like, xp.float64)
+    if bias is not None:
+        bias = xp.reshape(arrays.move_like(bias, like, xp.float64), (-1,))
+    if weights.ndim == 1:
+        weights = weights[None, :]
+    if bias is not None and bias.shape[0] == 1 and weights.shape[0] > 1:
+        bias = xp.broadcast_to(bias, (weights.shape[0],))
+    if _is_one_sided(weights.shape[0], classes, head_classes):
+        # One row decides by its sign, which two opposite halves do as well.
+        weights = xp.concat([-weights / 2, weights / 2])
+        bias = None if bias is None else xp.concat([-bias / 2, bias / 2])
+    for part, what in ((weights, "weights hold"), (bias, "bias holds")):
+        if part is not None and not bool(xp.all(xp.isfinite(part))):
+            msg = (
+                f"The head's {what} NaN or infinity: expected finite numbers. Take the "
+                "head of an epoch before training diverged, or measure without it: "
+                "head=None."
+            )
+            raise ValueError(msg)
+    if head_classes is not None:
+        order = _row_order(head_classes, classes)
+        index = xp.asarray(order, device=arrays.device_of(weights))
+        weights = xp.take(weights, index, axis=0)
+        bias = None if bias is None else xp.take(bias, index, axis=0)
+    return LinearHead(weights, bias)
+
+
+def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray | None:
+    """
+    Return the classes that the rows of a head stand for, if that can be told.
+
+    Parameters
+    ----------
+    head : object
+        As in `check_head`.
+    found : ndarray
+        Sorted labels of a first batch.
+    n_features : int
+        Width of its features, which the head must fit.
+
+    Returns
+    -------
+    ndarray of shape (K,), or None
+        The head's ``classes_``; for K rows and integers below K all of 0 ... K - 1; for
+        as many other integers as rows those; None for other labels.
+    """
+    outline = outline_of(head, n_features)
+    _check_outline(outline, found, n_features, complete=False)
+    if outline.classes is not None:
+        return in_common(check_classes(outline.classes), found)[0]
+    if found.dtype.kind not in "iu":
+        return None
+    n_rows = max(2, outline.shape[0])
+    outside = found[(found < 0) | (found >= n_rows)]
+    if not len(outside):
+        fits = n_rows - 1 <= np.iinfo(found.dtype).max
+        return np.arange(n_rows, dtype=found.dtype if fits else np.int64)
+    if len(found) == n_rows:
+        return found
+    msg = (
+        f"y holds labels {shown_labels(outside)}, but the head has {n_rows} rows: "
+        f"expected labels from 0 to {n_rows - 1}, or all {n_rows} labels in the first "
+        "batch. If its rows stand for other labels, name them all: classes=[...]. "
+        f"{padding(found)}"
+    )
+    raise ValueError(msg.rstrip())
+
+
+def n_unused_rows(head: Any, classes: np.ndarray) -> int:
+    """Return how many classes a head knows that are none of `classes`."""
+    known = classes_of_head(head)
+    if known is None:
+        return 0
+    known, classes = in_common(plain_labels(np.asarray(known), "classes_"), classes)
+    return int(np.sum(~np.isin(known, classes)))
+
+
+def check_head_shape(head: Any, classes: np.ndarray, n_features: int) -> None:
+    """Refuse a head that does not go with classes and features, without its numbers."""
+    _check_outline(outline_of(head, n_features), classes, n_features)
+
+
+def _check_outline(
+    head: Outline, classes: np.ndarray, n_features: int, *, complete: bool = True
+) -> None:
+    """Refuse a head that does not fit; `complete` if there are no other classes."""
+    shape, known = head.shape, head.classes
+    n_rows = 2 if _is_one_sided(shape[0], classes, known) else shape[0]
+    wanted = len(classes) if known is None else len(known)
+    spare = not complete and known is None and n_rows > wanted
+    if shape[1:] != (n_features,) or (n_rows != wanted and not spare):
+        more = "" if complete or known is not None else " or more"
+        msg = (
+            f"The head has weights of shape {shape}, but there are {len(classes)} "
+            f"classes of {n_features} features: expected ({wanted}{more}, "
+            f"{n_features}). {_remedy_of_shape(shape, wanted, n_features, bool(more))}"
+        )
+        raise ValueError(msg)
+    if head.n_biases not in (None, 1, shape[0]):
+        msg = (
+            f"The head has a bias of {head.n_biases} entries and weights of {shape[0]} "
+            "rows: expected one entry a row. Pass weights and bias of one layer."
+        )
+        raise ValueError(msg)
+    if known is not None:
+        _row_order(known, classes)
+
+
+def _is_one_sided(
+    n_rows: int, classes: np.ndarray, head_classes: np.ndarray | None
+) -> bool:
+    """Whether one row stands for two classes, of which it favors the second."""
+    return n_rows == 1 and len(classes if head_classes is None else head_classes) == 2
+
+
+def _remedy_of_shape(
+    shape: tuple[int, ...], n_rows: int, n_features: int, more: bool
+) -> str:
+    if shape == (n_features, n_rows) or (
+        more and len(shape) == 2 and shape[0] == n_features and shape[1] > n_rows
+    ):
+        return "It would fit transposed: pass weights.T."
+    if shape[1:] != (n_features,):
+        return "Pass the layer that reads these features."
+    if shape[0] < n_rows:
+        return "Pass the layer that tells these classes apart, with a row for each."
+    return (
+        "If some of its classes have no samples, name all with classes= of fit, "
+        "fit_batches or the first partial_fit; else pass the layer of these classes."
+    )
+
+
+def _row_order(head_classes: Any, classes: np.ndarray) -> np.ndarray:
+    """Return the head's row of each of `classes`."""
+    labels, rows = plain_labels(np.asarray(head_classes), "classes_"), None
+    missing = classes
+    if kind_of(labels) == kind_of(classes):
+        labels, classes = in_common(labels, classes)
+        order = np.argsort(labels)
+        position = np.searchsorted(labels[order], classes)
+        rows = order[np.minimum(position, len(labels) - 1)]
+        missing = classes[labels[rows] != classes]
+    if rows is None or len(missing):
+        msg = (
+            f"The head does not know the classes {shown_labels(missing)}: expected the "
+            f"labels it was fitted on, such as {shown_labels(labels)}."
+        )
+        raise ValueError(msg)
+    return rows

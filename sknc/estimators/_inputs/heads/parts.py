@@ -1,0 +1,174 @@
+"""Weights, bias and class labels of whatever can be a head."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from sknc._utils.numeric import numeric_part
+from sknc.estimators._inputs.heads import modules
+from sknc.head import LinearHead
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """
+    What can be told of a head without its numbers.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the weights, of two axes where they are of one.
+    n_biases : int, or None
+        Number of entries of the bias; None without a bias.
+    classes : array-like of shape (K,), or None
+        Labels of the rows, if they have any.
+    """
+
+    shape: tuple[int, ...]
+    n_biases: int | None
+    classes: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """
+    Weights, bias and class labels of a head, in the library that they come in.
+
+    Parameters
+    ----------
+    weights : array-like
+        Of shape (K, D) if they fit.
+    bias : array-like, or None
+        None for a head without bias.
+    classes : array-like of shape (K,), or None
+        Labels of the rows, if they have any.
+    """
+
+    weights: Any
+    bias: Any = None
+    classes: Any = None
+
+    @property
+    def outline(self) -> Outline:
+        """Shape and labels."""
+        shape = _shape_of(self.weights)
+        shape = (1, *shape) if len(shape) == 1 else shape
+        n_biases = None if self.bias is None else int(np.prod(_shape_of(self.bias)))
+        return Outline(shape, n_biases, self.classes)
+
+
+def parts_of(head: Any, n_features: int) -> Parts:
+    """Take a head of so many features apart."""
+    if modules.is_module(head):
+        layer = modules.layer_parts(head)
+        return Parts(*(layer or modules.affine_parts(head, n_features)))
+    return _stored_parts(head)
+
+
+def outline_of(head: Any, n_features: int) -> Outline:
+    """Return what can be told of a head of so many features without its numbers."""
+    if modules.is_module(head) and not modules.layer_parts(head):
+        n_rows = modules.check_affine(head, n_features)
+        return Outline((n_rows, n_features), None)
+    return parts_of(head, n_features).outline
+
+
+def check_head_kind(head: Any) -> None:
+    """Refuse what has no weights of a linear classifier."""
+    if modules.is_module(head):
+        modules.check_kind(head)
+    else:
+        _stored_parts(head)
+
+
+def classes_of_head(head: Any) -> Any:
+    """Return the ``classes_`` of a head, or None if its rows have no labels."""
+    if head is None or modules.is_module(head):
+        return None
+    return _stored_parts(head).classes
+
+
+def is_head(candidate: Any) -> bool:
+    """Whether something can only be a head, and neither features nor labels."""
+    if isinstance(candidate, tuple):
+        return _is_pair(candidate)
+    return (
+        modules.is_module(candidate)
+        or isinstance(candidate, LinearHead)
+        or hasattr(candidate, "coef_")
+    )
+
+
+def _stored_parts(head: Any) -> Parts:
+    """Take apart what holds its weights as numbers."""
+    if isinstance(head, LinearHead):
+        return Parts(head.weights, head.bias)
+    if hasattr(head, "coef_"):
+        _check_one_row_a_class(head)
+        intercept = getattr(head, "intercept_", None)
+        return _numeric_parts(head.coef_, intercept, getattr(head, "classes_", None))
+    if _is_pair(head):
+        return _numeric_parts(*head)
+    if getattr(head, "shape", ()):
+        return _numeric_parts(head)
+    msg = (
+        "head must be a torch.nn.Linear, a fitted scikit-learn linear classifier, a "
+        f"LinearHead, (weights, bias) or weights, got {type(head).__name__}."
+        f"{_hint(head)}"
+    )
+    raise TypeError(msg)
+
+
+def _is_pair(head: Any) -> bool:
+    """Whether something is (weights, bias), and not two rows of weights."""
+    if not isinstance(head, (tuple, list)) or len(head) != 2:
+        return False
+    with suppress(ValueError):  # rows of unequal length
+        return np.ndim(head[0]) == 2
+    return False
+
+
+def _numeric_parts(weights: Any, bias: Any = None, classes: Any = None) -> Parts:
+    weights = numeric_part("weights", modules.plain(weights))
+    if bias is not None:
+        bias = numeric_part("bias", modules.plain(bias))
+    return Parts(weights, bias, classes)
+
+
+def _check_one_row_a_class(classifier: Any) -> None:
+    """Refuse rows that tell two classes apart, of three or more."""
+    # Of two classes there is one row either way; of three there are three.
+    if hasattr(classifier, "support_vectors_") and len(classifier.classes_) > 2:
+        msg = (
+            f"{type(classifier).__name__} has a row of weights for each pair of "
+            "classes: expected one for each class. Use sklearn.svm.LinearSVC."
+        )
+        raise TypeError(msg)
+
+
+def _hint(head: Any) -> str:
+    """Return what to do about something that is no head, with a space before."""
+    if isinstance(head, type):
+        return " Pass an object of it."
+    if hasattr(head, "steps"):
+        return (
+            " Pass its last step, and the features that the others make: head=pipe[-1] "
+            "and X=pipe[:-1].transform(X)."
+        )
+    if not hasattr(head, "fit"):
+        return ""
+    if hasattr(head, "best_estimator_"):
+        return " Pass its best_estimator_."
+    try:
+        check_is_fitted(head)
+    except NotFittedError:
+        return " Fit it first."
+    return " It has no coef_, so it is not known to be linear in the features."
+
+
+def _shape_of(values: Any) -> tuple[int, ...]:
+    return tuple(values.shape) if hasattr(values, "shape") else np.shape(values)

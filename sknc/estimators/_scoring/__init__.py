@@ -1,0 +1,1 @@
+"""The second pass: samples about fitted centers, decisions, standard errors."""

@@ -1,0 +1,175 @@
+"""Delete-a-group jackknife: errors of metrics from the states of groups of samples."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sknc._utils.label_kinds import in_common, union
+from sknc._utils.merging import merge_all
+from sknc.convention import Convention
+from sknc.estimators._fitting.groups import about_common_anchors, leave_one_out
+from sknc.estimators._scoring.evaluation import Evaluated
+from sknc.head import LinearHead
+from sknc.metrics import TABLE
+from sknc.report._building import Inputs, metric_values
+from sknc.statistics.class_statistics import ClassStatistics
+
+_OF_SCATTER = {"scatter", "within"}
+
+
+def jackknife_errors(replicates: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """
+    Return the standard error of each metric from its values without each group.
+
+    Parameters
+    ----------
+    replicates : sequence of mapping of str to float
+        Values without group 1, without group 2, and so on: G of them.
+
+    Returns
+    -------
+    dict of str to float
+        ``sqrt((G - 1) / G * sum of squared deviations from the mean)``; NaN where a
+        value is not finite.
+
+    References
+    ----------
+    .. [1] B. Efron, C. Stein. "The jackknife estimate of variance." Annals of
+       Statistics 9 (3), 1981. https://doi.org/10.1214/aos/1176345462
+
+    Examples
+    --------
+    >>> from sknc.estimators._scoring.jackknife import jackknife_errors
+    >>> jackknife_errors([{"a": 1.0}, {"a": 3.0}])  # sqrt(1/2 * 2)
+    {'a': 1.0}
+    """
+    shared = [key for key in replicates[0] if all(key in r for r in replicates)]
+    factor = (len(replicates) - 1) / len(replicates)
+    errors = {}
+    for key in shared:
+        values = np.array([replicate[key] for replicate in replicates])
+        finite = bool(np.isfinite(values).all())
+        center = values[0] if np.all(values == values[0]) else values.mean()
+        deviations = values - center if finite else math.nan
+        errors[key] = math.sqrt(factor * float(np.sum(deviations**2)))
+    return errors
+
+
+def errors_of_report(
+    parts: Sequence[ClassStatistics | None],
+    head: LinearHead | None,
+    convention: Convention,
+    keys: Sequence[str],
+) -> dict[str, float]:
+    """
+    Return errors of metrics of fitted samples.
+
+    Parameters
+    ----------
+    parts : sequence of ClassStatistics or None
+        Statistics of each group.
+    head : LinearHead or None
+        Rows of all classes that have samples in some group.
+    convention : Convention
+        Choices.
+    keys : sequence of str
+        What to compute.
+
+    Returns
+    -------
+    dict of str to float
+        Standard errors. Metrics of the head alone, which no sample changes, have zero;
+        others NaN if a class has samples in one group only.
+    """
+    held = [part for part in parts if part is not None]
+    if len(held) < 2:
+        return {}
+    if not any(_OF_SCATTER & set(TABLE[key].needs) for key in keys):
+        held = [replace(p, moments=p.moments.without_scatter()) for p in held]
+    held = about_common_anchors(held)
+    n_classes = len(union(*(_observed(part) for part in held)))
+    of_head = [key for key in keys if TABLE[key].depends_only_on_head]
+    of_samples = [key for key in keys if key not in of_head]
+
+    def values(statistics: ClassStatistics) -> dict[str, float]:
+        seen = statistics.observed_only()
+        if seen.n_classes < n_classes:  # another question without that class
+            return dict.fromkeys(of_samples, math.nan)
+        return metric_values(Inputs(seen, convention, head), of_samples)
+
+    whole = merge_all(held).observed_only()
+    constant = metric_values(Inputs(whole, convention, head), of_head)
+    return _errors(held, values) | jackknife_errors([constant, constant])
+
+
+def lone_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
+    """
+    Return the classes all of whose samples are in one group.
+
+    Parameters
+    ----------
+    parts : sequence of ClassStatistics or None
+        Statistics of each group.
+
+    Returns
+    -------
+    list
+        Labels that are missing without that group.
+    """
+    held = [_observed(part) for part in parts if part is not None]
+    if len(held) < 2:
+        return []
+    labels, n_groups = np.unique(np.concatenate(in_common(*held)), return_counts=True)
+    lone: list[Any] = labels[n_groups == 1].tolist()
+    return lone
+
+
+def errors_of_score(
+    parts: Sequence[Evaluated],
+    head: LinearHead | None,
+    convention: Convention,
+    keys: Sequence[str],
+) -> dict[str, float]:
+    """
+    Return errors of metrics of scored samples, their centers taken as given.
+
+    Parameters
+    ----------
+    parts : sequence of Evaluated
+        What was found of each group.
+    head : LinearHead or None
+        Rows of the classes of the centers.
+    convention : Convention
+        Choices.
+    keys : sequence of str
+        What to compute: metrics that depend on the samples.
+
+    Returns
+    -------
+    dict of str to float
+        Standard errors.
+    """
+    if len(parts) < 2:
+        return {}
+
+    def values(found: Evaluated) -> dict[str, float]:
+        inputs = Inputs(
+            found.held_out, convention, head, found.decisions, found.measures
+        )
+        return metric_values(inputs, keys)
+
+    return _errors(parts, values)
+
+
+def _observed(part: ClassStatistics) -> np.ndarray:
+    labels: np.ndarray = part.classes[part.observed]
+    return labels
+
+
+def _errors(
+    parts: Sequence[Any], values: Callable[[Any], dict[str, float]]
+) -> dict[str, float]:
+    return jackknife_errors([values(rest) for rest in leave_one_out(parts)])

@@ -1,0 +1,185 @@
+"""Measures what some metrics need of every sample, batch by batch."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.sample_measures import SampleMeasures
+
+_ELEMENTS = 1 << 20  # 8 MiB of float64 a temporary
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMeasurer:
+    """
+    Measures samples about fitted centers.
+
+    Parameters
+    ----------
+    centers : ClassStatistics
+        Fitted statistics of K classes, each with samples.
+    head : LinearHead or None
+        Rows of the same classes.
+    directions : float64 array of shape (D, R), or None
+        Directions over singular values, for energies.
+    unit : float
+        What lengths along them are measured in.
+    needs : frozenset of str
+        Inputs of the metrics that were asked for.
+    convention : Convention
+        Global mean that cosine margins are about.
+    """
+
+    centers: ClassStatistics
+    head: LinearHead | None
+    directions: Array | None
+    unit: float
+    needs: frozenset[str]
+    convention: Convention
+
+    def measure(
+        self,
+        features: Array,
+        index: Array,
+        weights: Array | None,
+        correct: Array | None,
+    ) -> SampleMeasures:
+        """
+        Measure a batch.
+
+        Parameters
+        ----------
+        features : array of shape (B, D)
+            Finite features.
+        index : int array of shape (B,)
+            Class of each.
+        weights : array of shape (B,), or None
+            Sample weights.
+        correct : bool array of shape (B,), or None
+            Whether the head decides for the true class.
+
+        Returns
+        -------
+        SampleMeasures
+            Of the batch.
+        """
+        widest = max(self.centers.n_classes, self.centers.n_features)
+        parts = [
+            self._measure_block(
+                features[tile, :],
+                index[tile],
+                None if weights is None else weights[tile],
+            )
+            for tile in arrays.tiles(
+                int(features.shape[0]), max(1, _ELEMENTS // widest)
+            )
+        ]
+        whole = SampleMeasures.joined(parts)
+        known = {
+            item.name: getattr(whole, item.name)
+            for item in fields(whole)
+            if getattr(whole, item.name) is not None
+        }
+        if weights is not None:
+            # A copy: a loader may fill the same memory with its next weights.
+            known["weights"] = np.array(arrays.to_numpy(weights))
+        if correct is not None:
+            known["correct"] = arrays.to_numpy(correct)
+        return SampleMeasures(**known)
+
+    def _measure_block(
+        self, features: Array, index: Array, weights: Array | None
+    ) -> SampleMeasures:
+        xp = namespace(features)
+        residuals = self._residuals(features, index)
+        means = self.centers.equally_centered_means
+        own = xp.take(means, index, axis=0)
+        energies = ncc = cosine = directional = None
+        if self.directions is not None and "energies" in self.needs:
+            lengths = arrays.row_squared_norms(residuals @ self.directions)
+            energies = arrays.to_numpy(lengths / self.unit / self.unit)
+        if self.needs & {"ncc_margins", "directional"}:
+            along = residuals @ means.T
+            along = along - xp.sum(residuals * own, axis=1)[:, None]
+            if "ncc_margins" in self.needs:
+                ncc = arrays.to_numpy(_ncc_margins(along, own, means, index))
+            if "directional" in self.needs:
+                directional = self._directional(along, index, weights)
+        if "cosine_margins" in self.needs and self.head is not None:
+            about = means - self._global_mean(means)
+            largest = xp.sqrt(xp.max(arrays.row_squared_norms(about)))
+            rows = _units(residuals + xp.take(about, index, axis=0), largest)
+            cosine = arrays.to_numpy(_cosine_margins(rows, self.head, index))
+        ones = np.ones(int(features.shape[0]))
+        return SampleMeasures(ones, energies, None, ncc, cosine, directional)
+
+    def _residuals(self, features: Array, index: Array) -> Array:
+        """Return the features less their class mean, whatever offset both have."""
+        xp, moments = namespace(features), self.centers.moments
+        anchors = xp.astype(xp.take(moments.anchors, index, axis=0), xp.float64)
+        offsets = moments.sums / self.centers.counts[:, None]
+        rows = xp.astype(features, xp.float64) - anchors
+        return rows - xp.take(offsets, index, axis=0)
+
+    def _directional(self, along: Array, index: Array, weights: Array | None) -> Array:
+        xp, n_classes = namespace(along), self.centers.n_classes
+        place = {"dtype": xp.float64, "device": arrays.device_of(along)}
+        zeros = xp.zeros((n_classes, n_classes), **place)
+        largest = xp.max(arrays.row_squared_norms(self.centers.equally_centered_means))
+        along = along / xp.where(largest > 0, largest, 1.0)
+        return arrays.add_rows_at(zeros, index, along**2, weights)
+
+    def _global_mean(self, means: Array) -> Array:
+        """Return the convention's global mean, less the mean of class means."""
+        if self.convention.center == "none":
+            return means[0, :] - self.centers.class_means[0, :]
+        return self.convention.center_weights(self.centers.counts) @ means
+
+
+def _ncc_margins(along: Array, own: Array, means: Array, index: Array) -> Array:
+    """Return the signed distance of each sample to the boundary of its class's cell."""
+    xp = namespace(along)
+    half = arrays.row_squared_norms(means) / 2
+    squared = 2 * (half + xp.take(half, index, axis=0)[:, None] - own @ means.T)
+    distances = xp.sqrt(xp.where(squared > 0, squared, xp.nan * squared))
+    # (|x - m_j|^2 - |x - m_y|^2) / 2 = |m_j - m_y|^2 / 2 - (x - m_y)(m_j - m_y)
+    margins = distances / 2 - along / distances
+    margins = xp.where(xp.isnan(distances), xp.inf, margins)
+    return xp.min(_without_own(margins, index, xp.inf), axis=1)
+
+
+def _cosine_margins(units: Array, head: LinearHead, index: Array) -> Array:
+    """Return how far the cosine with the own row of the head leads the others."""
+    xp = namespace(units)
+    cosines = units @ head.cached("centered_units", lambda: _centered_units(head)).T
+    classes = xp.arange(cosines.shape[1], device=arrays.device_of(cosines))
+    own = xp.sum(xp.where(classes == index[:, None], cosines, 0.0), axis=1)
+    return own - xp.max(_without_own(cosines, index, -xp.inf), axis=1)
+
+
+def _centered_units(head: LinearHead) -> Array:
+    """Return the rows of the head less their mean, at unit length."""
+    xp, weights = namespace(head.weights), head.weights
+    largest = xp.max(xp.abs(weights))
+    weights = weights / xp.where(largest > 0, largest, 1.0)
+    longest = xp.sqrt(xp.max(arrays.row_squared_norms(weights)))
+    return _units(weights - xp.mean(weights, axis=0), longest)
+
+
+def _units(rows: Array, scale: Array) -> Array:
+    """Return the rows at unit length; NaN for one that is rounding at that scale."""
+    xp = namespace(rows)
+    lengths = xp.sqrt(arrays.row_squared_norms(rows))
+    noise = 8 * float(xp.finfo(xp.float64).eps) * scale
+    return rows / xp.where(lengths > noise, lengths, xp.nan * lengths)[:, None]
+
+
+def _without_own(values: Array, index: Array, blank: float) -> Array:
+    xp = namespace(values)
+    classes = xp.arange(values.shape[1], device=arrays.device_of(values))
+    return xp.where(classes == index[:, None], blank, values)

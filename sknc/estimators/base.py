@@ -1,0 +1,407 @@
+"""What both estimators share: fitting, merging, and reading class statistics."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array
+from sknc._version import STATE_VERSION, __version__
+from sknc.estimators._fitting.groups import (
+    AnyStream,
+    merged_parts,
+    new_stream,
+    resumed_stream,
+)
+from sknc.estimators._fitting.stream import Locked, check_same_place
+from sknc.estimators._inputs.batches import Batches
+from sknc.estimators._inputs.validation import (
+    Batch,
+    check_batch,
+    check_features,
+    not_finite,
+)
+from sknc.statistics.class_statistics import ClassStatistics
+
+_FITTED = ("_stream", "n_features_in_", "feature_names_in_")
+# Held while one of two first batches in two threads becomes the first.
+_adopting = Locked()
+
+
+class CenterEstimator(BaseEstimator):
+    """Base of estimators whose fitted state is `ClassStatistics`."""
+
+    _stream: AnyStream
+    n_features_in_: int
+
+    @property
+    def _keeps_scatter(self) -> bool:
+        return True
+
+    @property
+    def _n_groups(self) -> int:
+        return 0
+
+    def _new_stream(self) -> AnyStream:
+        return new_stream(covariance=self._keeps_scatter, n_groups=self._n_groups)
+
+    def _check_parameters(self) -> None:
+        """Raise for constructor parameters of no meaning."""
+
+    def _default_classes(self, batch: Batch) -> Any:
+        """Return all classes there may be, if the parameters name them."""
+        return None
+
+    def _check_first(self, batch: Batch, classes: Any) -> None:
+        """Raise for parameters that cannot go with a first batch."""
+
+    def __sklearn_tags__(self) -> Tags:
+        """Describe the estimator to scikit-learn."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.array_api_support = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether a batch has been accumulated."""
+        return hasattr(self, "_stream")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the statistics, not the buffers."""
+        state = dict(super().__getstate__())
+        stream = state.pop("_stream", None)
+        if stream is not None:
+            state["_parts"] = stream.read()[1]
+            state["_classes_fixed"] = stream.fixed
+        state["_written_by"] = (__version__, STATE_VERSION)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on from pickled statistics."""
+        state = dict(state)
+        written_by = state.pop("_written_by", ("an earlier version", 0))
+        parts = state.pop("_parts", None)
+        if parts is not None:
+            _check_version(*written_by)
+        fixed = state.pop("_classes_fixed", False)
+        super().__setstate__(state)
+        if parts is not None:
+            self._stream = resumed_stream(
+                parts, covariance=self._keeps_scatter, fixed=fixed
+            )
+
+    # Fitting --------------------------------------------------------------------
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None
+    ) -> Self:
+        """
+        Forget what was accumulated, and accumulate all samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features: NumPy array, data frame or torch tensor on any device. Floating
+            point of any width, or integers.
+        y : array-like of shape (n_samples,)
+            Class labels, of any kind that scikit-learn takes, or an integer tensor.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. Samples of weight zero are left out.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there may be, as in `partial_fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed. The estimator is then as it was before.
+        """
+        self._take_fit_of(self._fitted_on(X, y, classes, sample_weight))
+        return self
+
+    def _fitted_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
+        """Return a new estimator of the same parameters, fitted on one batch."""
+        self._check_parameters()
+        new = self._unfitted()
+        with arrays.plain_arithmetic(X):
+            batch = check_batch(new, X, y, sample_weight, reset=True)
+            if classes is None:
+                classes = new._default_classes(batch)
+            new._check_first(batch, classes)
+            stream = new._new_stream()
+            stream.update(batch, classes)
+        new._stream = stream
+        return new
+
+    def _unfitted(self) -> Self:
+        """Return a new estimator of the same parameters, not of copies of them."""
+        new = object.__new__(type(self))
+        new.__dict__ = {k: v for k, v in vars(self).items() if k not in _FITTED}
+        return new
+
+    def _take_fit_of(self, other: Self, *, unless_fitted: bool = False) -> bool:
+        """Replace all that was fitted, in one step; return whether it was."""
+        with _adopting.lock():
+            if unless_fitted and hasattr(self, "_stream"):
+                return False
+            kept = {k: v for k, v in vars(self).items() if k not in _FITTED}
+            fitted = {k: v for k, v in vars(other).items() if k in _FITTED}
+            self.__dict__ = kept | fitted
+            return True
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """
+        Accumulate a batch.
+
+        The result does not depend on how samples were cut into batches.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features: NumPy array, data frame or torch tensor on any device. Floating
+            point of any width, or integers.
+        y : array-like of shape (n_samples,)
+            Class labels. Any class may be missing from a batch.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be. Other labels are then an error, and a CUDA batch
+            waits for the device once. By default those of the head's rows, if there is
+            a head that tells; else classes are added as they appear.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. Samples of weight zero are left out.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed. The state is then as it was before.
+
+        Notes
+        -----
+        If it is interrupted, ``n_samples_seen_`` tells whether the batch is in.
+
+        Threads that share an estimator wait for each other, batch by batch and also to
+        read. To fit in parallel, give each thread an estimator of its own, and `merge`.
+        """
+        if not hasattr(self, "_stream"):
+            new = self._fitted_on(X, y, classes, sample_weight)
+            if self._take_fit_of(new, unless_fitted=True):
+                return self
+        with arrays.plain_arithmetic(X):
+            batch = check_batch(self, X, y, sample_weight, reset=False)
+            self._stream.update(batch, classes)
+        return self
+
+    def fit_batches(
+        self, batches: Iterable[Any], *, classes: Any = None, progress: bool = False
+    ) -> Self:
+        """
+        Forget what was accumulated, and accumulate all batches of an iterable.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight)
+            Any iterable of features, the inputs of the last layer and not of the model.
+            A third item is the samples' weights: leave out what else a data set yields,
+            such as their numbers.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be, as in `partial_fit`.
+        progress : bool, default=False
+            Whether to show a progress bar, which takes tqdm.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a batch is malformed, or there is none. The estimator is then as it was
+            before.
+
+        Notes
+        -----
+        The estimator keeps its earlier fit until the last batch is in.
+        """
+        self._check_parameters()
+        new = self._unfitted()
+        with Batches(batches, progress) as each:
+            for X, y, sample_weight in each:
+                new.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+        if not hasattr(new, "_stream"):
+            msg = "fit_batches got an iterable without batches: expected at least one."
+            raise ValueError(msg)
+        self._take_fit_of(new)
+        return self
+
+    # Merging --------------------------------------------------------------------
+
+    def merge(self, *others: Any) -> Self:
+        """
+        Add what other estimators have accumulated; they stay as they are.
+
+        Parameters
+        ----------
+        *others : estimators of the same type, or one list or iterator of them
+            Fitted on other samples of the same features, of any classes. Of all other
+            parameters, such as the head and the convention, those of `self` hold.
+
+        Returns
+        -------
+        self : object
+            The estimator, of all samples.
+
+        Raises
+        ------
+        ValueError
+            If widths, names of features, array libraries, devices, kinds of labels or
+            the numbers of groups that were fitted differ.
+        TypeError
+            If another estimator is of another type.
+        """
+        if len(others) == 1 and isinstance(others[0], (list, tuple, Iterator)):
+            others = tuple(others[0])
+        for other in others:
+            if not isinstance(other, type(self)):
+                msg = (
+                    f"merge expected fitted {type(self).__name__} estimators, got "
+                    f"{type(other).__name__}."
+                )
+                raise TypeError(msg)
+        fitted = [item for item in (self, *others) if item.__sklearn_is_fitted__()]
+        _check_names(fitted)
+        if fitted:
+            new = self._unfitted()
+            new_groups = None if self in fitted else self._n_groups
+            merged = merged_parts([item._stream for item in fitted], new_groups)
+            fixed = all(item._stream.fixed for item in fitted)
+            new._adopt(merged, fitted[0], fixed=fixed)
+            self._take_fit_of(new)
+        return self
+
+    def _adopt(
+        self,
+        parts: Sequence[ClassStatistics | None],
+        donor: Any = None,
+        *,
+        fixed: bool = False,
+    ) -> None:
+        """Go on from statistics, with the feature names of another estimator."""
+        self._check_parameters()
+        self._stream = resumed_stream(
+            parts, covariance=self._keeps_scatter, fixed=fixed
+        )
+        self.n_features_in_ = self._stream.statistics().n_features
+        if hasattr(donor, "feature_names_in_"):
+            self.feature_names_in_ = donor.feature_names_in_
+
+    def __add__(self, other: Any) -> Self:
+        """Return a new estimator of the samples of both."""
+        return self._sum(other) if isinstance(other, type(self)) else NotImplemented
+
+    def __radd__(self, other: Any) -> Self:
+        """Return a copy for zero, with which `sum` begins."""
+        return self._sum() if isinstance(other, int) and not other else NotImplemented
+
+    def _sum(self, *others: Any) -> Self:
+        new: Self = clone(self)
+        return new.merge(self, *others)
+
+    # Reading --------------------------------------------------------------------
+
+    def _fitted(self) -> AnyStream:
+        if not hasattr(self, "_stream"):
+            msg = (
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit', "
+                "'partial_fit' or 'fit_batches' with appropriate arguments before "
+                "using this estimator."
+            )
+            raise NotFittedError(msg)
+        return self._stream
+
+    @property
+    def statistics_(self) -> ClassStatistics:
+        """Frozen statistics of all samples so far."""
+        return self._fitted().statistics()
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Sorted class labels, always NumPy, (K,)."""
+        return self.statistics_.classes
+
+    @property
+    def class_count_(self) -> Array:
+        """Number of samples of each class, or sum of their weights, (K,)."""
+        return arrays.read_only(self.statistics_.moments.counts)
+
+    @property
+    def class_means_(self) -> Array:
+        """Class means, float64, (K, D); NaN for a class without samples."""
+        statistics = self.statistics_
+        means = statistics.cached("class_means", lambda: statistics.class_means)
+        return arrays.read_only(means)
+
+    @property
+    def n_samples_seen_(self) -> int:
+        """Number of samples accumulated, without those of weight zero."""
+        return self.statistics_.n_samples
+
+    def _check_new(self, X: Any, method: str) -> Array:
+        """Check features that are to be judged by the fitted centers."""
+        statistics = self.statistics_
+        features, invalid = check_features(self, X, reset=False)
+        name = f"{type(self).__name__}.{method}()"
+        check_same_place(features, statistics.moments.sums, f"The input of {name}")
+        if not arrays.all_finite(features) if invalid is None else invalid:
+            raise not_finite(features)
+        return features
+
+
+def _check_names(estimators: Sequence[CenterEstimator]) -> None:
+    """Refuse to merge features of the same number but other names or order."""
+    found = [vars(item).get("feature_names_in_") for item in estimators]
+    names = [item.tolist() for item in found if item is not None]
+    for other in names:
+        if len(other) == len(names[0]) and other != names[0]:
+            msg = (
+                f"Cannot merge estimators of different features: expected "
+                f"{names[0][:10]}, got {other[:10]}. Fit all of them on the same "
+                "columns in the same order."
+            )
+            raise ValueError(msg)
+
+
+def _check_version(package: str, state: int) -> None:
+    """Refuse the state of another version, whose parts may mean something else."""
+    if state != STATE_VERSION:
+        msg = (
+            f"Cannot read this pickle: expected a state of version {STATE_VERSION}, as "
+            f"sknc {__version__} writes it, got version {state} of sknc {package}. "
+            "Read it with that sknc, or fit again."
+        )
+        raise ValueError(msg)
+
+
+# A call with wrong arguments is told of by the qualified name, and nobody has heard of
+# this class.
+for _method in (
+    CenterEstimator.fit,
+    CenterEstimator.partial_fit,
+    CenterEstimator.fit_batches,
+    CenterEstimator.merge,
+):
+    _method.__qualname__ = _method.__name__

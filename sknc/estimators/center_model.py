@@ -1,0 +1,168 @@
+"""The model behind `NearestClassCenter`: decisions, probabilities and distances."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.decisions import (
+    AffineRule,
+    nearest_angle_rule,
+    nearest_center_rule,
+)
+
+_EXACT_ELEMENTS = 1 << 21  # of differences at once: 16 MiB of float64
+
+
+@dataclass(frozen=True, eq=False)
+class CenterModel:
+    """
+    Gaussians of one shared variance about the class means, or angles to these means.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Statistics of K classes.
+    metric : {"euclidean", "cosine"}
+        Distance or angle.
+    priors : float64 array of shape (K,), or None
+        Prior probabilities, zero for classes without samples; None for equal ones. For
+        "euclidean" only.
+    """
+
+    statistics: ClassStatistics
+    metric: Literal["euclidean", "cosine"]
+    priors: Array | None
+
+    @cached_property
+    def centers(self) -> AffineRule:
+        """The rule among the classes with samples, whatever the priors."""
+        seen = self.statistics.observed_only()
+        if self.metric == "euclidean":
+            return seen.cached("nearest_center_rule", lambda: nearest_center_rule(seen))
+        return seen.cached("nearest_angle_rule", lambda: nearest_angle_rule(seen))
+
+    def rule(self) -> tuple[AffineRule, np.ndarray]:
+        """Return the rule of `predict`, and the rows of the classes it chooses from."""
+        rule, observed = self.centers, self.statistics.observed
+        if self.priors is None:
+            return rule, observed
+        possible = observed[arrays.to_numpy(self.priors)[observed] > 0]
+        xp = namespace(rule.weights)
+        rows = self._beside(np.searchsorted(observed, possible))
+        gains = xp.take(self._gains(self.priors), self._beside(possible), axis=0)
+        offsets = xp.take(rule.offsets, rows, axis=0) + gains
+        weights = xp.take(rule.weights, rows, axis=0)
+        return AffineRule(rule.origin, weights, offsets, rule.unit), possible
+
+    def _beside(self, rows: np.ndarray) -> Array:
+        """Return row numbers in the library and on the device of the statistics."""
+        like = self.statistics.moments.sums
+        return arrays.move_like(rows, like, namespace(like).int64)
+
+    def _gains(self, priors: Array) -> Array:
+        """Return what priors add to minus half the squared distance; 0 if equal."""
+        xp = namespace(priors)
+        possible = priors > 0
+        ratios = xp.where(possible, priors * len(self.statistics.observed), 1.0)
+        return xp.where(possible, self.variance * xp.log(ratios), -xp.inf)
+
+    @cached_property
+    def variance(self) -> float:
+        """Mean squared residual of all classes and features, in units of the rule."""
+        if self.metric == "cosine":
+            return 1.0
+        seen = self.statistics.observed_only()
+        xp = namespace(seen.counts)
+        total = xp.sum(seen.counts * seen.class_variances) / xp.sum(seen.counts)
+        unit = self.centers.unit
+        variance = float(total) / unit / unit / seen.n_features
+        return variance if math.isfinite(variance) else math.nan
+
+    def favor(self, features: Array) -> Array:
+        """Return how much each class is favored, in units of the rule, (B, K)."""
+        scores = self._scores(features)
+        return scores if self.priors is None else scores + self._gains(self.priors)
+
+    def decision_values(self, features: Array) -> Array:
+        """Return `favor`, or of two classes the second less the first, (B,)."""
+        scores = self.favor(features)
+        if self.metric == "euclidean":
+            scores = scores * self.centers.unit * self.centers.unit
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def probabilities(self, features: Array) -> Array:
+        """Return class probabilities, float64, (B, K)."""
+        xp = namespace(features)
+        ratios = xp.exp(self._log_ratios(features))
+        return ratios / xp.sum(ratios, axis=1, keepdims=True)
+
+    def log_probabilities(self, features: Array) -> Array:
+        """Return logarithms of class probabilities, (B, K)."""
+        xp = namespace(features)
+        # Summed in the precision of the features: where a probability is rounded to 1,
+        # its logarithm is 0 too.
+        ratios = xp.astype(self._log_ratios(features), features.dtype)
+        return ratios - xp.log(xp.sum(xp.exp(ratios), axis=1, keepdims=True))
+
+    def _log_ratios(self, features: Array) -> Array:
+        """Return log-probabilities less that of the favored class, float64, (B, K)."""
+        xp, scores = namespace(features), self.favor(features)
+        scores = scores - xp.max(scores, axis=1, keepdims=True)
+        if self.variance:
+            return scores / self.variance
+        return xp.where(scores == 0, scores, -xp.inf)  # the limit
+
+    def distances(self, features: Array) -> Array:
+        """Return the distances to all class means, float64, (B, K)."""
+        scores = self._scores(features)
+        if self.metric == "cosine":
+            return 1 - scores
+        squared = self._with_exact_small(features, -2 * scores)
+        return self.centers.unit * namespace(features).sqrt(squared)
+
+    def _with_exact_small(self, features: Array, squared: Array) -> Array:
+        """Recompute squared distances from differences where products cancelled."""
+        xp, unit = namespace(features), self.centers.unit
+        wide = xp.astype(features, xp.float64) / unit
+        lengths = arrays.row_squared_norms(wide - self.centers.origin)
+        rows, columns = xp.nonzero(squared < 1e-6 * lengths[:, None])
+        statistics = self.statistics
+        means = statistics.cached("class_means", lambda: statistics.class_means)
+        flat = xp.reshape(squared, (-1,))
+        step = max(1, _EXACT_ELEMENTS // features.shape[1])
+        for part in arrays.tiles(rows.shape[0], step):
+            i, j = rows[part], columns[part]
+            gap = xp.take(wide, i, axis=0) - xp.take(means, j, axis=0) / unit
+            where = i * squared.shape[1] + j
+            flat = arrays.set_at(flat, where, arrays.row_squared_norms(gap))
+        return xp.reshape(flat, squared.shape)
+
+    def _scores(self, features: Array) -> Array:
+        """
+        Return minus half the squared distance, or the cosine, float64, (B, K).
+
+        Distances are in units of the rule, so that their squares do not overflow.
+        """
+        rule, xp = self.centers, namespace(features)
+        rows = xp.astype(features, xp.float64) / rule.unit - rule.origin
+        if self.metric == "cosine":  # of any length
+            peaks = xp.max(xp.abs(rows), axis=1)
+            rows = rows / xp.where(peaks > 0, peaks, 1.0)[:, None]
+        scores = rows @ rule.weights.T + rule.offsets
+        lengths = arrays.row_squared_norms(rows)[:, None]
+        if self.metric == "euclidean":
+            scores = scores - lengths / 2
+        else:
+            scores = scores / xp.where(lengths > 0, xp.sqrt(lengths), 1.0)
+        observed, n_classes = self.statistics.observed, self.statistics.n_classes
+        if len(observed) == n_classes:
+            return scores
+        place = {"dtype": xp.float64, "device": arrays.device_of(scores)}
+        full = xp.full((n_classes, scores.shape[0]), -xp.inf, **place)
+        return arrays.put_rows(full, self._beside(observed), scores.T).T

@@ -1,0 +1,456 @@
+"""`NearestClassCenter`: the classifier that neural collapse leads to."""
+
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.label_kinds import in_common
+from sknc._utils.parameters import check_choice, refuse
+from sknc.estimators._inputs.class_index import ClassIndex, distinct_labels
+from sknc.estimators._inputs.heads import check_head, is_head
+from sknc.estimators._inputs.labels import check_classes, check_labels
+from sknc.estimators._inputs.validation import Batch, check_weights
+from sknc.estimators._scoring.head_rule import head_rule
+from sknc.estimators.agreement import AgreementReport, compare_decisions
+from sknc.estimators.base import CenterEstimator
+from sknc.estimators.center_model import CenterModel
+from sknc.estimators.priors import check_length, check_priors, class_priors
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.decisions import decide_all
+
+
+class NearestClassCenter(
+    ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, CenterEstimator
+):
+    r"""
+    Assign each sample to the class with the nearest mean.
+
+    This is the rule that a fully collapsed network's head follows (NC4). It is fitted
+    in one pass over batches and can be merged. Its decisions are those of float64, in
+    whatever precision the features are. `agreement` measures how often a given linear
+    head decides alike.
+
+    Parameters
+    ----------
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Nearest by distance, or by the angle between sample and class mean as seen from
+        the origin.
+    priors : {"uniform", "empirical"} or array-like, default="uniform"
+        Prior probabilities of the classes: equal, their shares of the samples (or of
+        the weights), or proportional to n_classes non-negative numbers, in the order of
+        `classes_`. Priors other than "uniform" need ``metric="euclidean"``: a prior is
+        weighed against a variance, and angles have none here.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels; always NumPy.
+    class_count_ : array of shape (n_classes,)
+        Number of samples of each class, or sum of their weights.
+    class_means_ : array of shape (n_classes, n_features)
+        Class means, float64.
+    class_prior_ : array of shape (n_classes,)
+        Prior probabilities, float64; zero for classes without samples.
+    n_samples_seen_ : int
+        Number of samples accumulated.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if they had any.
+    statistics_ : ClassStatistics
+        Frozen state: everything else follows from it.
+
+    See Also
+    --------
+    NeuralCollapseAnalyzer : Measures how near a network is to this rule.
+    sklearn.neighbors.NearestCentroid : The same predictions if priors are uniform,
+        without batches or weights.
+
+    Notes
+    -----
+    Of centers that are equally near, up to rounding in float64, the first in the order
+    of ``classes_`` is chosen. Classes without samples, or with a prior of zero, are
+    never chosen.
+
+    The model behind priors and probabilities is a Gaussian about each class mean, with
+    one variance for all classes and features: the mean squared residual of the fitted
+    samples. The chosen class has the greatest
+
+    .. math::
+        -\tfrac{1}{2} \lVert x - \mu_k \rVert^2 + \sigma^2 \log \pi_k .
+
+    ``NearestCentroid`` differs in its probabilities, and in its predictions if priors
+    are not uniform. It divides each feature by the standard deviation of that feature
+    within the classes, and its variances by the number of samples less the number of
+    classes. Its probabilities are the softmax of twice the log-likelihood, so they are
+    closer to 0 and 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sknc import NearestClassCenter
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = NearestClassCenter().fit(X, y)
+    >>> round(model.score(X, y), 4)
+    0.9267
+    >>> head = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> print(model.agreement(X, head, y))
+    agreement 0.9267, mismatch 0.0733, accuracy of nearest center 0.9267, of head 0.9733
+    """
+
+    def __init__(
+        self,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        *,
+        priors: Any = "uniform",
+    ) -> None:
+        self.metric = metric
+        self.priors = priors
+
+    @property
+    def _keeps_scatter(self) -> bool:
+        return False
+
+    def _check_parameters(self) -> None:
+        check_choice("metric", self.metric, ("euclidean", "cosine"))
+        check_priors(self.priors)
+        if self.metric == "cosine" and not self._has_equal_priors:
+            refuse(
+                "priors",
+                '"uniform" with metric="cosine"',
+                self.priors,
+                "Angles come without a variance that priors could be weighed against.",
+            )
+
+    @property
+    def _has_equal_priors(self) -> bool:
+        return isinstance(self.priors, str) and self.priors == "uniform"
+
+    def _check_first(self, batch: Batch, classes: Any) -> None:
+        """Check the number of priors against the classes of the first batch."""
+        priors = check_priors(self.priors)
+        if isinstance(priors, str):
+            return
+        if classes is not None:
+            check_length(priors, len(check_classes(classes)))
+        elif len(found := distinct_labels(batch.labels)) > len(priors):
+            check_length(priors, len(found))
+
+    @classmethod
+    def from_statistics(
+        cls,
+        statistics: ClassStatistics,
+        *,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        priors: Any = "uniform",
+    ) -> Self:
+        """
+        Return a fitted classifier that shares the statistics of an analyzer.
+
+        Parameters
+        ----------
+        statistics : ClassStatistics
+            Such as ``analyzer.statistics_``.
+        metric : {"euclidean", "cosine"}, default="euclidean"
+            As in the constructor.
+        priors : {"uniform", "empirical"} or array-like, default="uniform"
+            As in the constructor.
+
+        Returns
+        -------
+        NearestClassCenter
+            Fitted, without another pass.
+
+        Raises
+        ------
+        ValueError
+            If `statistics` is something else.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sknc import NearestClassCenter, NeuralCollapseAnalyzer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> analyzer = NeuralCollapseAnalyzer().fit(X, y)
+        >>> NearestClassCenter.from_statistics(analyzer.statistics_).predict(X[:2])
+        array([0, 0])
+        """
+        if not isinstance(statistics, ClassStatistics):
+            refuse(
+                "statistics",
+                "ClassStatistics",
+                statistics,
+                "Pass analyzer.statistics_.",
+            )
+        self = cls(metric, priors=priors)
+        self._adopt([statistics])
+        return self
+
+    # Decisions --------------------------------------------------------------------
+
+    @property
+    def class_prior_(self) -> Array:
+        """Prior probabilities of the classes, float64, (K,); zero without samples."""
+        return class_priors(self.statistics_, self.priors)
+
+    def _model(self) -> CenterModel:
+        """Return the model of the current state and parameters."""
+        self._check_parameters()
+        statistics = self.statistics_
+        priors = None
+        if not self._has_equal_priors:
+            priors = class_priors(statistics, self.priors)
+        return CenterModel(statistics, self.metric, priors)
+
+    def predict(self, X: Any) -> Array:
+        """
+        Predict the class of each sample: the nearest center, adjusted for priors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Class labels: beside X if they are numbers, NumPy if they are not.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+        """
+        with arrays.plain_arithmetic(X):
+            features = self._check_new(X, "predict")
+            model = self._model()
+            rule, rows = model.rule()
+            return _labels(model.statistics.classes[rows], rule.decide(features))
+
+    def decision_function(self, X: Any) -> Array:
+        """
+        Return how much each class is favored; the greatest one is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes) or (n_samples,)
+            Minus half the squared distance to each center, or the cosine. Priors that
+            are not uniform add the variance times the logarithm of the prior over the
+            uniform one. For two classes the second less the first. Minus infinity for
+            classes that are never chosen.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+        """
+        with arrays.plain_arithmetic(X):
+            model = self._model()
+            return self._by_blocks(X, "decision_function", model.decision_values)
+
+    def _by_blocks(
+        self, X: Any, method: str, function: Callable[[Array], Array]
+    ) -> Array:
+        """Return ``function(rows)`` of all rows, in their working dtype."""
+        features = self._check_new(X, method)
+
+        def narrow(rows: Array) -> Array:
+            return namespace(rows).astype(function(rows), rows.dtype)
+
+        return arrays.map_rows(narrow, features, self.statistics_.n_classes)
+
+    def predict_proba(self, X: Any) -> Array:
+        """
+        Return class probabilities of a Gaussian model with one shared variance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Rows sum to one. With ``metric="euclidean"``, the posterior under `priors`
+            and the mean within-class variance of the features; if that is zero, all on
+            the nearest center. With "cosine", a softmax of cosines.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+        """
+        with arrays.plain_arithmetic(X):
+            model = self._model()
+            return self._by_blocks(X, "predict_proba", model.probabilities)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """
+        Return the logarithms of the class probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Logarithms of `predict_proba`, at most 0. They are finite where
+            probabilities are rounded to 0. Minus infinity for classes that are never
+            chosen, and for all but the nearest if the variance is zero.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+        """
+        with arrays.plain_arithmetic(X):
+            model = self._model()
+            return self._by_blocks(X, "predict_log_proba", model.log_probabilities)
+
+    def transform(self, X: Any) -> Array:
+        """
+        Return the distance of each sample to each center.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Euclidean distance, or one minus the cosine. Infinite without samples.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the features are malformed.
+        """
+        with arrays.plain_arithmetic(X):
+            return self._by_blocks(X, "transform", self._model().distances)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.statistics_.n_classes
+
+    # Judging ----------------------------------------------------------------------
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """
+        Return the share of samples that are nearest to their own class's center.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        float
+            Accuracy, in [0, 1]; higher is better.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the input is malformed.
+        """
+        predicted = arrays.to_numpy(self.predict(X))
+        labels = arrays.to_numpy(check_labels(y, len(predicted), type(self).__name__))
+        ClassIndex.of(self.classes_).check_kind(labels)
+        predicted, labels = in_common(predicted, labels)
+        weights = check_weights(sample_weight, predicted)
+        return float(np.average(predicted == labels, weights=weights))
+
+    def agreement(self, X: Any, head: Any, y: Any = None) -> AgreementReport:
+        """
+        Measure how often a linear head decides as `predict` does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+        head : object
+            ``torch.nn.Linear``, fitted scikit-learn linear classifier, ``(W, b)`` or W,
+            as in `NeuralCollapseAnalyzer`. Its bias counts. It decides among the
+            classes that were fitted or named, with samples or without, even if it
+            knows more.
+        y : array-like of shape (n_samples,), default=None
+            True labels, for accuracies and rates by true class.
+
+        Returns
+        -------
+        AgreementReport
+            Rate, mismatch, rates by class, contingency table, and accuracies.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the input is malformed or the head does not fit.
+        """
+        model = self._model()
+        statistics = model.statistics
+        if is_head(y):
+            msg = (
+                f"agreement expected class labels as y, got {type(y).__name__}, which "
+                "is a head: the order is agreement(X, head, y)."
+            )
+            raise TypeError(msg)
+        with arrays.plain_arithmetic(X):
+            features = self._check_new(X, "agreement")
+            truth = None
+            if y is not None:
+                truth = self._true_rows(features, y, statistics.classes)
+            rule, rows = model.rule()
+            linear = check_head(head, statistics.classes, statistics.moments.anchors)
+            found = decide_all((rule, head_rule(linear, rule)), features)
+            nearest, chosen = (arrays.to_numpy(index) for index in found)
+        return compare_decisions(statistics.classes, rows[nearest], chosen, truth)
+
+    def _true_rows(self, features: Array, y: Any, classes: np.ndarray) -> np.ndarray:
+        labels = check_labels(y, features.shape[0], type(self).__name__)
+        index = ClassIndex.of_fitted(classes)
+        rows, unknown = index.encode(labels, features)
+        if unknown:
+            raise index.unknown_label(labels)
+        return arrays.to_numpy(rows)
+
+
+def _labels(labels: np.ndarray, index: Array) -> Array:
+    """Return the labels of indices: beside these if they are numbers, else NumPy."""
+    if isinstance(index, np.ndarray) or labels.dtype.kind not in "biuf":
+        return labels[arrays.to_numpy(index)]
+    return namespace(index).take(arrays.move_like(labels, index), index, axis=0)

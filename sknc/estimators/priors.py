@@ -1,0 +1,80 @@
+"""Prior probabilities of the classes."""
+
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.parameters import refuse
+from sknc.statistics.class_statistics import ClassStatistics
+
+_EXPECTED = (
+    '"uniform", "empirical" or a 1-D array of finite, non-negative numbers that are '
+    "not all zero"
+)
+
+
+def check_priors(priors: Any) -> str | np.ndarray:
+    """Return "uniform", "empirical", or an array of non-negative numbers, (K,)."""
+    if isinstance(priors, str) and priors in ("uniform", "empirical"):
+        return priors
+    values = _as_numbers(priors)
+    weights = (values >= 0) & np.isfinite(values)
+    if values.ndim != 1 or not weights.all() or not values.any():
+        refuse("priors", _EXPECTED, priors)
+    return values
+
+
+def _as_numbers(priors: Any) -> np.ndarray:
+    try:
+        return np.asarray(arrays.to_numpy(priors), np.float64)
+    except (TypeError, ValueError):
+        return np.empty(0)
+
+
+def check_length(priors: np.ndarray, n_classes: int) -> None:
+    """Check that an array of priors has one entry for each class."""
+    if len(priors) != n_classes:
+        msg = (
+            "priors must have one entry for each class, in the order of classes_: got "
+            f"{len(priors)} entries for {n_classes} classes."
+        )
+        raise ValueError(msg)
+
+
+def class_priors(statistics: ClassStatistics, priors: Any) -> Array:
+    """
+    Return the prior probabilities of the classes of fitted statistics.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Statistics of K classes.
+    priors : {"uniform", "empirical"} or array-like of shape (K,)
+        Equal, proportional to the counts, or proportional to these numbers.
+
+    Returns
+    -------
+    float64 array of shape (K,)
+        They sum to one, and are zero for classes without samples. In the array
+        library and on the device of the statistics.
+    """
+    priors, counts = check_priors(priors), statistics.counts
+    xp = namespace(counts)
+    shares = counts
+    if isinstance(priors, np.ndarray):
+        check_length(priors, statistics.n_classes)
+        shares = arrays.move_like(priors, counts, xp.float64)
+    elif priors == "uniform":
+        shares = xp.ones_like(counts)
+    shares = xp.where(counts > 0, shares, xp.zeros_like(shares))
+    total = xp.sum(shares)
+    if not float(total) > 0:
+        msg = (
+            "priors are zero for every class that has samples: no class can be "
+            f"predicted. Give one of {statistics.classes[statistics.observed]} a "
+            "positive prior."
+        )
+        raise ValueError(msg)
+    return shares / total

@@ -1,0 +1,104 @@
+"""The inputs of metrics, and their values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.metrics import select
+from sknc.metrics._geometry import spectrum_key
+from sknc.statistics.decisions import Decisions
+from sknc.statistics.held_out import AnyStatistics
+from sknc.statistics.sample_measures import SampleMeasures
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """
+    Checked values that metrics are computed from; None for what is missing.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Of classes that all have centers.
+    convention : Convention
+        Choices.
+    head : LinearHead or None
+        Rows of the same classes.
+    decisions : Decisions or None
+        Counts of decisions of the samples, for the same classes.
+    measures : SampleMeasures or None
+        Numbers of single samples.
+    ood_mean : ClassStatistics, array of shape (D,), or None
+        Samples that belong to no class as one class, or their mean.
+    ood_features : array of shape (B, D) or None
+        Those samples.
+    """
+
+    statistics: AnyStatistics
+    convention: Convention
+    head: LinearHead | None = None
+    decisions: Decisions | None = None
+    measures: SampleMeasures | None = None
+    ood_mean: Any = None
+    ood_features: Any = None
+
+    def by_name(self) -> dict[str, Any]:
+        """Return by name all that the rows of the table may need."""
+        decisions, head = self.decisions, self.head
+        return {
+            "statistics": self.statistics,
+            "head": head,
+            "any_head": head,
+            "bias": None if head is None else head.bias,
+            "decisions": decisions,
+            "head_decisions": None if decisions is None else decisions.mismatched,
+            "measures": self.measures,
+            "ncc_margins": getattr(self.measures, "ncc_margins", None),
+            "cosine_margins": getattr(self.measures, "cosine_margins", None),
+            "directional": getattr(self.measures, "directional", None),
+            "ood_mean": self.ood_mean,
+            "ood_features": self.ood_features,
+            "scatter": self.statistics.within_scatter,
+            "energies": self._energies(),
+            "within": self._within(),
+        }
+
+    def _energies(self) -> Any:
+        return self.statistics.class_energies(spectrum_key(self.convention))
+
+    def _within(self) -> Any:
+        """Return whatever ``nc1_pinv`` can be computed from."""
+        energies = self._energies()
+        if energies is not None or self.convention.within == "class":
+            return energies
+        return self.statistics.within_scatter
+
+
+def metric_values(
+    inputs: Inputs, metrics: str | Iterable[str] = "default"
+) -> dict[str, float]:
+    """
+    Compute the selected metrics.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Checked values.
+    metrics : "default", "all", or iterable of str
+        What to compute.
+
+    Returns
+    -------
+    dict of str to float
+        Metrics whose input is there, in the order of the table.
+    """
+    found = inputs.by_name()
+    n_classes = inputs.statistics.n_classes
+    return {
+        metric.key: metric.compute(found, inputs.convention)
+        for metric in select(metrics)
+        if not metric.is_skipped(metrics, n_classes)
+        and not any(found[name] is None for name in metric.needs)
+    }

@@ -1,0 +1,19 @@
+"""What a report holds, and the forms in which it is shown and stored."""
+
+from sknc.report._rendering.content import Content, Directions, Measured
+from sknc.report._rendering.frame import data_frame, report_frame
+from sknc.report._rendering.html import as_html
+from sknc.report._rendering.json_text import from_json, to_json
+from sknc.report._rendering.text import as_text
+
+__all__ = [
+    "Content",
+    "Directions",
+    "Measured",
+    "as_html",
+    "as_text",
+    "data_frame",
+    "from_json",
+    "report_frame",
+    "to_json",
+]

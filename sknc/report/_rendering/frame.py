@@ -1,0 +1,63 @@
+"""Tables as data frames of any library that narwhals knows."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sknc._utils.optional import required
+from sknc.report._rendering.content import Content
+from sknc.report._rendering.table import rows
+
+_COLUMNS = ("metric", "value", "standard_error", "group", "direction", "note")
+
+
+def report_frame(content: Content, backend: str) -> Any:
+    """Return a data frame with a row for each metric."""
+    lines = (
+        (
+            row.key,
+            row.value,
+            math.nan if row.error is None else row.error,
+            row.group,
+            row.direction,
+            row.note,
+        )
+        for row in rows(content)
+    )
+    return data_frame(_COLUMNS, lines, backend, "NCReport.to_frame")
+
+
+def data_frame(
+    names: Sequence[str], lines: Iterable[Sequence[Any]], backend: str, caller: str
+) -> Any:
+    """
+    Return lines of values as a data frame.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the columns.
+    lines : iterable of sequence
+        A value for each column.
+    backend : str
+        "pandas", "polars" or another library that narwhals knows.
+    caller : str
+        The method that was called, for the message.
+
+    Returns
+    -------
+    DataFrame
+        Of the backend; without rows if there are no lines.
+
+    Raises
+    ------
+    ImportError
+        If narwhals or the backend is not installed.
+    """
+    held = list(lines)
+    columns = {name: [line[i] for line in held] for i, name in enumerate(names)}
+    what, libraries = f"{caller}(backend={backend!r})", f"narwhals and {backend}"
+    with required(what, libraries, "frame"):
+        import narwhals
+
+        return narwhals.from_dict(columns, backend=backend).to_native()

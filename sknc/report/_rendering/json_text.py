@@ -1,0 +1,300 @@
+"""A report as JSON text, and back without loss."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import numpy as np
+
+from sknc._version import __version__
+from sknc.convention import Convention
+from sknc.metrics import TABLE, select
+from sknc.metrics._missing import Request
+from sknc.report._rendering.content import Content, Directions, Measured
+
+T = TypeVar("T")
+
+# Raised when a document of this version could no longer be read as before.
+SCHEMA_VERSION = 1
+# JSON has no such numbers. NaN is null.
+_INFINITIES = {math.inf: "Infinity", -math.inf: "-Infinity"}
+_FROM_TEXT = {text: value for value, text in _INFINITIES.items()}
+# What reading a damaged part may raise.
+_UNREADABLE = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
+
+
+# Writing --------------------------------------------------------------------------
+
+
+def to_json(content: Content, **options: Any) -> str:
+    """Return the content as the text of a JSON object."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "sknc_version": __version__,
+        "score": _number(content.score),
+        "metrics": _numbers(content.values),
+        "standard_error": _numbers(content.standard_error),
+        "per_class": {name: _column(x) for name, x in content.per_class.items()},
+        "per_class_dtype": {
+            name: str(x.dtype) for name, x in content.per_class.items()
+        },
+        "quantiles": {
+            key: {str(level): _number(value) for level, value in levels.items()}
+            for key, levels in content.quantiles.items()
+        },
+        "notes": dict(content.notes),
+        "convention": _convention(content.convention),
+        **asdict(content.measured),
+        **{name: _number(x) for name, x in asdict(content.directions).items()},
+        "requested": content.request.metrics,
+        "inputs": sorted(content.request.inputs),
+    }
+    return json.dumps(document, **{"allow_nan": False, **options})
+
+
+def _number(value: Any) -> Any:
+    """Return a number that JSON has, or what stands for it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return _INFINITIES.get(value)
+    return value
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, Any]:
+    return {key: _number(value) for key, value in values.items()}
+
+
+def _column(array: np.ndarray) -> list[Any]:
+    """Return the values of a column over the classes; times as text."""
+    if array.dtype.kind in "Mm":
+        array = array.astype(np.int64) if array.dtype.kind == "m" else array.astype(str)
+    return [_number(value) for value in array.tolist()]
+
+
+def _convention(convention: Convention) -> dict[str, Any]:
+    fields = {name: _number(value) for name, value in asdict(convention).items()}
+    if isinstance(convention.minority, tuple):
+        fields["minority"] = [_label(label) for label in convention.minority]
+    return fields
+
+
+def _label(label: Any) -> Any:
+    """Return a label that a convention names; one that JSON lacks with its dtype."""
+    array = np.asarray(label)
+    if array.dtype.kind in "Mm":
+        return {"dtype": str(array.dtype), "value": _column(array[None])[0]}
+    return _number(label)
+
+
+# Reading --------------------------------------------------------------------------
+
+
+def from_json(text: str | bytes) -> Content:
+    """
+    Return the content that `to_json` wrote.
+
+    Parameters
+    ----------
+    text : str or bytes
+        The text of a JSON object.
+
+    Returns
+    -------
+    Content
+        Equal to what was written.
+
+    Raises
+    ------
+    TypeError
+        If it is not text.
+    ValueError
+        If it is not what `to_json` writes.
+    """
+    document = _parse(text)
+    _check_version(document)
+
+    def part(name: str, read: Callable[[Any], T]) -> T:
+        if name not in document:
+            raise ValueError(_damaged(name, "it is missing"))
+        try:
+            return read(document[name])
+        except (
+            TypeError,
+            ValueError,
+            AttributeError,
+            KeyError,
+            OverflowError,
+        ) as error:
+            raise ValueError(_damaged(name, str(error))) from error
+
+    measured = Measured(
+        part("n_samples", _count),
+        part("n_classes", _count),
+        part("n_features", _count),
+        part("dtype", _text),
+        part("device", _text),
+        part("weighted", _flag),
+    )
+    dtypes = part("per_class_dtype", _texts)
+    inputs = frozenset(part("inputs", _texts_of_list))
+    return Content(
+        score=part("score", _read_number),
+        values=part("metrics", _read_metrics),
+        standard_error=part("standard_error", _read_metrics),
+        per_class=part(
+            "per_class", lambda found: _read_columns(found, dtypes, measured.n_classes)
+        ),
+        quantiles=part("quantiles", _read_quantiles),
+        notes=part("notes", _texts),
+        convention=part("convention", _read_convention),
+        measured=measured,
+        directions=_read_directions(
+            part("rank", lambda found: None if found is None else _count(found)),
+            part("condition", _read_number),
+        ),
+        request=part("requested", lambda found: _read_request(found, inputs)),
+    )
+
+
+def _parse(text: Any) -> dict[str, Any]:
+    if not isinstance(text, (str, bytes)):
+        msg = (
+            "NCReport.from_json expected the text that NCReport.to_json returns, got "
+            f"{type(text).__name__}. Read a file first: Path(file).read_text()."
+        )
+        raise TypeError(msg)
+    start = "NCReport.from_json expected the text that NCReport.to_json returns, got "
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"{start}text that is not JSON ({error})."
+        raise ValueError(msg) from error
+    if not isinstance(document, dict) or "schema_version" not in document:
+        msg = f'{start}other JSON: an object with "schema_version" was expected.'
+        raise ValueError(msg)
+    return document
+
+
+def _check_version(document: dict[str, Any]) -> None:
+    version = document["schema_version"]
+    if version != SCHEMA_VERSION:
+        msg = (
+            f"NCReport.from_json of sknc {__version__} reads schema version "
+            f"{SCHEMA_VERSION}, got version {version!r}, written by sknc "
+            f"{document.get('sknc_version', 'unknown')}. Read it with that version."
+        )
+        raise ValueError(msg)
+
+
+def _damaged(name: str, what: str) -> str:
+    return f"The JSON of this report is damaged: {name!r} cannot be read ({what})."
+
+
+def _expect(found: Any, kinds: type | tuple[type, ...], what: str) -> Any:
+    """Return a value of the right type."""
+    is_flag = isinstance(found, bool)
+    if not isinstance(found, kinds) or (is_flag and kinds is not bool):
+        msg = f"expected {what}, got {found!r}"
+        raise TypeError(msg)
+    return found
+
+
+def _text(found: Any) -> str:
+    text: str = _expect(found, str, "text")
+    return text
+
+
+def _flag(found: Any) -> bool:
+    flag: bool = _expect(found, bool, "true or false")
+    return flag
+
+
+def _count(found: Any) -> int:
+    count: int = _expect(found, int, "a number of at least 0")
+    if count < 0:
+        msg = f"expected a number of at least 0, got {count}"
+        raise ValueError(msg)
+    return count
+
+
+def _texts(found: Any) -> dict[str, str]:
+    return {key: _text(value) for key, value in found.items()}
+
+
+def _read_number(found: Any) -> float:
+    if found is None:
+        return math.nan
+    if found in _FROM_TEXT:
+        return _FROM_TEXT[found]
+    return float(_expect(found, (int, float), "a number"))
+
+
+def _read_metrics(found: Any) -> dict[str, float]:
+    unknown = [key for key in found if key not in TABLE]
+    if unknown:
+        msg = f"sknc {__version__} has no metrics {unknown}"
+        raise ValueError(msg)
+    return {key: _read_number(value) for key, value in found.items()}
+
+
+def _read_columns(
+    found: Any, dtypes: Mapping[str, str], n_classes: int
+) -> dict[str, np.ndarray]:
+    columns = {}
+    for name, values in found.items():
+        column = _read_column(values, np.dtype(dtypes[name]))
+        if column.shape != (n_classes,) or _column(column) != values:
+            msg = f"{name!r} does not hold {n_classes} values of dtype {column.dtype}"
+            raise ValueError(msg)
+        columns[name] = column
+    return columns
+
+
+def _read_column(values: list[Any], dtype: np.dtype[Any]) -> np.ndarray:
+    if dtype.kind not in "biufUMm":
+        msg = f"no column has the dtype {dtype}"
+        raise ValueError(msg)
+    if dtype.kind == "f":
+        values = [_read_number(value) for value in values]
+    if dtype.kind == "m":
+        return np.array(values, np.int64).astype(dtype)
+    return np.array(values, dtype)
+
+
+def _read_quantiles(found: Any) -> dict[str, dict[float, float]]:
+    return {
+        _text(key): {
+            float(level): _read_number(value) for level, value in levels.items()
+        }
+        for key, levels in found.items()
+    }
+
+
+def _read_convention(found: Any) -> Convention:
+    fields = dict(found)
+    if isinstance(fields["minority"], list):
+        fields["minority"] = tuple(map(_read_label, fields["minority"]))
+    return Convention(**fields)
+
+
+def _read_label(found: Any) -> Any:
+    if not isinstance(found, dict):
+        return found
+    return _read_column([found["value"]], np.dtype(found["dtype"]))[0]
+
+
+def _read_directions(rank: int | None, condition: float) -> Directions:
+    return Directions() if rank is None else Directions(rank, condition)
+
+
+def _read_request(requested: Any, inputs: frozenset[str]) -> Request:
+    metrics = requested if isinstance(requested, str) else _texts_of_list(requested)
+    select(metrics)
+    return Request(metrics, inputs)
+
+
+def _texts_of_list(found: Any) -> tuple[str, ...]:
+    return tuple(map(_text, _expect(found, list, "a list")))

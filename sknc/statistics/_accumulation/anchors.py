@@ -1,0 +1,67 @@
+"""One point for each class, near its mean, from which residuals are taken."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc.statistics._accumulation.rows import Rows
+from sknc.statistics._accumulation.totals import Totals
+
+_ELEMENTS = 1 << 17  # of the rows that first anchors are the means of
+# An anchor is misplaced if its distance from the class mean is more than this share of
+# the second moment about it: the variance of the class loses a decimal digit.
+_MOST_OF_CLASS = 0.9
+# That distance lies along one direction, in which it enlarges the scatter. An anchor is
+# misplaced too if it does so by more than this many mean eigenvalues.
+_MOST_EIGENVALUES = 8.0
+
+
+def near_first_rows(totals: Totals, rows: Rows) -> Totals:
+    """Anchor classes without samples at the mean of some of their rows (NumPy only)."""
+    new = np.flatnonzero(totals.counts[rows.index] == 0)
+    if not len(new):
+        return totals
+    new = new[np.argsort(rows.index[new], kind="stable")]
+    ids, starts, sizes = np.unique(
+        rows.index[new], return_index=True, return_counts=True
+    )
+    most = max(1, _ELEMENTS // (rows.values.shape[1] * len(ids)))
+    ranks = np.arange(len(new)) - np.repeat(starts, sizes)
+    some = replace(rows[new[ranks < most]].about(totals.anchors), memory=None)
+    values, sizes = some.residuals().values, np.minimum(sizes, most)
+    place = np.repeat(np.arange(len(ids)), sizes)
+    near = values[np.cumsum(sizes) - sizes]
+    shares = (1 / sizes).astype(values.dtype)[place]
+    # Differences from a row lose nothing, and are zero if all rows are the same.
+    _, gaps = arrays.sums_by_index(place, values - near[place], shares, len(ids))
+    anchors = totals.anchors.copy()
+    anchors[ids] += near + gaps
+    return replace(totals, anchors=anchors)
+
+
+def misplaced(before: Totals, after: Totals, offsets: Array) -> Array:
+    """
+    Find anchors that are far from the class mean for how wide the class is, (K,).
+
+    Only of classes of the rows that were added between `before` and `after`. `offsets`
+    are the squared lengths of ``after.sums``.
+    """
+    xp = namespace(offsets)
+    counts = xp.astype(after.counts, xp.float64)
+    eigenvalue = (xp.sum(after.squares) + after.others) / after.sums.shape[1]
+    far = (offsets > _MOST_OF_CLASS * after.squares * counts) | (
+        offsets > _MOST_EIGENVALUES * eigenvalue * counts
+    )
+    return far & (after.counts > before.counts)
+
+
+def moved(before: Totals, after: Totals, where: Array) -> Totals:
+    """Return the totals `before` about the means of `after`, where a class is true."""
+    xp = namespace(where)
+    counts = xp.astype(after.counts, xp.float64)
+    counts = xp.where(where, counts, xp.ones_like(counts))[:, None]
+    means = xp.astype(before.anchors, xp.float64) + after.sums / counts
+    means = xp.astype(means, before.anchors.dtype)
+    return before.moved_to(xp.where(where[:, None], means, before.anchors))

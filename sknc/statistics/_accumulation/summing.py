@@ -1,0 +1,69 @@
+"""How rows are added: about good anchors, and in a precision that holds them."""
+
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.thread_pool import Team
+from sknc.statistics._accumulation import anchors
+from sknc.statistics._accumulation.rows import Rows
+from sknc.statistics._accumulation.totals import Totals
+
+# Mean squares, their sum and weights between these bounds do not over- or underflow in
+# float32. Nor do residuals that are as small as it can tell features apart.
+_LEAST_SQUARE, _MOST_SQUARES = 1e-26, 1e37
+_LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
+
+
+def summed(
+    totals: Totals, rows: Rows, threads: Team, *, fixed: bool, flag: Any = False
+) -> tuple[Totals, bool]:
+    """
+    Return totals with rows added, after moving anchors that would cost digits.
+
+    The arguments stay as they are. Anchors stay too if they are `fixed`. A `flag` that
+    has to be read from the device of the rows is read in the same transfer.
+    """
+    on_host = isinstance(rows.values, np.ndarray)
+    if on_host and not fixed:
+        totals = anchors.near_first_rows(totals, rows)
+    taken, found = _added(totals, rows, threads)
+    offsets = arrays.row_squared_norms(found.sums)
+    moves = anchors.misplaced(totals, found, offsets)
+    if not on_host:
+        moves = moves | ((totals.counts == 0) & (found.counts > 0))
+    any_moves: Any = not fixed and namespace(moves).any(moves)
+    extreme = _is_extreme(taken, found, offsets)
+    any_moves, extreme, flag = arrays.read_flags(any_moves, extreme, flag)
+    if any_moves:
+        totals = anchors.moved(totals, found, moves)
+    if extreme:
+        rows = rows.in_float64()
+    if any_moves or extreme:
+        taken, found = _added(totals, rows, threads)
+    return found.with_products(taken, threads), bool(flag)
+
+
+def _added(totals: Totals, rows: Rows, threads: Team) -> tuple[Rows, Totals]:
+    """Return residuals from the anchors, and the totals with their sums added."""
+    rows = rows.about(totals.anchors)
+    if totals.scatter is not None:  # their products are needed as well
+        rows = rows.residuals()
+    return rows, totals.with_sums(rows, threads)
+
+
+def _is_extreme(rows: Rows, after: Totals, offsets: Array) -> Any:
+    """Whether sums or products of rows may over- or underflow in float32."""
+    xp, weights = namespace(offsets), rows.weights
+    if rows.dtype == xp.float64:
+        return False
+    counts = xp.astype(after.counts, xp.float64)
+    tiny = after.squares < _LEAST_SQUARE * counts * after.sums.shape[1]
+    # Of a class without any spread, both are zero.
+    tiny = tiny & ((after.squares > 0) | (offsets > 0))
+    extreme = xp.any(tiny) | ~(xp.sum(after.squares) < _MOST_SQUARES)
+    if weights is not None:
+        extreme = extreme | xp.any((weights < _LEAST_WEIGHT) | (weights > _MOST_WEIGHT))
+    return extreme

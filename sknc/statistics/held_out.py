@@ -1,0 +1,155 @@
+"""Statistics of samples about the centers of other samples."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+from sknc._utils.arrays import Array, namespace, row_squared_norms
+from sknc._utils.cached import Cached
+from sknc.statistics._moments import Moments
+from sknc.statistics.class_statistics import ClassStatistics
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """
+    Squared lengths of residuals from the anchors on some directions.
+
+    Parameters
+    ----------
+    directions : float64 array of shape (D, R)
+        The directions, as columns.
+    energies : float64 array of shape (K,)
+        Sum over each class's samples of ``w |(x - anchor) directions|^2``.
+    unit : float
+        What lengths along the directions are measured in.
+    key : tuple
+        Which spectrum the directions come from.
+    """
+
+    directions: Array
+    energies: Array
+    unit: float
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutStatistics(Cached):
+    """
+    Statistics of samples about the class means of fitted samples.
+
+    Metrics take it wherever they take `ClassStatistics`: its class means are the
+    fitted ones, its variances are second moments of the new samples about them.
+
+    Parameters
+    ----------
+    centers : ClassStatistics
+        The fitted statistics, all of whose classes have samples.
+    samples : ClassStatistics
+        The new samples, with the classes and anchors of `centers`.
+    projection : Projection or None
+        What ``nc1_pinv`` needs, when the scatter was not kept.
+    """
+
+    centers: ClassStatistics
+    samples: ClassStatistics
+    projection: Projection | None = None
+
+    def merge(self, other: "HeldOutStatistics") -> "HeldOutStatistics":
+        """Return the statistics of both samples about the same centers."""
+        projection = self.projection
+        if projection is not None and other.projection is not None:
+            energies = projection.energies + other.projection.energies
+            projection = replace(projection, energies=energies)
+        samples = self.samples.merge(other.samples)
+        return HeldOutStatistics(self.centers, samples, projection)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes of the centers, K."""
+        return self.centers.n_classes
+
+    @property
+    def n_features(self) -> int:
+        """Number of features, D."""
+        return self.centers.n_features
+
+    @property
+    def n_samples(self) -> int:
+        """Number of new samples."""
+        return self.samples.n_samples
+
+    @property
+    def input_dtype(self) -> str:
+        """Plain name of the dtype of the new features."""
+        return self.samples.input_dtype
+
+    @property
+    def counts(self) -> Array:
+        """Number of new samples of each class or sum of their weights, (K,)."""
+        return self.samples.counts
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the new samples had weights, or the fitted ones."""
+        return self.samples.weighted or self.centers.weighted
+
+    @property
+    def _mean_offsets(self) -> Array:
+        return self.centers.moments.sums / self.centers.counts[:, None]
+
+    @cached_property
+    def _about_centers(self) -> Moments:
+        return self.samples.moments.shifted(-self._mean_offsets)
+
+    @cached_property
+    def class_variances(self) -> Array:
+        """Mean squared distance to the center of the class, (K,); NaN if no sample."""
+        xp = namespace(self.counts)
+        counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
+        return self._about_centers.squares / counts
+
+    @cached_property
+    def are_fitted(self) -> bool:
+        """
+        Whether these are the samples that the centers are the means of.
+
+        Means of other samples are off the centers by more than a thousandth of what
+        the noise of the centers makes likely.
+        """
+        xp = namespace(self.counts)
+        if not bool(xp.all(self.counts == self.centers.counts)):
+            return False
+        gaps = row_squared_norms(self._about_centers.sums) / self.counts**2
+        noise = self.centers.class_variances / self.counts
+        rounding = self.centers.mean_rounding() ** 2
+        return bool(xp.all(gaps <= 1e-6 * noise + rounding))
+
+    @property
+    def all_singletons(self) -> bool:
+        """Whether each center is its only sample, so that no variance can be seen."""
+        return self.centers.all_singletons and self.are_fitted
+
+    @property
+    def within_scatter(self) -> Array | None:
+        """Sum over samples of ``(x - center)(x - center)^T``, (D, D), or None."""
+        return self._about_centers.scatter
+
+    def class_energies(self, key: tuple[str, ...]) -> Array | None:
+        """Return each class's sum of ``|(x - center) P|^2`` for spectrum `key`."""
+        projection = self.projection
+        if projection is None or projection.key != key:
+            return None
+        return self.cached(("energies", *key), lambda: self._energies(projection))
+
+    def _energies(self, projection: Projection) -> Array:
+        xp = namespace(self.counts)
+        offsets = self._mean_offsets @ projection.directions
+        sums = self.samples.moments.sums @ projection.directions
+        energies = projection.energies - 2 * xp.sum(offsets * sums, axis=1)
+        energies = energies + self.counts * row_squared_norms(offsets)
+        energies = xp.where(energies < 0, 0 * energies, energies)
+        return energies / projection.unit / projection.unit  # its square may overflow
+
+
+AnyStatistics: TypeAlias = ClassStatistics | HeldOutStatistics

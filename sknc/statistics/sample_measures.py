@@ -1,0 +1,51 @@
+"""What some metrics need of every sample."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from sknc._utils.arrays import Array
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMeasures:
+    """
+    Numbers of each sample, on the host: some 40 bytes a sample.
+
+    Parameters
+    ----------
+    weights : float64 ndarray of shape (N,)
+        Sample weights.
+    energies : float64 ndarray of shape (N,), or None
+        Squared length of the residual in the inverse between-class covariance.
+    correct : bool ndarray of shape (N,), or None
+        Whether the head decides for the true class.
+    ncc_margins : float64 ndarray of shape (N,), or None
+        Signed distance to the nearest boundary of the nearest-center cell.
+    cosine_margins : float64 ndarray of shape (N,), or None
+        Lead of the true class in the cosines with the centered rows of the head,
+        about the global mean of the convention.
+    directional : float64 array of shape (K, K), or None
+        Weighted sum over the samples of class i of the squared product of the residual
+        and the line from center i to center j, both in units of the greatest distance
+        of a center from the mean of all.
+    """
+
+    weights: np.ndarray
+    energies: np.ndarray | None = None
+    correct: np.ndarray | None = None
+    ncc_margins: np.ndarray | None = None
+    cosine_margins: np.ndarray | None = None
+    directional: Array | None = None
+
+    @classmethod
+    def joined(cls, parts: "list[SampleMeasures]") -> "SampleMeasures":
+        """Join the measures of several batches."""
+        values = {}
+        for item in fields(cls):
+            found = [getattr(part, item.name) for part in parts]
+            if found[0] is None:
+                continue
+            joined = sum(found) if item.name == "directional" else np.concatenate(found)
+            values[item.name] = joined
+        return cls(**values)
