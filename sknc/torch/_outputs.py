@@ -1,0 +1,124 @@
+"""Where the logits are in whatever a model returns."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import torch
+
+from sknc.torch._modules import classes_last
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """
+    One call of a module during a forward pass of the model.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+    features : tensor of shape (..., D)
+        A copy of what it read; of a 1x1 convolution with the channels last.
+    output : tensor of shape (..., K)
+        What it returned; of a 1x1 convolution with the channels last.
+    """
+
+    module: torch.nn.Module
+    features: torch.Tensor
+    output: torch.Tensor
+
+    @classmethod
+    def of(
+        cls, module: torch.nn.Module, features: torch.Tensor, output: torch.Tensor
+    ) -> "Call":
+        """Return a call with classes and features on the last axis."""
+        return cls(
+            module,
+            classes_last(module, features),
+            classes_last(module, output.detach()),
+        )
+
+
+def tensors_of(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield (path, tensor) of the floating-point tensors in a model's output."""
+    if isinstance(value, torch.Tensor):
+        if value.is_floating_point():
+            yield path, value.detach()
+    elif isinstance(value, Mapping):  # also the outputs of transformers
+        for key, item in value.items():
+            yield from tensors_of(item, f"{path}[{key!r}]")
+    elif isinstance(value, (tuple, list)):
+        for i, item in enumerate(value):
+            yield from tensors_of(item, f"{path}[{i}]")
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from tensors_of(getattr(value, field.name), f"{path}.{field.name}")
+
+
+def logits_among(output: Any) -> list[tuple[str, torch.Tensor]]:
+    """Return what is named logits in a model's output, or else all it may be."""
+    found = list(tensors_of(output))
+    named = [item for item in found if item[0].endswith(("['logits']", ".logits"))]
+    return named or found
+
+
+def shares_memory(call: Call, logits: torch.Tensor) -> bool:
+    """Whether logits are the very output of a call, or a view or rows of it."""
+    output = call.output
+    if (output.device, output.dtype) != (logits.device, logits.dtype):
+        return False
+    places = [part.untyped_storage().data_ptr() for part in (output, logits)]
+    return bool(output.numel()) and bool(places[0] == places[1])
+
+
+def aligned(
+    call: Call, logits: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """
+    Return features and logits row by row, (..., D) and (..., K), if they correspond.
+
+    Parameters
+    ----------
+    call : Call
+        A call of the head.
+    logits : tensor
+        What the model returned: the head's output, reshaped, cast, or rows of it.
+
+    Returns
+    -------
+    tuple of tensors, or None
+        None if the logits cannot be the head's output by their shape, or are not by
+        their values.
+    """
+    features, output = call.features, call.output
+    n_classes = output.shape[-1]
+    shown = classes_last(call.module, logits)
+    if features.ndim != output.ndim or features.shape[:-1] != output.shape[:-1]:
+        return None
+    if shown.shape == output.shape:
+        return features, shown
+    if logits.numel() == output.numel():
+        if logits.shape[-1:] == (n_classes,):
+            return features.reshape(*logits.shape[:-1], -1), logits
+        if n_classes == 1:  # squeezed
+            return features.reshape(*logits.shape, -1), logits[..., None]
+        return None
+    return _scored_tokens(call, logits)
+
+
+def _scored_tokens(
+    call: Call, logits: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Return the features of the one token of each sequence that is scored."""
+    output = call.output
+    if output.ndim != 3 or logits.ndim != 2:
+        return None
+    if (output.shape[0], output.shape[2]) != tuple(logits.shape):
+        return None
+    same = (output.to(logits.dtype) == logits[:, None]).all(-1)  # (B, T)
+    if not bool(same.any(1).all()):
+        return None
+    last = same.shape[1] - 1 - same.flip(1).int().argmax(1)
+    rows = torch.arange(len(last), device=last.device)
+    return call.features[rows, last], logits
