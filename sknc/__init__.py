@@ -6,6 +6,7 @@ from sknc.estimators.agreement import AgreementReport
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer, nc_scorer
 from sknc.estimators.classifier import NearestClassCenter
 from sknc.head import LinearHead
+from sknc.history import NCHistory
 from sknc.plotting import CollapseTrajectoryDisplay
 from sknc.report.nc_report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
@@ -16,6 +17,7 @@ __all__ = [
     "CollapseTrajectoryDisplay",
     "Convention",
     "LinearHead",
+    "NCHistory",
     "NCReport",
     "NearestClassCenter",
     "NeuralCollapseAnalyzer",

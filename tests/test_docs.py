@@ -50,7 +50,7 @@ SCRIPTS = [p.name for p in sorted(DOCS.glob("*.md")) if p.name not in NOT_SCRIPT
 def test_blocks_run_one_after_the_other(page):
     namespace = {}
     for code in blocks(page):
-        extras = re.findall(r"^import (torch|pandas)\b", code, re.MULTILINE)
+        extras = re.findall(r"^import (torch|pandas|matplotlib)\b", code, re.MULTILINE)
         if not all(map(find_spec, extras)):
             continue  # the blocks behind do without
         printed = io.StringIO()

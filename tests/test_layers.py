@@ -18,7 +18,9 @@ LAYERS = [
     {"metrics"},
     {"report"},
     {"estimators"},
-    {"plotting", "torch", "io", "distributed"},
+    {"plotting"},
+    {"history"},
+    {"torch", "io", "distributed"},
     {"cli"},
 ]
 # The same within one package.

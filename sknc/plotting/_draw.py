@@ -90,7 +90,8 @@ class Lines:
             for curve in run.curves(key)
         ]
         for name, x, curve in curves:
-            panel.plot(x, curve.values, **self._style(name, curve.part))
+            values = curve.values[curve.measured]
+            panel.plot(x[curve.measured], values, **self._style(name, curve.part))
         if not np.isfinite(panel.dataLim.ymin):
             _say_undefined(panel)
         # All panels show all epochs.
@@ -126,10 +127,12 @@ def _draw_band(panel: Any, x: np.ndarray, curve: Curve, color: Any) -> None:
     """Draw the standard errors about a curve, if it has some."""
     if curve.errors is None or not np.isfinite(curve.errors).any():
         return
-    low, high = curve.values - curve.errors, curve.values + curve.errors
+    at = curve.measured
+    values, errors = curve.values[at], curve.errors[at]
+    low, high = values - errors, values + errors
     if panel.get_yscale() == "log":  # a band down to 0 would leave no room for curves
-        low = np.maximum(low, curve.values / _DEEPEST_BAND)
-    panel.fill_between(x, low, high, color=color, **_BAND)
+        low = np.maximum(low, values / _DEEPEST_BAND)
+    panel.fill_between(x[at], low, high, color=color, **_BAND)
 
 
 def _draw_mark(panel: Any, run: Run, color: Any) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,14 @@ class Curve:
         The numbers.
     errors : ndarray of shape (n_reports,) or None
         Their standard errors.
+    measured : bool ndarray of shape (n_reports,)
+        Where there is a report. Lines go on over epochs without, and break at NaN.
     """
 
     part: str
     values: np.ndarray
-    errors: np.ndarray | None = None
+    errors: np.ndarray | None
+    measured: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,8 @@ class Run:
         Standard errors, of those that have some.
     convention : Convention or None
         The one that all reports have.
+    train_measured, held_out_measured : bool ndarray of shape (n_reports,) or None
+        Where there is a report; None if there is one at every epoch.
     """
 
     epochs: np.ndarray
@@ -57,6 +62,8 @@ class Run:
     train_error: Columns = field(default_factory=dict)
     held_out_error: Columns = field(default_factory=dict)
     convention: Convention | None = None
+    train_measured: np.ndarray | None = None
+    held_out_measured: np.ndarray | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -70,29 +77,39 @@ class Run:
 
     def rows(self, name: str) -> Iterator[tuple[Any, ...]]:
         """Yield (name, epoch, samples, key, value, standard error) of each value."""
-        for samples, columns, errors in (
-            ("train", self.train, self.train_error),
-            ("held-out", self.held_out, self.held_out_error),
+        nothing = np.full(len(self.epochs), math.nan)
+        for samples, columns, errors, measured in (
+            ("train", self.train, self.train_error, self._at(self.train_measured)),
+            (
+                "held-out",
+                self.held_out,
+                self.held_out_error,
+                self._at(self.held_out_measured),
+            ),
         ):
-            nothing = np.full(len(self.epochs), math.nan)
             for key, values in columns.items():
                 numbers = (self.epochs, values, errors.get(key, nothing))
                 for epoch, value, error in zip(
-                    *(x.tolist() for x in numbers), strict=True
+                    *(x[measured].tolist() for x in numbers), strict=True
                 ):
                     yield name, epoch, samples, key, value, error
 
+    def _at(self, measured: np.ndarray | None) -> np.ndarray:
+        return np.ones(len(self.epochs), bool) if measured is None else measured
+
     def curves(self, key: str) -> list[Curve]:
         """Return the curves of a metric, and of its twin of the head."""
-        found, twin = [], f"{key}_head"
-        if key in self.train:
-            part = "class means" if twin in self.train else "train"
-            found.append(Curve(part, self.train[key], self.train_error.get(key)))
-        if twin in self.train:
-            found.append(Curve("head", self.train[twin], self.train_error.get(twin)))
-        other = self.held_out.get(key)
-        if other is not None and not _same(other, self.train.get(key)):
-            found.append(Curve("held-out", other, self.held_out_error.get(key)))
+        found, twin, other = [], f"{key}_head", self.held_out.get(key)
+        at, at_other = self._at(self.train_measured), self._at(self.held_out_measured)
+        for name, part in ((key, "train"), (twin, "head")):
+            if name in self.train:
+                has_twin = name == key and twin in self.train
+                label = "class means" if has_twin else part
+                errors = self.train_error.get(name)
+                found.append(Curve(label, self.train[name], errors, at))
+        if other is not None and not _same(other, self.train.get(key), at & at_other):
+            errors = self.held_out_error.get(key)
+            found.append(Curve("held-out", other, errors, at_other))
         return found
 
     def first_without_error(self) -> Any:
@@ -116,33 +133,51 @@ def make_run(
     times = check_epochs(epochs)
     parts = {
         "train": train,
-        "held_out": held_out or {},
-        "train_error": train_error or {},
-        "held_out_error": held_out_error or {},
+        "held_out": held_out,
+        "train_error": train_error,
+        "held_out_error": held_out_error,
     }
-    columns = {name: _columns(part, name, len(times)) for name, part in parts.items()}
-    return Run(times, convention=convention, **columns)
+    found = {
+        name: _columns(part or {}, name, len(times)) for name, part in parts.items()
+    }
+    return Run(
+        times,
+        found["train"],
+        found["held_out"],
+        found["train_error"],
+        found["held_out_error"],
+        convention,
+    )
 
 
 def run_of_reports(
     epochs: Iterable[Any],
-    reports: Iterable[NCReport],
-    held_out: Iterable[NCReport] | None,
+    reports: Iterable[NCReport | None],
+    held_out: Iterable[NCReport | None] | None,
 ) -> Run:
-    """Collect the numbers of reports."""
+    """Collect the numbers of reports; None where there is no report."""
     times = check_epochs(epochs)
     train = _list_of_reports(reports, "reports", len(times))
     other = (
         [] if held_out is None else _list_of_reports(held_out, "held_out", len(times))
     )
-    conventions = {report.convention for report in (*train, *other)}
-    return make_run(
+    present = [report for report in (*train, *other) if report is not None]
+    if not present:
+        msg = "Expected at least one report, got None at every epoch."
+        raise ValueError(msg)
+    conventions = {report.convention for report in present}
+    run = make_run(
         times,
-        _collect([report.to_dict() for report in train]),
-        _collect([report.to_dict() for report in other]),
-        _collect([report.standard_error for report in train]),
-        _collect([report.standard_error for report in other]),
+        _collect([None if r is None else r.to_dict() for r in train]),
+        _collect([None if r is None else r.to_dict() for r in other]),
+        _collect([None if r is None else r.standard_error for r in train]),
+        _collect([None if r is None else r.standard_error for r in other]),
         conventions.pop() if len(conventions) == 1 else None,
+    )
+    return replace(
+        run,
+        train_measured=np.array([report is not None for report in train]),
+        held_out_measured=np.array([r is not None for r in other]) if other else None,
     )
 
 
@@ -185,8 +220,8 @@ def check_epochs(epochs: Any) -> np.ndarray:
 
 
 def _list_of_reports(
-    reports: Iterable[NCReport], name: str, expected: int
-) -> list[NCReport]:
+    reports: Iterable[NCReport | None], name: str, expected: int
+) -> list[NCReport | None]:
     kind = "reports of NeuralCollapseAnalyzer"
     found = (
         [reports]
@@ -194,7 +229,7 @@ def _list_of_reports(
         else check_iterable(name, reports, kind)
     )
     for place, item in enumerate(found):
-        if not isinstance(item, NCReport):
+        if item is not None and not isinstance(item, NCReport):
             msg = (
                 f"{name} must be {kind}, got "
                 f"{type(item).__name__} at position {place}. For plain numbers use "
@@ -210,9 +245,9 @@ def _list_of_reports(
     return found
 
 
-def _collect(tables: list[Mapping[str, float]]) -> dict[str, list[float]]:
-    keys = dict.fromkeys(key for table in tables for key in table)
-    return {key: [table.get(key, math.nan) for table in tables] for key in keys}
+def _collect(tables: list[Mapping[str, float] | None]) -> dict[str, list[float]]:
+    keys = dict.fromkeys(key for table in tables for key in table or ())
+    return {key: [(table or {}).get(key, math.nan) for table in tables] for key in keys}
 
 
 def _columns(values: Mapping[str, Any], name: str, expected: int) -> Columns:
@@ -227,5 +262,8 @@ def _columns(values: Mapping[str, Any], name: str, expected: int) -> Columns:
     return columns
 
 
-def _same(one: np.ndarray, other: np.ndarray | None) -> bool:
-    return other is not None and np.allclose(one, other, 1e-9, 0, equal_nan=True)
+def _same(one: np.ndarray, other: np.ndarray | None, both: np.ndarray) -> bool:
+    """Whether values are equal where there are both; not if that is nowhere."""
+    if other is None or not both.any():
+        return False
+    return np.allclose(one[both], other[both], 1e-9, 0, equal_nan=True)

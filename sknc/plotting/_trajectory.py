@@ -93,8 +93,8 @@ class CollapseTrajectoryDisplay:
     def from_reports(
         cls,
         epochs: Iterable[float] | Iterable[str],
-        reports: Iterable[NCReport],
-        held_out: Iterable[NCReport] | None = None,
+        reports: Iterable[NCReport | None],
+        held_out: Iterable[NCReport | None] | None = None,
     ) -> Self:
         """
         Collect the numbers of reports.
@@ -103,10 +103,10 @@ class CollapseTrajectoryDisplay:
         ----------
         epochs : iterable of float or of str
             When each report was made, or what of, such as names of layers.
-        reports : iterable of NCReport
-            Of the training samples, one an epoch.
-        held_out : iterable of NCReport, default=None
-            Of held-out samples, one an epoch.
+        reports : iterable of NCReport or None
+            Of the training samples, one an epoch; None at an epoch without.
+        held_out : iterable of NCReport or None, default=None
+            Of held-out samples, one an epoch; None at an epoch without.
 
         Returns
         -------

@@ -1,0 +1,6 @@
+"""Reports of one run by step: kept in memory and in a file, drawn, and compared."""
+
+from sknc.history._entry import HistoryEntry
+from sknc.history.nc_history import NCHistory
+
+__all__ = ["HistoryEntry", "NCHistory"]

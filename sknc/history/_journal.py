@@ -1,0 +1,139 @@
+"""The file of a history: one line for each step, of which a killed run loses one."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line feeds
+
+
+class Journal:
+    """
+    Lines in a file, appended so that they are on the disk before the call returns.
+
+    The file is opened for each change. Whatever stands behind the known lines, and was
+    there when they were read or belongs to a line that could not be finished, is
+    overwritten. Anything else there comes from another process, and is an error.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it need not exist.
+    ends : sequence of int
+        Where each known line ends.
+    size : int
+        Number of bytes of the file; 0 if there is none.
+    """
+
+    def __init__(self, path: Path, ends: Sequence[int] = (), size: int = 0) -> None:
+        self.path = path
+        self._ends = [0, *ends]
+        self._reach = size  # the file may hold bytes of ours up to here
+
+    def append(self, n_before: int, lines: Sequence[bytes]) -> None:
+        """
+        Write lines behind others, and wait until they are stored.
+
+        Parameters
+        ----------
+        n_before : int
+            How many lines to keep before them.
+        lines : sequence of bytes
+            Each with its line feed.
+        """
+        start = self._ends[n_before]
+        with self._opened(start) as descriptor:
+            text = b"".join(lines)
+            if start and not _ends_with_line_feed(descriptor, start):
+                text = b"\n" + text
+            self._reach = max(self._reach, start + len(text))
+            try:
+                _write(descriptor, text, start)
+            except BaseException:  # what was not appended must not be read either
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, start)
+                raise
+        end = start + len(text) - sum(map(len, lines))
+        ends = [end := end + len(line) for line in lines]
+        self._ends[n_before + 1 :] = ends
+        self._reach = end
+
+    def keep(self, n_lines: int) -> None:
+        """Cut the file behind its first lines."""
+        end = self._ends[n_lines]
+        with self._opened(end) as descriptor:
+            os.ftruncate(descriptor, end)
+            os.fsync(descriptor)
+            self._reach = end
+
+    @contextlib.contextmanager
+    def _opened(self, start: int) -> Iterator[int]:
+        """Open the file for one writer, and check that it is as it was left."""
+        # An empty one need not exist.
+        is_new = not self._reach
+        flags = os.O_RDWR | _BINARY | (os.O_CREAT if is_new else 0)
+        try:
+            descriptor = os.open(self.path, flags, 0o666)
+        except FileNotFoundError as error:
+            self._refuse_missing(error)
+        try:
+            _lock(descriptor)
+            size = os.fstat(descriptor).st_size
+            if not start <= size <= self._reach:
+                self._refuse_size(size)
+            yield descriptor
+        finally:
+            os.close(descriptor)  # which unlocks it
+        if is_new:
+            _store_name(self.path)
+
+    def _refuse_missing(self, error: OSError) -> NoReturn:
+        msg = (
+            f"{self.path} is gone: it was moved or deleted while this history was in "
+            "use. Put it back, or store the reports elsewhere with "
+            "history.save(new_path)."
+        )
+        raise FileNotFoundError(msg) from error
+
+    def _refuse_size(self, size: int) -> NoReturn:
+        msg = (
+            f"{self.path} has {size} bytes, but this history left it with "
+            f"{self._reach}: something else has written to it. Give each run a file of "
+            "its own, and in distributed training append on one rank only. To go on "
+            f"after what is in the file, open it again: NCHistory({str(self.path)!r})."
+        )
+        raise RuntimeError(msg)
+
+
+def _ends_with_line_feed(descriptor: int, end: int) -> bool:
+    os.lseek(descriptor, end - 1, os.SEEK_SET)
+    return os.read(descriptor, 1) == b"\n"
+
+
+def _write(descriptor: int, text: bytes, start: int) -> None:
+    os.ftruncate(descriptor, start)
+    os.lseek(descriptor, start, os.SEEK_SET)
+    rest = memoryview(text)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Keep other processes from writing, where the system and the disk can."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _store_name(path: Path) -> None:
+    """Wait until the folder's entry of a new file is stored, where one can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
