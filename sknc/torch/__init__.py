@@ -1,5 +1,6 @@
 """Neural collapse of PyTorch models: a model and a loader in, a report out."""
 
+from sknc.torch.analysis import Analysis, analyze
 from sknc.torch.probe import FeatureProbe
 
-__all__ = ["FeatureProbe"]
+__all__ = ["Analysis", "FeatureProbe", "analyze"]

@@ -37,9 +37,12 @@ def rows_of(
     found: FoundHead, call: Call, output: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return features and logits of a forward pass, (..., D) and (..., K)."""
-    if found.path is not None:
-        logits = dict(logits_among(output)).get(found.path)
-        rows = None if logits is None else aligned(call, logits)
+    if found.path is None:
+        return call.features, call.output
+    outputs = dict(logits_among(output))
+    # A model may return a mapping in one call and a tuple in the next.
+    for path in (found.path,) if found.path in outputs else outputs:
+        rows = aligned(call, outputs[path])
         if rows is not None:
             return rows
     return call.features, call.output

@@ -1,6 +1,6 @@
 """Where the logits are in whatever a model returns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -40,20 +40,19 @@ class Call:
         )
 
 
-def tensors_of(value: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield (path, tensor) of the floating-point tensors in a model's output."""
-    if isinstance(value, torch.Tensor):
-        if value.is_floating_point():
-            yield path, value.detach()
-    elif isinstance(value, Mapping):  # also the outputs of transformers
-        for key, item in value.items():
-            yield from tensors_of(item, f"{path}[{key!r}]")
-    elif isinstance(value, (tuple, list)):
-        for i, item in enumerate(value):
-            yield from tensors_of(item, f"{path}[{i}]")
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from tensors_of(getattr(value, field.name), f"{path}.{field.name}")
+def tensors_of(output: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield (path, tensor) of the floating-point tensors that a model returns."""
+    items: Iterable[tuple[str, Any]] = [("", output)]
+    if isinstance(output, Mapping):  # also the outputs of transformers
+        items = ((f"[{key!r}]", item) for key, item in output.items())
+    elif isinstance(output, (tuple, list)):
+        items = ((f"[{i}]", item) for i, item in enumerate(output))
+    elif is_dataclass(output) and not isinstance(output, type):
+        items = ((f".{f.name}", getattr(output, f.name)) for f in fields(output))
+    # No deeper: what is in a part of the output belongs to a part of the model.
+    for path, item in items:
+        if isinstance(item, torch.Tensor) and item.is_floating_point():
+            yield path, item.detach()
 
 
 def logits_among(output: Any) -> list[tuple[str, torch.Tensor]]:

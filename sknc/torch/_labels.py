@@ -1,0 +1,144 @@
+"""One class label for each row of features; soft labels are refused."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+_EXPECTED = "Labels must be one integer class a sample"
+_HARD = "unpack=lambda batch: (inputs, labels)"
+
+
+@dataclass(frozen=True)
+class TokenRule:
+    """
+    Which labels belong to which tokens.
+
+    Parameters
+    ----------
+    shift : bool
+        Whether a token predicts the label of the next one.
+    ignore_index : int, or None
+        The label of rows to be left out, such as padding.
+    n_classes : int, default=2
+        Number of classes that the head tells apart.
+    """
+
+    shift: bool = False
+    ignore_index: int | None = -100
+    n_classes: int = 2
+
+
+def hard_labels(labels: Any, features: torch.Tensor, n_classes: int) -> torch.Tensor:
+    """
+    Return labels in the shape of the rows of features, or refuse them.
+
+    Parameters
+    ----------
+    labels : object
+        As a loader gave them.
+    features : tensor of shape (..., D)
+        What they belong to.
+    n_classes : int
+        Number of rows of the head.
+
+    Returns
+    -------
+    tensor of shape (...)
+        Integers, on the device of the features.
+    """
+    labels = _as_tensor(labels)
+    rows = tuple(features.shape[:-1])
+    shape = tuple(labels.shape)
+    found = f"got {str(labels.dtype).removeprefix('torch.')} of shape {shape}"
+    is_whole = not (labels.is_floating_point() or labels.is_complex())
+    if is_whole and shape != rows and labels.numel() == features.shape[:-1].numel():
+        labels = labels.reshape(rows)  # (N, 1)
+    elif len(shape) == len(rows) + 1 and n_classes > 1 and n_classes in shape[1:]:
+        msg = (
+            f"{_EXPECTED}, {found}: soft, one-hot or multi-label targets. Measure a "
+            "loader without mixup or label smoothing; for one-hot targets pass "
+            f"{_HARD}, with labels = batch[1].argmax(1)."
+        )
+        raise ValueError(msg)
+    elif not is_whole:
+        msg = (
+            f"{_EXPECTED}, {found}. If they are whole numbers, pass {_HARD}, with "
+            "labels = batch[1].long(); targets of regression have no classes."
+        )
+        raise ValueError(msg)
+    elif shape != rows:
+        msg = (
+            f"{_EXPECTED}, or a token: {found} for features of shape "
+            f"{tuple(features.shape)}. If the model drops or adds positions, pass "
+            f"{_HARD}, with labels of shape {rows}."
+        )
+        raise ValueError(msg)
+    return labels.to(features.device, torch.int64)
+
+
+def _as_tensor(labels: Any) -> torch.Tensor:
+    if isinstance(labels, torch.Tensor):
+        return labels
+    if isinstance(labels, (tuple, list)) and any(
+        getattr(part, "ndim", 0) for part in labels
+    ):
+        msg = (
+            f"{_EXPECTED}, got {len(labels)} parts, as of mixup or of several targets. "
+            f"Measure a loader without mixing, or pass {_HARD}, with one of them."
+        )
+        raise ValueError(msg)
+    try:
+        return torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError) as error:
+        msg = (
+            f"{_EXPECTED}, got a {type(labels).__name__} that is no tensor of numbers: "
+            f"{error}. Pass {_HARD}, with labels numbered from 0."
+        )
+        raise ValueError(msg) from error
+
+
+def labeled_rows(
+    features: torch.Tensor, labels: torch.Tensor, weights: Any, rule: TokenRule
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
+    """Return features (N, D), labels (N,) and weights of what is to be measured."""
+    if weights is not None:
+        weights = _weights_of(weights, labels)
+    if rule.shift and features.ndim == 3:
+        features, labels = features[:, :-1], labels[:, 1:]
+        weights = None if weights is None else weights[:, 1:]
+    features = features.reshape(-1, features.shape[-1])
+    labels = labels.reshape(-1)
+    weights = None if weights is None else weights.reshape(-1)
+    if rule.ignore_index is not None:
+        keep = labels != rule.ignore_index
+        if not bool(keep.all()):
+            features, labels = features[keep], labels[keep]
+            weights = None if weights is None else weights[keep]
+    _check_range(labels, rule.n_classes)
+    return features, labels, weights
+
+
+def _check_range(labels: torch.Tensor, n_classes: int) -> None:
+    """Refuse labels that are no rows of the head, as cross-entropy does."""
+    wrong = (labels < 0) | (labels >= n_classes)
+    if bool(wrong.any()):
+        found = labels[wrong].unique()[:5].tolist()
+        msg = (
+            f"Labels must be from 0 to {n_classes - 1}, one a row of the head, got "
+            f"{found}. Number them like the rows: {_HARD}. Samples without a class may "
+            "have the label ignore_index."
+        )
+        raise ValueError(msg)
+
+
+def _weights_of(weights: Any, labels: torch.Tensor) -> torch.Tensor:
+    """Return sample weights in the shape of the labels."""
+    weights = torch.as_tensor(weights, device=labels.device)
+    if weights.numel() == labels.numel():
+        return weights.reshape(labels.shape)
+    msg = (
+        f"Sample weights must be one a label: expected shape {tuple(labels.shape)}, "
+        f"got {tuple(weights.shape)}."
+    )
+    raise ValueError(msg)

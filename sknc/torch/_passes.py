@@ -1,0 +1,148 @@
+"""The features and labels of one pass of a model over a loader."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sknc.torch._batches import ModelBatch, unpacked
+from sknc.torch._cache import Rows
+from sknc.torch._labels import TokenRule, hard_labels, labeled_rows
+from sknc.torch._shift import is_shifted
+from sknc.torch.probe import FeatureProbe
+
+# Of the spread of features: above what the order of sums in a network changes.
+_SAME = 1e-4
+
+
+class Passes:
+    """
+    What a probed model makes of loaders, as rows of features with labels.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In evaluation.
+    probe : FeatureProbe
+        Open, of this model.
+    device : torch.device
+        Where inputs are to be.
+    unpack : callable, or None
+        Takes a batch apart.
+    shift : bool, or None
+        Whether tokens are compared with the labels of the next ones; None to find out
+        with the first batch.
+    ignore_index : int, or None
+        Label of rows that are left out.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        probe: FeatureProbe,
+        device: torch.device,
+        unpack: Callable[[Any], Any] | None,
+        shift: bool | None,
+        ignore_index: int | None,
+    ) -> None:
+        self._model, self._probe = model, probe
+        self._device, self._unpack = device, unpack
+        self._shift, self._ignore_index = shift, ignore_index
+
+    def over(self, loader: Iterable[Any]) -> Generator[Rows, None, None]:
+        """Yield the rows of each batch that has some."""
+        with _iterating(loader) as batches:
+            for batch in batches:
+                rows = self._rows(unpacked(batch, self._model, self._unpack))
+                if len(rows[0]):
+                    yield rows
+
+    def _rows(self, batch: ModelBatch) -> Rows:
+        batch.call(self._model, self._device)
+        features, logits = self._probe.features, self._probe.logits
+        labels = hard_labels(batch.labels, features, int(logits.shape[-1]))
+        if self._shift is None and bool((labels != self._ignore_index).any()):
+            self._shift = features.ndim == 3 and is_shifted(
+                self._model, batch, labels, logits, self._ignore_index
+            )
+        if self._shift and features.ndim != 3:
+            msg = (
+                "shift=True is for models of tokens: expected features of shape "
+                f"(batch, tokens, features), got {tuple(features.shape)}. Leave it out."
+            )
+            raise ValueError(msg)
+        n_classes = max(2, int(logits.shape[-1]))  # one row tells two classes apart
+        rule = TokenRule(bool(self._shift), self._ignore_index, n_classes)
+        return labeled_rows(features, labels, batch.weights, rule)
+
+
+@contextmanager
+def _iterating(loader: Iterable[Any]) -> Iterator[Iterator[Any]]:
+    """Iterate over a loader, and stop its workers also after an error."""
+    batches = iter(loader)
+    try:
+        yield batches
+    finally:
+        stop = getattr(batches, "_shutdown_workers", None)
+        if stop is not None and not getattr(batches, "_persistent_workers", True):
+            stop()
+
+
+class Sized:
+    """
+    Batches with a length, for a progress bar.
+
+    Parameters
+    ----------
+    batches : iterable
+        Of rows.
+    loader : iterable
+        What they are made from, batch by batch.
+    """
+
+    def __init__(self, batches: Iterable[Rows], loader: Iterable[Any]) -> None:
+        self._batches, self._loader = batches, loader
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Yield the batches."""
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        """Return the number of batches of the loader, if it has one."""
+        return len(self._loader)  # type: ignore[arg-type]
+
+
+class Signature:
+    """What tells whether two passes saw the same samples, in any order."""
+
+    def __init__(self) -> None:
+        self._labels: list[np.ndarray] = []
+        self._means: list[np.ndarray] = []
+
+    def of(self, batches: Iterable[Rows]) -> Iterator[Rows]:
+        """Yield batches, and put down one number of each sample."""
+        for features, labels, weights in batches:
+            means = features.to(torch.float64).mean(1)
+            self._means.append(means.cpu().numpy())
+            self._labels.append(labels.cpu().numpy())
+            yield features, labels, weights
+
+    def differs_from(self, other: "Signature") -> str:
+        """Return how the samples of another pass differ; empty if they do not."""
+        mine, theirs = self._sorted(), other._sorted()
+        if len(mine[0]) != len(theirs[0]):
+            return f"{len(mine[0])} samples and {len(theirs[0])}"
+        if not np.array_equal(mine[0], theirs[0]):
+            return "samples of other classes"
+        scale = float(np.std(mine[1])) or float(np.max(np.abs(mine[1])))
+        if np.max(np.abs(mine[1] - theirs[1])) > _SAME * scale:
+            return "other features of the samples"
+        return ""
+
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
+        labels, means = np.concatenate(self._labels), np.concatenate(self._means)
+        order = np.lexsort((means, labels))
+        return labels[order], means[order]

@@ -1,0 +1,110 @@
+"""A model in evaluation, and training left as it was, whatever is raised."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from sknc.torch._random import RandomNumbers, owners_in
+
+
+@contextmanager
+def training_left_as_it_was(
+    model: nn.Module, *loaders: Any
+) -> Iterator[Callable[[], None]]:
+    """
+    Put a model into evaluation without gradients, and everything back at the end.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Not compiled, nor wrapped for data parallelism.
+    *loaders : iterable
+        What batches will be drawn from.
+
+    Yields
+    ------
+    callable
+        Sets all random numbers back to those of the beginning, for a second pass.
+    """
+    with ExitStack() as stack:
+        numbers = RandomNumbers(loaders)
+        stack.callback(numbers.rewind)
+        for loader in loaders:
+            stack.enter_context(_own_workers(loader))
+        # A tensor that is made in inference mode and kept, such as a table of
+        # positions, could never be used in training.
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.no_grad())
+        # Weights that are cast without gradients would be found by the next training
+        # step under the same autocast.
+        stack.callback(torch.clear_autocast_cache)
+        stack.enter_context(_eager())
+        stack.enter_context(_evaluating(model))
+        yield numbers.rewind
+
+
+def _eager() -> Any:
+    """Run compiled parts layer by layer, and leave their graphs alone."""
+    # Without the compiler, which takes a second to be imported, nothing is compiled.
+    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+        return torch.compiler.set_stance("force_eager")
+    return nullcontext()
+
+
+@contextmanager
+def _own_workers(loader: Any) -> Iterator[None]:
+    """Leave persistent workers alone: to iterate would restart those of training."""
+    changed = []
+    try:
+        for owner in owners_in(loader):
+            if isinstance(owner, torch.utils.data.DataLoader):
+                names = ("_iterator", "persistent_workers")
+                changed.append((owner, {n: vars(owner).get(n) for n in names}))
+                # Set in this way, as a loader refuses to be changed.
+                vars(owner).update(_iterator=None, persistent_workers=False)
+        yield
+    finally:
+        for owner, before in changed:
+            vars(owner).update(before)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Set evaluation mode; give every part its own mode and numbers back."""
+    modes = {part: part.training for part in model.modules()}
+    buffers = {part: dict(part._buffers) for part in modes}
+    copies = [(tensor, tensor.detach().clone()) for tensor in _changeable(modes)]
+    try:
+        model.eval()
+        yield
+    finally:
+        for part, mode in modes.items():
+            # What its eval() did, such as merge an adapter, its train() has to undo.
+            if _has_own_train(part) and part.training != mode:
+                part.train(mode)
+        for part, mode in modes.items():
+            part.training = mode  # a frozen part stays frozen
+            part._buffers.update(buffers[part])
+        for tensor, copy in copies:
+            if not torch.equal(tensor, copy):
+                tensor.detach().copy_(copy)
+
+
+def _changeable(modes: dict[nn.Module, bool]) -> Iterator[torch.Tensor]:
+    """Yield the tensors that evaluation may change: buffers, and merged weights."""
+    for part in modes:
+        tensors = list(part.buffers(recurse=False))
+        if _has_own_train(part):
+            tensors += part.parameters(recurse=False)
+        for tensor in tensors:
+            is_plain = tensor.layout == torch.strided and not tensor.is_meta
+            if is_plain and not hasattr(tensor, "full_tensor"):
+                yield tensor
+
+
+def _has_own_train(module: nn.Module) -> bool:
+    return type(module).train is not nn.Module.train or "train" in vars(module)

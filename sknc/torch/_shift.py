@@ -1,0 +1,116 @@
+"""Whether the labels of a token model are those of the next tokens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from sknc.torch._batches import ModelBatch, takes_labels
+
+_TOLERANCE = 1e-3  # of the loss: half precision; the two candidates differ by more
+_GIVE = (
+    "Say whether a token predicts the label of the next one, as in causal language "
+    "models: shift=True or shift=False."
+)
+
+
+def is_shifted(
+    model: nn.Module,
+    batch: ModelBatch,
+    labels: torch.Tensor,
+    logits: torch.Tensor,
+    ignore_index: int | None,
+) -> bool:
+    """
+    Return whether the model's own loss compares a token with the next one's label.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Takes ``labels=`` if it has a loss of its own.
+    batch : ModelBatch
+        The first batch.
+    labels : tensor of shape (B, T)
+        Its labels.
+    logits : tensor of shape (B, T, K)
+        What the head made of it.
+    ignore_index : int, or None
+        Label that the loss leaves out.
+
+    Raises
+    ------
+    ValueError
+        If that cannot be told.
+    """
+    if labels.shape[1] < 2:
+        return False
+    loss = _own_loss(model, batch, labels)
+    if loss is None:
+        if _are_inputs(batch, labels, ignore_index):
+            msg = (
+                "The labels of the tokens are the tokens themselves, and the model "
+                f"returns no loss that would tell what they are compared with. {_GIVE}"
+            )
+            raise ValueError(msg)
+        return False
+    here = _cross_entropy(logits, labels, ignore_index)
+    ahead = _cross_entropy(logits[:, :-1], labels[:, 1:], ignore_index)
+    errors = sorted([(abs(here - loss), False), (abs(ahead - loss), True)])
+    allowed = _TOLERANCE * max(1.0, abs(loss))
+    is_clear = errors[0][0] <= allowed and errors[0][0] < 0.5 * errors[1][0]
+    if not is_clear:
+        msg = (
+            f"The model's own loss, {loss:.6g}, does not tell which labels its tokens "
+            f"are compared with: their own would give {here:.6g}, those of the next "
+            f"tokens {ahead:.6g}. {_GIVE}"
+        )
+        raise ValueError(msg)
+    return errors[0][1]
+
+
+def _own_loss(
+    model: nn.Module, batch: ModelBatch, labels: torch.Tensor
+) -> float | None:
+    """Return the loss that a model makes of labels, if it does."""
+    if not takes_labels(model):
+        return None
+    kwargs = {key: value for key, value in batch.kwargs.items() if key != "labels"}
+    plain = ModelBatch(labels, batch.args, kwargs)
+    output = plain.call(model, labels.device, labels=labels)
+    found = output.get("loss") if isinstance(output, Mapping) else None
+    if found is None:
+        found = getattr(output, "loss", None)
+    if found is None and isinstance(output, tuple) and output:
+        found = output[0] if isinstance(output[0], torch.Tensor) else None
+    if isinstance(found, torch.Tensor) and found.numel() == 1:
+        return float(found)
+    return None
+
+
+def _are_inputs(
+    batch: ModelBatch, labels: torch.Tensor, ignore_index: int | None
+) -> bool:
+    """Whether the labels are the inputs, where they are not to be ignored."""
+    keep = labels == labels if ignore_index is None else labels != ignore_index
+    return any(
+        isinstance(value, torch.Tensor)
+        and value.shape == labels.shape
+        and not value.is_floating_point()
+        and bool((value.to(labels.device) == labels)[keep].all())
+        for value in (*batch.args, *batch.kwargs.values())
+    )
+
+
+def _cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, ignore_index: int | None
+) -> float:
+    options: dict[str, Any] = {}
+    if ignore_index is not None:
+        options["ignore_index"] = ignore_index
+    loss = nn.functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]).float(),
+        labels.reshape(-1).to(logits.device),
+        **options,
+    )
+    return float(loss)
