@@ -1,11 +1,31 @@
-"""Hypothesis profile, helper modules, and what is skipped where."""
+"""Hypothesis profile, helpers, shares of the cores, and what is skipped where."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+
+def _share_cores():
+    """
+    Leave each process of pytest-xdist its part of the cores, before NumPy is imported.
+
+    Threads of a BLAS wait for one another in busy loops: if there are more of them than
+    cores, some tests take twenty times as long.
+    """
+    n_processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if n_processes == 1:
+        return
+    affinity = getattr(os, "sched_getaffinity", None)
+    n_cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(max(1, n_cores // n_processes)))
+
+
+_share_cores()
 
 settings.register_profile(
     "deterministic",

@@ -100,6 +100,12 @@ def test_no_team_beside_other_threads(monkeypatch):
     assert thread_pool.team(4).size == 4
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process")
+def test_processes_of_the_tests_share_the_cores():
+    n_processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    assert n_processes * max(blas_threads()) <= max(n_processes, os.cpu_count())
+
+
 def test_released_after_an_error(four_threads):
     before = blas_threads()
     for _ in range(2):
@@ -194,7 +200,7 @@ def test_no_more_at_once_than_the_team(four_threads):
             at_work[0] -= 1
 
     thread_pool.team(2).do([job] * 9)
-    assert most == [2]
+    assert most[0] in {1, 2}  # one if the other thread comes late
 
 
 def size_in_child(queue):
