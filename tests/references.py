@@ -4,6 +4,7 @@ Every headline metric, written from its formula in 50 digits.
 Shares no code with the library: plain loops over lists of mpmath numbers.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -55,6 +56,16 @@ class Reference:
             self.w = [mp.mpf(1)] * len(self.X) if weights is None else _row(weights)
             self.K, self.D = len(labels), len(self.X[0])
             self._moments()
+            self._decisions = self._decide()
+            self.centered = self._centered()
+
+    def choosing(self, choices):
+        """Return the same samples under other choices; what is of both is shared."""
+        other = copy.copy(self)
+        other.choices = choices
+        with mp.workdps(DIGITS):
+            other.centered = other._centered()
+        return other
 
     def _moments(self):
         self.n = [mp.mpf(0)] * self.K
@@ -67,13 +78,15 @@ class Reference:
         self.residuals = [
             _minus(x, self.mu[k]) for x, k in zip(self.X, self.y, strict=True)
         ]
+        self.squares = [_dot(r, r) for r in self.residuals]
         self.var = [mp.mpf(0)] * self.K
-        for r, k, w in zip(self.residuals, self.y, self.w, strict=True):
-            self.var[k] += w * _dot(r, r) / self.n[k]
+        for square, k, w in zip(self.squares, self.y, self.w, strict=True):
+            self.var[k] += w * square / self.n[k]
         self.mu_s = _weighted(self.mu, [n / self.N for n in self.n])
-        self.centered = _without_rounding(
-            [_minus(row, self._center()) for row in self.mu]
-        )
+
+    def _centered(self):
+        center = self._center()
+        return _without_rounding([_minus(row, center) for row in self.mu])
 
     def _center(self):
         if self.choices.center == "none":
@@ -106,8 +119,8 @@ class Reference:
     # NC1 -------------------------------------------------------------------------
 
     def _nc1(self):
-        weights = zip(self._sample_weights(), self.residuals, strict=True)
-        within = mp.fsum(w * _dot(r, r) for w, r in weights)
+        weights = zip(self._sample_weights(), self.squares, strict=True)
+        within = mp.fsum(w * square for w, square in weights)
         parts = zip(self._between_weights(), self.centered, strict=True)
         between = mp.fsum(w * _dot(m, m) for w, m in parts)
         return {
@@ -178,6 +191,15 @@ class Reference:
         }
 
     def _nc4(self):
+        values = dict(self._decisions)
+        if self.b is not None:
+            pairs = zip(self.W, self.b, strict=True)
+            values["nc4_bias_collapse"] = _norm(
+                [_dot(r, self.mu_s) + c for r, c in pairs]
+            )
+        return values
+
+    def _decide(self):
         b = self.b or [mp.mpf(0)] * self.K
         agree = correct = right = mp.mpf(0)
         for x, k, w in zip(self.X, self.y, self.w, strict=True):
@@ -189,17 +211,11 @@ class Reference:
             agree += w * (nearest == chosen)
             correct += w * (nearest == k)
             right += w * (chosen == k)
-        values = {
+        return {
             "nc4_mismatch": 1 - agree / self.N,
             "nc4_ncc_accuracy": correct / self.N,
             "nc4_head_accuracy": right / self.N,
         }
-        if self.b is not None:
-            pairs = zip(self.W, self.b, strict=True)
-            values["nc4_bias_collapse"] = _norm(
-                [_dot(r, self.mu_s) + c for r, c in pairs]
-            )
-        return values
 
 
 def _nc2(rows):

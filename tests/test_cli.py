@@ -184,14 +184,3 @@ class TestDemo:
         assert train["nc4_mismatch"][-1] == 0
         assert train["nc4_head_accuracy"][-1] == 1
         assert time.perf_counter() - start < 60
-
-
-def test_import_loads_no_optional_library():
-    code = (
-        "import sys, sknc, sknc.cli, sknc.plotting\n"
-        "print([n for n in ('torch', 'matplotlib', 'tqdm') if n in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"

@@ -69,10 +69,13 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize(
+    "most", [24, pytest.param(200, marks=pytest.mark.slow)], ids=["some", "all"]
+)
 @pytest.mark.parametrize("covariance", [True, False])
 @pytest.mark.parametrize("read_first", [True, False])
 @pytest.mark.parametrize("case", CASES)
-def test_at_any_line(case, read_first, covariance, monkeypatch):
+def test_at_any_line(case, read_first, covariance, most, monkeypatch):
     monkeypatch.setattr(thread_pool, "blas_threads", lambda: 2)
     batches, new = CASES[case]
     rtol = 3e-6
@@ -91,7 +94,7 @@ def test_at_any_line(case, read_first, covariance, monkeypatch):
     for name, (make, call) in calls.items():
         lines = interrupts.run(partial(call, make()), files=FILES)
         assert len(lines) >= 10
-        places, n_in = interrupts.places(lines, 200), 0
+        places, n_in = interrupts.places(lines, most), 0
         for place in places:
             made = make()
             handed_out = made.moments() if read_first and name == "update" else None

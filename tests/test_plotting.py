@@ -1,6 +1,7 @@
 """The display: its numbers are those of the reports, and it draws them."""
 
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,6 +16,12 @@ EPOCHS = [1, 10, 100]
 
 def make_reports(seed=0, *, head=True):
     """Reports of three classes that tighten, on training and held-out samples."""
+    pairs = frozen_reports(seed, head)
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+@cache
+def frozen_reports(seed, head):
     rng = np.random.default_rng(seed)
     y = np.repeat([0, 1, 2], 20)
     corners = np.eye(3, 5)
@@ -25,7 +32,7 @@ def make_reports(seed=0, *, head=True):
         analyzer = NeuralCollapseAnalyzer(head=(W, np.zeros(3)) if head else None)
         analyzer.fit(X, y)
         pairs.append((analyzer.score(X, y), analyzer.score(X_new, y)))
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return tuple(pairs)
 
 
 @pytest.fixture

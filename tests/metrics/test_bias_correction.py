@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -43,15 +44,16 @@ def draw(means, spreads, counts, rng):
     return X, y
 
 
-def repeated(metrics, means, spreads, counts, repetitions, seed=1):
-    """Return the values of functions of statistics, (repetitions, functions)."""
+def drawn(means, spreads, counts, repetitions, seed=1):
+    """Return the statistics of repeated draws."""
     rng = np.random.default_rng(seed)
-    rows = []
-    for _ in range(repetitions):
-        X, y = draw(means, spreads, counts, rng)
-        statistics = ClassStatistics.from_samples(X, y, covariance=False)
-        rows.append([metric(statistics) for metric in metrics])
-    return np.array(rows)
+    samples = (draw(means, spreads, counts, rng) for _ in range(repetitions))
+    return [ClassStatistics.from_samples(X, y, covariance=False) for X, y in samples]
+
+
+def values_of(metrics, statistics):
+    """Return the values of functions of statistics, (repetitions, functions)."""
+    return np.array([[metric(one) for metric in metrics] for one in statistics])
 
 
 def measured(n_per_class=N_PER_CLASS, repetitions=100):
@@ -59,10 +61,10 @@ def measured(n_per_class=N_PER_CLASS, repetitions=100):
     means, spreads = population()
     gaps = ((means[:, None] - means) ** 2).sum(-1)[np.triu_indices(K, 1)]
     truth = {nc1_trace_ratio: 4.5, nc1_cdnv: (D / gaps).mean()}
-    found = {}
+    found, draws = {}, drawn(means, spreads, n_per_class, repetitions)
     for metric, value in truth.items():
         both = [metric, lambda s, m=metric: m(s, convention=CORRECTED)]
-        values = repeated(both, means, spreads, n_per_class, repetitions)
+        values = values_of(both, draws)
         found[metric.__name__] = tuple(values.mean(0) / value)
     return found
 
@@ -91,10 +93,19 @@ def test_presets_are_among_the_choices():
     assert {(p.center, p.between) for p in PRESETS.values()} <= set(CHOICES)
 
 
+UNEVEN, SPREADS = np.array([2, 3, 5, 12]), np.array([0.5, 2.0, 1.0, 3.0])
+
+
+@cache
+def uneven_draws():
+    means = 0.5 * np.random.default_rng(2).standard_normal((4, 6)) + 0.3
+    return means, drawn(means, SPREADS, UNEVEN, 2000)
+
+
 @pytest.mark.parametrize(("center", "between"), CHOICES)
 def test_traces_are_unbiased(center, between):
-    counts, spreads = np.array([2, 3, 5, 12]), np.array([0.5, 2.0, 1.0, 3.0])
-    means = 0.5 * np.random.default_rng(2).standard_normal((4, 6)) + 0.3
+    counts, spreads = UNEVEN, SPREADS
+    means, draws = uneven_draws()
     shares = counts / counts.sum()
     weights = {"class": np.full(4, 0.25), "sample": shares, "none": np.zeros(4)}
     middle = weights[center] @ means
@@ -109,7 +120,7 @@ def test_traces_are_unbiased(center, between):
         (lambda s: within_trace(s, by_classes)): (6 * spreads**2).mean(),
         (lambda s: between_trace(s, plain)): truth,
     }
-    values = repeated(list(traces), means, spreads, counts, 2000)
+    values = values_of(list(traces), draws)
     error = values.std(0) / math.sqrt(len(values))
     excess = (values.mean(0) - list(traces.values())) / error
     assert abs(excess[:3]).max() < 4
@@ -211,7 +222,7 @@ def test_pure_noise_leaves_no_between_class_trace():
         lambda s: between_trace(s, PRESETS["default"]),
         lambda s: between_trace(s, CORRECTED),
     ]
-    values = repeated(traces, np.zeros((5, 8)), np.ones(5), 6, 600)
+    values = values_of(traces, drawn(np.zeros((5, 8)), np.ones(5), 6, 600))
     error = values.std(0) / math.sqrt(len(values))
     assert abs(values[:, 0].mean() - 0.8 * 8 / 6) < 4 * error[0]
     assert abs(values[:, 1].mean()) < 4 * error[1]

@@ -93,7 +93,10 @@ def boolean_data(seed):
     return X, y, W
 
 
-@pytest.mark.parametrize("seed", range(25))
+SLOW_SEEDS = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 25)]
+
+
+@pytest.mark.parametrize("seed", [*range(8), *SLOW_SEEDS])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_boolean_features(preset, seed):
     X, y, W = boolean_data(seed)

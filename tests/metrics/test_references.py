@@ -23,9 +23,14 @@ CUSTOM = {
 
 
 @cache
-def reference(name, choices):
+def of_default(name):
     item = toy(name)
-    return Reference(item.X, item.y, item.W, item.b, choices)
+    return Reference(item.X, item.y, item.W, item.b)
+
+
+@cache
+def reference(name, choices):
+    return of_default(name).choosing(choices)
 
 
 @cache
