@@ -7,12 +7,19 @@ from sknc.estimators.analyzer import NeuralCollapseAnalyzer, nc_scorer
 from sknc.estimators.classifier import NearestClassCenter
 from sknc.head import LinearHead
 from sknc.history import NCHistory
-from sknc.plotting import CollapseTrajectoryDisplay
+from sknc.plotting import (
+    AgreementDisplay,
+    ClassMeanGeometryDisplay,
+    CollapseTrajectoryDisplay,
+    SimplexProjectionDisplay,
+)
 from sknc.report.nc_report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
 
 __all__ = [
+    "AgreementDisplay",
     "AgreementReport",
+    "ClassMeanGeometryDisplay",
     "ClassStatistics",
     "CollapseTrajectoryDisplay",
     "Convention",
@@ -21,6 +28,7 @@ __all__ = [
     "NCReport",
     "NearestClassCenter",
     "NeuralCollapseAnalyzer",
+    "SimplexProjectionDisplay",
     "__version__",
     "nc_scorer",
 ]

@@ -1,5 +1,13 @@
 """Figures of reports; matplotlib is loaded when one is drawn."""
 
+from sknc.plotting._agreement import AgreementDisplay
+from sknc.plotting._geometry import ClassMeanGeometryDisplay
+from sknc.plotting._simplex import SimplexProjectionDisplay
 from sknc.plotting._trajectory import CollapseTrajectoryDisplay
 
-__all__ = ["CollapseTrajectoryDisplay"]
+__all__ = [
+    "AgreementDisplay",
+    "ClassMeanGeometryDisplay",
+    "CollapseTrajectoryDisplay",
+    "SimplexProjectionDisplay",
+]

@@ -12,7 +12,9 @@ _COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2}
 _MANY_PANELS = 12
 
 
-def make_panels(ax: Any, n_panels: int) -> tuple[Any, np.ndarray]:
+def make_panels(
+    ax: Any, n_panels: int, inches: tuple[float, float] = _PANEL_INCHES
+) -> tuple[Any, np.ndarray]:
     """
     Return the figure and the axes to draw on.
 
@@ -22,6 +24,8 @@ def make_panels(ax: Any, n_panels: int) -> tuple[Any, np.ndarray]:
         One to divide, one for each panel, or None for a new figure.
     n_panels : int
         How many are needed.
+    inches : (float, float)
+        Width and height of a panel in a new figure.
 
     Returns
     -------
@@ -37,12 +41,14 @@ def make_panels(ax: Any, n_panels: int) -> tuple[Any, np.ndarray]:
     """
     if isinstance(ax, (np.ndarray, Sequence)):
         return _given_panels(np.asarray(ax, dtype=object).ravel(), n_panels)
+    if ax is not None and n_panels == 1:
+        return ax.figure, np.array([ax], dtype=object)
     n_columns = _COLUMNS.get(n_panels, 3 if n_panels <= _MANY_PANELS else 4)
     n_rows = math.ceil(n_panels / n_columns)
     if ax is None:
         from matplotlib import pyplot
 
-        size = (_PANEL_INCHES[0] * n_columns, _PANEL_INCHES[1] * n_rows)
+        size = (inches[0] * n_columns, inches[1] * n_rows)
         figure = pyplot.figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(n_rows, n_columns)
     else:
@@ -56,7 +62,10 @@ def make_panels(ax: Any, n_panels: int) -> tuple[Any, np.ndarray]:
         ax.set_axis_off()
         grid = place.subgridspec(n_rows, n_columns)
     cells = [grid[divmod(index, n_columns)] for index in range(n_panels)]
-    return figure, np.array([figure.add_subplot(cell) for cell in cells], dtype=object)
+    panels = np.array([figure.add_subplot(cell) for cell in cells], dtype=object)
+    if ax is not None:
+        figure.sca(ax)  # as before, for whoever goes on drawing with pyplot
+    return figure, panels
 
 
 def _given_panels(axes: np.ndarray, n_panels: int) -> tuple[Any, np.ndarray]:
@@ -71,3 +80,41 @@ def _given_panels(axes: np.ndarray, n_panels: int) -> tuple[Any, np.ndarray]:
         if not unused.has_data():
             unused.set_visible(False)
     return axes[0].figure, axes[:n_panels]
+
+
+def share_of_legend(panel: Any, legend: Any, most: float = 0.6) -> float:
+    """
+    Return how much of the height of a panel its legend takes.
+
+    Parameters
+    ----------
+    panel : matplotlib Axes
+        The panel, drawn but for its limits.
+    legend : matplotlib Legend
+        Of the panel.
+    most : float
+        The largest share to return.
+
+    Returns
+    -------
+    float
+        Above 0, and at most `most`.
+    """
+    height = 72 * inches_laid_out(panel)[1]
+    points = 72 * legend.get_window_extent().height / panel.figure.dpi + 6
+    return float(min(most, points / max(height, 1.0)))
+
+
+def inches_laid_out(panel: Any) -> tuple[float, float]:
+    """Return width and height of a panel, after its figure was laid out."""
+    figure = panel.figure.canvas.figure  # of a subfigure, the one that holds it
+    figure.draw_without_rendering()
+    size = panel.get_window_extent()
+    return float(size.width / figure.dpi), float(size.height / figure.dpi)
+
+
+def inches_of(panel: Any) -> tuple[float, float]:
+    """Return width and height of a panel, before its figure is laid out."""
+    place, figure = panel.get_position(original=True), panel.figure
+    width, height = figure.bbox.width / figure.dpi, figure.bbox.height / figure.dpi
+    return float(width * place.width), float(height * place.height)

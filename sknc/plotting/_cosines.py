@@ -1,0 +1,73 @@
+"""Cosines of all pairs of some vectors, in sweeps that need little memory."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sknc.head import LinearHead
+from sknc.metrics.grids import pair_grid, pair_grid_rows
+
+
+@dataclass(frozen=True)
+class PairRange:
+    """
+    What cosines of pairs are like.
+
+    Parameters
+    ----------
+    low, high, mean : float
+        Of the pairs that have a cosine; NaN without any.
+    n_pairs : int
+        How many these are.
+    """
+
+    low: float
+    high: float
+    mean: float
+    n_pairs: int
+
+
+def all_cosines(vectors: np.ndarray) -> np.ndarray:
+    """Return the cosines of all pairs; NaN on the diagonal and for zero vectors."""
+    grid = _without_zeros(pair_grid(LinearHead(vectors)), vectors, slice(None))
+    np.fill_diagonal(grid, math.nan)
+    return grid
+
+
+def range_of(vectors: np.ndarray) -> PairRange:
+    """Summarize the cosines of all pairs."""
+    low, high, total, n_pairs = math.inf, -math.inf, 0.0, 0
+    for values in _pairs(vectors):
+        if len(values):
+            low, high = min(low, values.min()), max(high, values.max())
+            total, n_pairs = total + values.sum(), n_pairs + len(values)
+    if not n_pairs:
+        return PairRange(math.nan, math.nan, math.nan, 0)
+    return PairRange(float(low), float(high), float(total / n_pairs), n_pairs)
+
+
+def histogram_of(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the share of pairs between edges."""
+    counts = np.zeros(len(edges) - 1)
+    for values in _pairs(vectors):
+        counts += np.histogram(values, edges)[0]
+    return counts / max(1.0, float(counts.sum()))
+
+
+def _pairs(vectors: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the cosines of pairs, each pair once."""
+    columns = np.arange(len(vectors))
+    for rows, grid in pair_grid_rows(LinearHead(vectors)):
+        above = columns[None, :] > columns[rows][:, None]
+        values = _without_zeros(grid, vectors, rows)[above]
+        yield np.clip(values[np.isfinite(values)], -1, 1)
+
+
+def _without_zeros(grid: np.ndarray, vectors: np.ndarray, rows: slice) -> np.ndarray:
+    """Return a grid with NaN where a vector has no direction."""
+    zero = np.logical_not((vectors != 0).any(axis=1))
+    if not zero.any():
+        return grid
+    return np.where(zero[rows, None] | zero[None, :], math.nan, grid)

@@ -1,0 +1,269 @@
+"""`ClassMeanGeometryDisplay`: angles of class means and head beside a simplex."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from sknc._utils.optional import required
+from sknc.plotting._cosines import PairRange, all_cosines, range_of
+from sknc.plotting._frames import check_labels, check_rows, frames_of
+from sknc.plotting._grids import (
+    draw_heatmaps,
+    draw_histogram,
+    draw_ideal,
+    mark_ideal,
+    write_values,
+)
+from sknc.plotting._panels import make_panels
+from sknc.plotting._scales import check_choice
+from sknc.plotting._words import count_of, digits, plain
+
+_MOST_IN_HEATMAP = 40  # classes, by default
+_NAMES = {"means": "class means", "head": "rows of the head"}
+
+
+class ClassMeanGeometryDisplay:
+    """
+    Cosines of the class means, and of the rows of the head, beside those of a simplex.
+
+    At collapse, every pair of centered class means has the cosine -1 / (K - 1), and so
+    has every pair of rows of the head (NC2). Few classes are drawn as heatmaps, where
+    that cosine has the color in the middle; many classes as a histogram, where it is a
+    line.
+
+    Parameters
+    ----------
+    means : array-like of shape (K, D)
+        Class means less their global mean.
+    head : array-like of shape (K, D), default=None
+        Rows of the head.
+    classes : array-like of shape (K,), default=None
+        Labels; by default 0 to K - 1.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (K,)
+        Labels.
+    vectors : dict of str to ndarray of shape (K, D)
+        "means" and, if there is one, "head".
+    ideal : float
+        Cosine of a simplex, -1 / (K - 1).
+    n_without : int
+        Number of classes without samples, which are left out.
+    kind_ : {"heatmap", "histogram"}
+        What was drawn, once `plot` was called.
+    axes_ : ndarray of matplotlib Axes of shape (n_panels,)
+        The panels.
+    ax_ : matplotlib Axes
+        The first of them.
+    figure_ : matplotlib Figure
+        The figure that holds them.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes, or arrays do not fit.
+
+    See Also
+    --------
+    sknc.metrics.nc2_equiangular : The mean distance of these cosines from the ideal.
+    sknc.metrics.pair_grid : The cosines as an array.
+
+    References
+    ----------
+    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
+       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
+       https://doi.org/10.1073/pnas.2015509117
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknc import ClassMeanGeometryDisplay, NeuralCollapseAnalyzer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> analyzer = NeuralCollapseAnalyzer().fit(X, y)
+    >>> display = ClassMeanGeometryDisplay.from_estimator(analyzer)
+    >>> display.cosines()[0].round(4)
+    array([    nan, -0.9179, -0.9936])
+    >>> display.plot().figure_.savefig("means.png")  # doctest: +SKIP
+    """
+
+    kind_: str
+    axes_: np.ndarray
+    ax_: Any
+    figure_: Any
+
+    def __init__(self, means: Any, head: Any = None, *, classes: Any = None) -> None:
+        self.vectors = {"means": check_rows("means", means)}
+        n_classes = len(self.vectors["means"])
+        if n_classes < 2:
+            msg = (
+                "ClassMeanGeometryDisplay compares classes: expected at least 2 with "
+                f"samples, got {n_classes}."
+            )
+            raise ValueError(msg)
+        if head is not None:
+            self.vectors["head"] = check_rows("head", head, n_classes)
+        self.classes = check_labels(classes, n_classes)
+        self.ideal = -1 / (n_classes - 1)
+        self.n_without = 0
+
+    @classmethod
+    def from_estimator(cls, estimator: Any) -> Self:
+        """
+        Read the class means and the head of a fitted analyzer.
+
+        Parameters
+        ----------
+        estimator : NeuralCollapseAnalyzer
+            Fitted. Classes without samples are left out, with their rows of the head.
+
+        Returns
+        -------
+        ClassMeanGeometryDisplay
+            Not drawn yet.
+
+        Raises
+        ------
+        NotFittedError
+            If it is not fitted.
+        TypeError
+            If it is no estimator of sknc.
+        ValueError
+            If fewer than two classes have samples, or the head does not fit.
+        """
+        frames = frames_of(estimator, "ClassMeanGeometryDisplay.from_estimator")
+        self = cls(frames.centered, frames.head, classes=frames.classes)
+        self.n_without = frames.n_without
+        return self
+
+    # Numbers -------------------------------------------------------------------
+
+    def cosines(self, of: Literal["means", "head"] = "means") -> np.ndarray:
+        """
+        Return the cosines of all pairs.
+
+        Parameters
+        ----------
+        of : {"means", "head"}, default="means"
+            Of class means, or of rows of the head.
+
+        Returns
+        -------
+        ndarray of shape (K, K)
+            NaN on the diagonal, and for vectors of length 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no head, or no such choice.
+        """
+        check_choice("of", of, ("means", "head"))
+        if of not in self.vectors:
+            msg = "This display has no head: pass head=, or fit an analyzer with one."
+            raise ValueError(msg)
+        return all_cosines(self.vectors[of])
+
+    @property
+    def alt_text(self) -> str:
+        """What the figure shows, in words: for captions and screen readers."""
+        count = count_of(len(self.classes), "class", "classes")
+        parts = [f"Cosines of pairs of {count}. A simplex has {digits(self.ideal)}."]
+        for name, found in self._ranges().items():
+            parts.append(
+                f"{_NAMES[name].capitalize()}: mean {plain(found.mean)}, from "
+                f"{plain(found.low)} to {plain(found.high)}."
+                if found.n_pairs
+                else f"{_NAMES[name].capitalize()}: all of length 0."
+            )
+        if self.n_without:
+            without = count_of(self.n_without, "class", "classes")
+            parts.append(f"{without} without samples left out.")
+        return " ".join(parts)
+
+    def _ranges(self) -> dict[str, PairRange]:
+        return {name: range_of(vectors) for name, vectors in self.vectors.items()}
+
+    # Drawing -------------------------------------------------------------------
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        kind: Literal["auto", "heatmap", "histogram"] = "auto",
+        values: bool | None = None,
+        cmap: str = "cividis",
+        heatmap_kw: Mapping[str, Any] | None = None,
+        histogram_kw: Mapping[str, Any] | None = None,
+        ideal_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """
+        Draw the cosines.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of Axes, default=None
+            One to draw on, or to divide for two heatmaps; or one for each heatmap. By
+            default a new figure is made.
+        kind : {"auto", "heatmap", "histogram"}, default="auto"
+            "auto" draws heatmaps of up to 40 classes, and a histogram of more.
+        values : bool, default=None
+            Whether to write the numbers into heatmaps; by default where they fit.
+        cmap : str, default="cividis"
+            Colors of heatmaps, from low to high cosine. The default is as even in grey
+            and to readers with color blindness.
+        heatmap_kw : mapping, default=None
+            Passed to `matplotlib.axes.Axes.imshow`.
+        histogram_kw : mapping, default=None
+            Passed to `matplotlib.axes.Axes.stairs`.
+        ideal_kw : mapping, default=None
+            Passed to the line at the cosine of a simplex.
+
+        Returns
+        -------
+        ClassMeanGeometryDisplay
+            Itself, with `axes_`, `ax_`, `figure_` and `kind_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If `kind` does not exist, or `ax` has too few axes.
+
+        Notes
+        -----
+        Cells without a color are the diagonal, and classes whose vector has length 0.
+        """
+        check_choice("kind", kind, ("auto", "heatmap", "histogram"))
+        with required("ClassMeanGeometryDisplay.plot", "matplotlib", "plot"):
+            import matplotlib  # noqa: F401
+        few = len(self.classes) <= _MOST_IN_HEATMAP
+        self.kind_ = ("heatmap" if few else "histogram") if kind == "auto" else kind
+        if self.kind_ == "heatmap":
+            options = {"cmap": cmap, **(heatmap_kw or {})}
+            self._plot_heatmaps(ax, values, options, ideal_kw or {})
+        else:
+            self.figure_, self.axes_ = make_panels(ax, 1)
+            panel = self.axes_[0]
+            draw_histogram(panel, self.vectors, self._ranges(), histogram_kw or {})
+            draw_ideal(panel, self.ideal, ideal_kw or {})
+            panel.set_title(self._title(), loc="left", fontsize=10)
+        self.ax_ = self.axes_[0]
+        return self
+
+    def _plot_heatmaps(
+        self,
+        ax: Any,
+        values: bool | None,
+        options: Mapping[str, Any],
+        ideal_kw: Mapping[str, Any],
+    ) -> None:
+        grids = {name: all_cosines(rows) for name, rows in self.vectors.items()}
+        self.figure_, self.axes_ = make_panels(ax, len(grids), (4.2, 3.8))
+        bar = draw_heatmaps(self.axes_, grids, self.classes, self.ideal, options)
+        mark_ideal(bar, self.ideal, ideal_kw)
+        write_values(self.axes_, grids, values)
+
+    def _title(self) -> str:
+        return f"Pairs of {count_of(len(self.classes), 'class', 'classes')}"
