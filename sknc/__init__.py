@@ -3,8 +3,9 @@
 from sknc._version import __version__
 from sknc.convention import Convention
 from sknc.estimators.agreement import AgreementReport
-from sknc.estimators.analyzer import NeuralCollapseAnalyzer, nc_scorer
+from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.classifier import NearestClassCenter
+from sknc.estimators.scorer import nc_scorer
 from sknc.head import LinearHead
 from sknc.history import NCHistory
 from sknc.plotting import (

@@ -27,7 +27,8 @@ LAYERS = [
 LAYERS_OF_ESTIMATORS = [
     {"_inputs"},
     {"_fitting"},
-    {"_scoring", "base", "center_model", "priors", "agreement"},
+    {"_scoring", "base", "center_model", "priors"},
+    {"agreement", "coordinates", "scorer", "class_values"},
     {"analyzer", "classifier"},
 ]
 PACKAGES = {"sknc", "sknc.estimators"}

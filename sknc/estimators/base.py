@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
-from sknc._version import STATE_VERSION, __version__
+from sknc._version import STATE_VERSION, __version__, check_state_version
 from sknc.estimators._fitting.groups import (
     AnyStream,
     merged_parts,
@@ -23,6 +23,7 @@ from sknc.estimators._inputs.validation import (
     Batch,
     check_batch,
     check_features,
+    check_same_names,
     not_finite,
 )
 from sknc.statistics.class_statistics import ClassStatistics
@@ -86,7 +87,7 @@ class CenterEstimator(BaseEstimator):
         written_by = state.pop("_written_by", ("an earlier version", 0))
         parts = state.pop("_parts", None)
         if parts is not None:
-            _check_version(*written_by)
+            check_state_version(*written_by)
         fixed = state.pop("_classes_fixed", False)
         super().__setstate__(state)
         if parts is not None:
@@ -283,7 +284,7 @@ class CenterEstimator(BaseEstimator):
                 )
                 raise TypeError(msg)
         fitted = [item for item in (self, *others) if item.__sklearn_is_fitted__()]
-        _check_names(fitted)
+        check_same_names(fitted)
         if fitted:
             new = self._unfitted()
             new_groups = None if self in fitted else self._n_groups
@@ -369,31 +370,6 @@ class CenterEstimator(BaseEstimator):
         if not arrays.all_finite(features) if invalid is None else invalid:
             raise not_finite(features)
         return features
-
-
-def _check_names(estimators: Sequence[CenterEstimator]) -> None:
-    """Refuse to merge features of the same number but other names or order."""
-    found = [vars(item).get("feature_names_in_") for item in estimators]
-    names = [item.tolist() for item in found if item is not None]
-    for other in names:
-        if len(other) == len(names[0]) and other != names[0]:
-            msg = (
-                f"Cannot merge estimators of different features: expected "
-                f"{names[0][:10]}, got {other[:10]}. Fit all of them on the same "
-                "columns in the same order."
-            )
-            raise ValueError(msg)
-
-
-def _check_version(package: str, state: int) -> None:
-    """Refuse the state of another version, whose parts may mean something else."""
-    if state != STATE_VERSION:
-        msg = (
-            f"Cannot read this pickle: expected a state of version {STATE_VERSION}, as "
-            f"sknc {__version__} writes it, got version {state} of sknc {package}. "
-            "Read it with that sknc, or fit again."
-        )
-        raise ValueError(msg)
 
 
 # A call with wrong arguments is told of by the qualified name, and nobody has heard of

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.cached import Cached
-from sknc._utils.label_kinds import in_common, kind_of, union
+from sknc._utils.label_kinds import in_common, union
 from sknc._utils.numeric import checked_samples, positive_weights
 from sknc._utils.parameters import refuse
 from sknc.statistics._accumulation import Accumulator
+from sknc.statistics._mergeable import check_mergeable
 from sknc.statistics._moments import Moments, scatter_of_means
 
 _TILE_ELEMENTS = 1 << 21
@@ -367,7 +367,9 @@ class ClassStatistics(Cached):
         ValueError
             If the widths, libraries, devices or kinds of labels differ.
         """
-        _check_mergeable(self, other)
+        if not isinstance(other, ClassStatistics):
+            refuse("other", "ClassStatistics", other, "Pass analyzer.statistics_.")
+        check_mergeable(self, other)
         xp = namespace(self.moments.sums)
         classes = union(self.classes, other.classes)
         mine, theirs = self.aligned(classes), other.aligned(classes)
@@ -389,29 +391,3 @@ class ClassStatistics(Cached):
         if not isinstance(other, ClassStatistics):
             return NotImplemented
         return self.merge(other)
-
-
-def _check_mergeable(mine: ClassStatistics, other: Any) -> None:
-    if not isinstance(other, ClassStatistics):
-        refuse("other", "ClassStatistics", other, "Pass analyzer.statistics_.")
-    if mine.n_features != other.n_features:
-        msg = (
-            f"Cannot merge statistics of {other.n_features} features into statistics "
-            f"of {mine.n_features} features: merge only statistics of the same layer."
-        )
-        raise ValueError(msg)
-    here, there = mine.moments.sums, other.moments.sums
-    if not arrays.same_place(here, there):
-        msg = (
-            f"Cannot merge statistics held by {arrays.describe(there)} into "
-            f"statistics held by {arrays.describe(here)}: both must use the same "
-            "namespace and device. Accumulate both from the same kind of array."
-        )
-        raise ValueError(msg)
-    kinds = [kind_of(s.classes) for s in (mine, other)]
-    if kinds[0] != kinds[1]:
-        msg = (
-            f"Cannot merge statistics with {kinds[1]} labels into statistics with "
-            f"{kinds[0]} labels: use the same labels on both sides."
-        )
-        raise ValueError(msg)

@@ -1,10 +1,12 @@
 """The front door: features, labels, weights and head become checked arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import array_api_compat
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from sknc._utils import arrays
@@ -221,3 +223,17 @@ def check_batch(
     else:
         mask = arrays.to_numpy(used)
     return Batch(features[used], labels[mask], weights[used], invalid)
+
+
+def check_same_names(estimators: Sequence[BaseEstimator]) -> None:
+    """Refuse to merge features of the same number but other names or order."""
+    found = [vars(item).get("feature_names_in_") for item in estimators]
+    names = [item.tolist() for item in found if item is not None]
+    for other in names:
+        if len(other) == len(names[0]) and other != names[0]:
+            msg = (
+                f"Cannot merge estimators of different features: expected "
+                f"{names[0][:10]}, got {other[:10]}. Fit all of them on the same "
+                "columns in the same order."
+            )
+            raise ValueError(msg)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -116,20 +117,7 @@ def from_json(text: str | bytes) -> Content:
     document = _parse(text)
     _check_version(document)
 
-    def part(name: str, read: Callable[[Any], T]) -> T:
-        if name not in document:
-            raise ValueError(_damaged(name, "it is missing"))
-        try:
-            return read(document[name])
-        except (
-            TypeError,
-            ValueError,
-            AttributeError,
-            KeyError,
-            OverflowError,
-        ) as error:
-            raise ValueError(_damaged(name, str(error))) from error
-
+    part = partial(_part, document)
     measured = Measured(
         part("n_samples", _count),
         part("n_classes", _count),
@@ -157,6 +145,16 @@ def from_json(text: str | bytes) -> Content:
         ),
         request=part("requested", lambda found: _read_request(found, inputs)),
     )
+
+
+def _part(document: dict[str, Any], name: str, read: Callable[[Any], T]) -> T:
+    """Return one part of a document, or raise the error for one that is damaged."""
+    if name not in document:
+        raise ValueError(_damaged(name, "it is missing"))
+    try:
+        return read(document[name])
+    except _UNREADABLE as error:
+        raise ValueError(_damaged(name, str(error))) from error
 
 
 def _parse(text: Any) -> dict[str, Any]:

@@ -1,0 +1,203 @@
+"""Reports of what was fitted, and of samples about the fitted centers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import namespace
+from sknc._utils.merging import merge_all
+from sknc.convention import Convention
+from sknc.estimators._fitting.groups import check_finite, deal
+from sknc.estimators._inputs.heads import check_head, classes_of_head, n_unused_rows
+from sknc.estimators._inputs.validation import Batch
+from sknc.estimators._scoring.evaluation import Evaluation
+from sknc.estimators._scoring.jackknife import (
+    errors_of_report,
+    errors_of_score,
+    lone_classes,
+)
+from sknc.estimators._scoring.misalignment import misalignment_note
+from sknc.head import LinearHead
+from sknc.metrics import TABLE, select
+from sknc.report._building import Errors, Inputs, Omissions, build_report
+from sknc.report.nc_report import NCReport
+from sknc.statistics.class_statistics import ClassStatistics
+
+
+@dataclass(frozen=True, eq=False)
+class ReportChoices:
+    """
+    What the parameters of an analyzer say about its reports.
+
+    Parameters
+    ----------
+    head : object
+        What was passed as head, or None.
+    convention : Convention
+        Choices on which papers differ.
+    metrics : "default", "all", or iterable of str
+        What to report.
+    covariance : bool
+        Whether the scatter was to be kept.
+    n_groups : int
+        Groups of the jackknife, or zero.
+    """
+
+    head: Any
+    convention: Convention
+    metrics: str | Iterable[str]
+    covariance: bool
+    n_groups: int
+
+    def keys(self, n_classes: int) -> list[str]:
+        """Return the metrics that were asked for and are not too costly."""
+        return [
+            metric.key
+            for metric in select(self.metrics)
+            if not metric.is_skipped(self.metrics, n_classes)
+        ]
+
+    def linear_head(self, statistics: ClassStatistics) -> LinearHead | None:
+        """Return the head as it is now, one row for each of the classes."""
+        if self.head is None:
+            return None
+        return check_head(self.head, statistics.classes, statistics.moments.anchors)
+
+    def omissions(
+        self, statistics: ClassStatistics, head: LinearHead | None, **more: Any
+    ) -> Omissions:
+        """Return what a report of these statistics does without."""
+        misalignment = ""
+        if head is not None:
+            named = classes_of_head(self.head) is not None
+            misalignment = misalignment_note(statistics, head, names_classes=named)
+        return Omissions(
+            n_unused_rows=n_unused_rows(self.head, statistics.classes),
+            misalignment=misalignment,
+            **more,
+        )
+
+
+def report_of_fit(
+    statistics: ClassStatistics,
+    parts: Sequence[ClassStatistics | None],
+    choices: ReportChoices,
+) -> NCReport:
+    """
+    Report the metrics of fitted statistics.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Statistics of all samples.
+    parts : sequence of ClassStatistics or None
+        Those of each group of the jackknife.
+    choices : ReportChoices
+        What to report.
+
+    Returns
+    -------
+    NCReport
+        The report.
+    """
+    seen = statistics.observed_only()
+    head = choices.linear_head(statistics)
+    rows = _rows_of_observed(head, statistics)
+    omissions = choices.omissions(
+        statistics,
+        head,
+        n_unobserved=statistics.n_classes - seen.n_classes,
+        lost_scatter=choices.covariance and seen.moments.scatter is None,
+    )
+    keys = choices.keys(seen.n_classes)
+    found = errors_of_report(parts, rows, choices.convention, keys)
+    inputs = Inputs(seen, choices.convention, rows)
+    errors = Errors(found, lone_classes(parts))
+    return build_report(inputs, choices.metrics, omissions, errors)
+
+
+class SecondPass:
+    """
+    The pass of `score`: batches about the centers of fitted statistics.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Fitted statistics, of all classes.
+    parts : sequence of ClassStatistics or None
+        Those of each group of the jackknife.
+    choices : ReportChoices
+        What to report.
+    """
+
+    def __init__(
+        self,
+        statistics: ClassStatistics,
+        parts: Sequence[ClassStatistics | None],
+        choices: ReportChoices,
+    ) -> None:
+        self.n_rows = 0
+        self._statistics, self._parts, self._choices = statistics, parts, choices
+        head = choices.linear_head(statistics)
+        if head is not None:
+            head = head.rows(np.arange(statistics.n_classes))  # a copy
+        self._head = head
+        keys = choices.keys(len(statistics.observed))
+        needs: set[str] = {need for key in keys for need in TABLE[key].needs}
+        self._evaluations = [
+            Evaluation(statistics, head, choices.convention, needs)
+            for _ in range(max(1, choices.n_groups))
+        ]
+
+    def update(self, batch: Batch) -> None:
+        """Add a batch to its groups, or raise and change nothing."""
+        if len(self._evaluations) == 1:
+            self._evaluations[0].update(batch)
+        else:
+            check_finite(batch)
+            for group, part in deal(batch, self.n_rows, len(self._evaluations)):
+                self._evaluations[group].update(part)
+        self.n_rows += int(batch.features.shape[0])
+
+    def report(self) -> NCReport:
+        """Report the metrics of all batches so far."""
+        choices, convention = self._choices, self._choices.convention
+        found = [item.result() for item in self._evaluations if not item.empty]
+        rows = _rows_of_observed(self._head, self._statistics)
+        whole = merge_all(found)
+        keys = choices.keys(whole.held_out.n_classes)
+        of_samples = [key for key in keys if TABLE[key].needs_scored_samples]
+        of_fit = [key for key in keys if not TABLE[key].needs_scored_samples]
+        # The centers are as given. What depends on them alone has the fit's error.
+        errors = errors_of_report(self._parts, rows, convention, of_fit)
+        errors |= errors_of_score(found, rows, convention, of_samples)
+        inputs = Inputs(
+            whole.held_out, convention, rows, whole.decisions, whole.measures
+        )
+        omissions = choices.omissions(
+            self._statistics,
+            self._head,
+            n_unobserved=self._statistics.n_classes - whole.held_out.n_classes,
+        )
+        return build_report(
+            inputs,
+            choices.metrics,
+            omissions,
+            Errors(errors, lone_classes(self._parts)),
+        )
+
+
+def _rows_of_observed(
+    head: LinearHead | None, statistics: ClassStatistics
+) -> LinearHead | None:
+    """Return the head's rows of the classes that have samples."""
+    observed = statistics.observed
+    if head is None or len(observed) == statistics.n_classes:
+        return head
+    index = namespace(head.weights).asarray(
+        np.asarray(observed), device=arrays.device_of(head.weights)
+    )
+    return head.rows(index)
