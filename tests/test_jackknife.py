@@ -13,7 +13,7 @@ from toys import around, collapsed, simplex
 
 from sknc import NeuralCollapseAnalyzer
 from sknc.convention import Convention
-from sknc.estimators._fitting.groups import deal, leave_one_out
+from sknc.estimators._fitting.groups import assign_groups, merge_all_but_one
 from sknc.estimators._inputs.validation import Batch
 from sknc.estimators._scoring.jackknife import jackknife_errors
 from sknc.metrics import TABLE
@@ -31,7 +31,7 @@ def places(n_rows, n_groups):
     rows = np.arange(n_rows)
     batch = Batch(rows[:, None].astype(float), rows, None, False)
     found = np.full(n_rows, -1)
-    for group, part in deal(batch, 0, n_groups):
+    for group, part in assign_groups(batch, 0, n_groups):
         found[part.labels] = group
     return found
 
@@ -91,7 +91,7 @@ def test_groups_do_not_depend_on_batches(pieces, n_groups):
     rows = np.arange(100)
     for piece in pieces:
         batch = Batch(rows[piece, None].astype(float), rows[piece], None, False)
-        for group, part in deal(batch, piece.start, n_groups):
+        for group, part in assign_groups(batch, piece.start, n_groups):
             assert (want[part.labels] == group).all()
 
 
@@ -102,7 +102,7 @@ def test_leave_one_out():
             return Bag(self | other)
 
     for size in (2, 3, 7):
-        found = leave_one_out([Bag({i}) for i in range(size)])
+        found = merge_all_but_one([Bag({i}) for i in range(size)])
         assert list(found) == [set(range(size)) - {i} for i in range(size)]
 
 

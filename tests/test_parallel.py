@@ -48,46 +48,46 @@ def test_a_team_works_at_once_and_in_order(most, four_threads):
         together.wait()  # breaks unless all are at work
         return number**2
 
-    team = thread_pool.team(most)
-    assert team.size == most
+    pool = thread_pool.new_pool(most)
+    assert pool.size == most
     jobs = [partial(square, number) for number in range(most)]
-    assert team.do(jobs) == [n**2 for n in range(most)]
+    assert pool.run(jobs) == [n**2 for n in range(most)]
 
 
 @pytest.mark.parametrize("most", [-1, 0, 1])
 def test_alone(most, four_threads):
-    team = thread_pool.team(most)
-    assert team.size == 1
-    assert team.do([threading.get_ident] * 3) == [threading.get_ident()] * 3
+    pool = thread_pool.new_pool(most)
+    assert pool.size == 1
+    assert pool.run([threading.get_ident] * 3) == [threading.get_ident()] * 3
 
 
 def test_no_more_threads_than_the_blas_has():
     with threadpool_limits(1, user_api="blas"):
         assert thread_pool.blas_threads() == 1
-        assert thread_pool.team(8).size == 1
+        assert thread_pool.new_pool(8).size == 1
     assert thread_pool.blas_threads() == max(blas_threads())
 
 
 @pytest.mark.parametrize(("size", "left"), [(2, 2), (4, 1)])
 def test_products_hold_the_blas_to_the_threads_left(size, left, four_threads):
     before = blas_threads()
-    found = thread_pool.team(size).do([blas_threads] * size, hold_blas=True)
+    found = thread_pool.new_pool(size).run([blas_threads] * size, hold_blas=True)
     assert found == [[left] * len(before)] * size
     assert blas_threads() == before
     # Other threads would see it too, so other jobs leave the BLAS alone.
-    assert thread_pool.team(size).do([blas_threads] * size) == [before] * size
+    assert thread_pool.new_pool(size).run([blas_threads] * size) == [before] * size
 
 
 def test_no_team_beside_other_threads(monkeypatch):
-    """Whoever limits the BLAS in another thread would restore what a team has set."""
+    """Whoever limits the BLAS in another thread would restore what a pool has set."""
     monkeypatch.setattr(thread_pool, "blas_threads", lambda: 4)
     done = threading.Event()
     sizes, others = [], [threading.Thread(target=done.wait, args=(60,))]
     others[0].start()
     try:
-        sizes.append(thread_pool.team(4).size)
+        sizes.append(thread_pool.new_pool(4).size)
         others.append(
-            threading.Thread(target=lambda: sizes.append(thread_pool.team(4).size))
+            threading.Thread(target=lambda: sizes.append(thread_pool.new_pool(4).size))
         )
         others[1].start()
         others[1].join()
@@ -97,7 +97,7 @@ def test_no_team_beside_other_threads(monkeypatch):
     assert sizes == [1, 1]
     alone = [threading.current_thread(), threading.Thread(daemon=True)]
     monkeypatch.setattr(threading, "enumerate", lambda: alone)
-    assert thread_pool.team(4).size == 4
+    assert thread_pool.new_pool(4).size == 4
 
 
 @pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process")
@@ -110,23 +110,25 @@ def test_released_after_an_error(four_threads):
     before = blas_threads()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            thread_pool.team(4).do([partial(divmod, 1, n) for n in (1, 0)] * 2)
+            thread_pool.new_pool(4).run([partial(divmod, 1, n) for n in (1, 0)] * 2)
         assert blas_threads() == before
         assert not thread_pool._current
 
 
 def test_a_second_team_works_alone(four_threads):
     def inner():
-        return thread_pool.team(2).do([threading.get_ident] * 4), threading.get_ident()
+        return thread_pool.new_pool(2).run(
+            [threading.get_ident] * 4
+        ), threading.get_ident()
 
-    for found, here in thread_pool.team(2).do([inner] * 2):
+    for found, here in thread_pool.new_pool(2).run([inner] * 2):
         assert set(found) == {here}
 
 
 def test_threads_do_not_pile_up(four_threads):
     before = set(threading.enumerate())
     for most in (2, 3, 4, 3, 2):
-        thread_pool.team(most).do([partial(abs, n) for n in range(most)])
+        thread_pool.new_pool(most).run([partial(abs, n) for n in range(most)])
     assert len(set(threading.enumerate()) - before) <= 3  # and the caller
 
 
@@ -136,7 +138,7 @@ def test_alone_while_the_interpreter_shuts_down(monkeypatch):
 
     monkeypatch.setattr(thread_pool, "_threads", thread_pool._Threads)
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert thread_pool.Team(2).do([partial(abs, n) for n in (-1, 2)]) == [1, 2]
+    assert thread_pool.ThreadPool(2).run([partial(abs, n) for n in (-1, 2)]) == [1, 2]
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 3])
@@ -160,7 +162,7 @@ def test_nothing_is_at_work_after_an_error(error, place, four_threads):
         done.append(number)
 
     with pytest.raises(error):
-        thread_pool.team(2).do([partial(job, number) for number in range(4)])
+        thread_pool.new_pool(2).run([partial(job, number) for number in range(4)])
     finished = list(done)
     time.sleep(0.2)
     assert done == finished
@@ -177,7 +179,7 @@ def test_interrupted_at_any_line(most, four_threads):
         n_running[0] -= 1
 
     def work():
-        thread_pool.team(2).do([job] * 3, hold_blas=True)
+        thread_pool.new_pool(2).run([job] * 3, hold_blas=True)
 
     files = (interrupts.PACKAGE, *MODULES)
     lines = interrupts.run(work, files=files)
@@ -199,14 +201,14 @@ def test_no_more_at_once_than_the_team(four_threads):
         with lock:
             at_work[0] -= 1
 
-    thread_pool.team(2).do([job] * 9)
+    thread_pool.new_pool(2).run([job] * 9)
     assert most[0] in {1, 2}  # one if the other thread comes late
 
 
 def size_in_child(queue):
-    team, here = thread_pool.team(2), threading.get_ident()
-    threads = team.do([lambda: time.sleep(0.1) or threading.get_ident()] * 2)
-    queue.put((team.size, len({here, *threads}), blas_threads()))
+    pool, here = thread_pool.new_pool(2), threading.get_ident()
+    threads = pool.run([lambda: time.sleep(0.1) or threading.get_ident()] * 2)
+    queue.put((pool.size, len({here, *threads}), blas_threads()))
 
 
 @pytest.mark.skipif(not POSIX, reason="no fork")
@@ -223,7 +225,7 @@ def test_after_fork(four_threads):
         return child
 
     # The process forks while threads are at work and the BLAS is held.
-    child, _ = thread_pool.team(2).do([fork, partial(abs, 1)], hold_blas=True)
+    child, _ = thread_pool.new_pool(2).run([fork, partial(abs, 1)], hold_blas=True)
     child.terminate()
     assert child.exitcode == 0
     assert queue.get() == (2, 2, before)
@@ -259,11 +261,11 @@ def within_class_covariance(X, y, weights):
 @pytest.mark.parametrize("size", [5000, 12345, 100])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
-    sizes, do = set(), thread_pool.Team.do
+    sizes, do = set(), thread_pool.ThreadPool.run
     monkeypatch.setattr(
-        thread_pool.Team,
-        "do",
-        lambda team, *a, **b: sizes.add(team.size) or do(team, *a, **b),
+        thread_pool.ThreadPool,
+        "run",
+        lambda pool, *a, **b: sizes.add(pool.size) or do(pool, *a, **b),
     )
     X, y = samples(dtype)
     weights = np.random.default_rng(1).uniform(0.5, 2, len(y)) if weighted else None
@@ -295,7 +297,7 @@ def test_wide_products_in_threads(n_features, size, monkeypatch):
 
 def test_threads_handle_errors_as_the_caller_does(four_threads):
     with np.errstate(over="raise"):
-        assert thread_pool.team(2).do([np.geterr] * 4) == [np.geterr()] * 4
+        assert thread_pool.new_pool(2).run([np.geterr] * 4) == [np.geterr()] * 4
 
 
 @pytest.mark.parametrize("n_features", [6, 300])

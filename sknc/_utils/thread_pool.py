@@ -1,12 +1,12 @@
 """
 Threads for what NumPy does in one thread, or a BLAS shares badly among its own.
 
-A team has as many threads as the BLAS would use, so the usual variables and
+A pool has as many threads as the BLAS would use, so the usual variables and
 `threadpool_limits` hold. The number of threads of a BLAS belongs to the process: while
-a team multiplies matrices, and only then, the BLAS is held to the threads that are
+a pool multiplies matrices, and only then, the BLAS is held to the threads that are
 left. Another thread that enters `threadpool_limits` in these milliseconds, as KMeans
 does, would take the held number for the usual one and restore it for good. So there is
-no team in a program with other threads, daemons apart: these rarely compute.
+no pool in a program with other threads, daemons apart: these rarely compute.
 """
 
 import os
@@ -31,7 +31,7 @@ _current: dict[str, "_Work"] = {}
 
 
 @dataclass(frozen=True)
-class Team:
+class ThreadPool:
     """
     The calling thread, and some others.
 
@@ -43,7 +43,7 @@ class Team:
 
     size: int = 1
 
-    def do(self, jobs: Sequence[Job], *, hold_blas: bool = False) -> list[Any]:
+    def run(self, jobs: Sequence[Job], *, hold_blas: bool = False) -> list[Any]:
         """
         Do all jobs, begun in their order, and return what they return.
 
@@ -156,11 +156,11 @@ class _Work:
                 library.set_num_threads(before)
 
 
-def team(most: int) -> Team:
-    """Return a team of at most `most` threads, and no more than the BLAS has."""
-    if most < 2 or not _alone():
-        return Team()
-    return Team(max(1, min(most, blas_threads())))
+def new_pool(max_threads: int) -> ThreadPool:
+    """Return a pool of at most `max_threads`, and no more than the BLAS has."""
+    if max_threads < 2 or not _alone():
+        return ThreadPool()
+    return ThreadPool(max(1, min(max_threads, blas_threads())))
 
 
 def _alone() -> bool:

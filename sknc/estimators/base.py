@@ -290,11 +290,11 @@ class CenterEstimator(BaseEstimator):
             new_groups = None if self in fitted else self._n_groups
             merged = merged_parts([item._stream for item in fitted], new_groups)
             fixed = all(item._stream.fixed for item in fitted)
-            new._adopt(merged, fitted[0], fixed=fixed)
+            new._restore(merged, fitted[0], fixed=fixed)
             self._take_fit_of(new)
         return self
 
-    def _adopt(
+    def _restore(
         self,
         parts: Sequence[ClassStatistics | None],
         donor: Any = None,

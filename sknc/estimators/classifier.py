@@ -185,7 +185,7 @@ class NearestClassCenter(ClassifierMixin, ClassValues):
                 "Pass analyzer.statistics_.",
             )
         self = cls(metric, priors=priors)
-        self._adopt([statistics])
+        self._restore([statistics])
         return self
 
     # Decisions --------------------------------------------------------------------

@@ -15,7 +15,7 @@ _NEWTON_STEPS = 50  # of huge values rounding never lets the sums come so close
 
 
 @dataclass(frozen=True, eq=False)
-class Approach:
+class HullBounds:
     """
     How near to the hull of all others some points are known to be.
 
@@ -51,7 +51,7 @@ class _Search:
         return replace(self, **parts)
 
 
-def beaten(lower: np.ndarray, least: float, n_features: int) -> np.ndarray:
+def cannot_improve(lower: np.ndarray, least: float, n_features: int) -> np.ndarray:
     """
     Tell which points are not nearer than the least distance, apart from ties.
 
@@ -75,9 +75,9 @@ def curvature(unit: np.ndarray) -> float:
     return float(np.linalg.eigvalsh(scatter)[-1])
 
 
-def approach(
+def bound_distances(
     unit: np.ndarray, rows: np.ndarray, greatest: float, least: float
-) -> Approach:
+) -> HullBounds:
     """
     Search the hull of all others for the nearest point, for many points (rows) at once.
 
@@ -98,11 +98,11 @@ def approach(
         search = _step(search, unit, greatest)
         residuals = unit[search.rows] - search.nearest
         least = min(least, np.linalg.norm(residuals, axis=1).min())
-        search = search.only(~beaten(search.lower, least, unit.shape[1]))
+        search = search.only(~cannot_improve(search.lower, least, unit.shape[1]))
         if not len(search.rows) or n_left < 0:
             break
     residuals = unit[search.rows] - search.nearest
-    return Approach(search.rows, search.lower, residuals, float(least))
+    return HullBounds(search.rows, search.lower, residuals, float(least))
 
 
 def _start(unit: np.ndarray, rows: np.ndarray) -> _Search:
@@ -121,7 +121,7 @@ def _step(search: _Search, unit: np.ndarray, greatest: float) -> _Search:
     lower, scores = _bound(residuals, unit, search.rows)
     scores /= greatest
     scores += search.ahead
-    weights, level = _onto_simplex(scores, search.level)
+    weights, level = _project_to_simplex(scores, search.level)
     nearest = weights @ unit
     moved = nearest - search.nearest
     overshot = np.sum((search.nearest_ahead - nearest) * moved, axis=1) > 0
@@ -156,7 +156,7 @@ def _bound(
     return lower, products
 
 
-def _onto_simplex(
+def _project_to_simplex(
     values: np.ndarray, level: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """

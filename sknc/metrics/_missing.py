@@ -37,7 +37,7 @@ class Request:
     def why_missing(self, key: str, within: str, n_classes: int) -> str:
         """Return what to do about a metric that the report does not have."""
         metric = TABLE[key]
-        text = remedy(metric, self.inputs, within)
+        text = how_to_get(metric, self.inputs, within)
         if metric not in select(self.metrics) and not metric.is_ood:
             text = f"Ask for it: metrics=[{key!r}, ...]. {text}"
         elif metric.is_skipped(self.metrics, n_classes):
@@ -62,7 +62,9 @@ class Request:
         ]
 
 
-def remedy(metric: Metric, available: Collection[str], within: str = "sample") -> str:
+def how_to_get(
+    metric: Metric, available: Collection[str], within: str = "sample"
+) -> str:
     """Return which call gives a metric, a sentence for each input that is missing."""
     lacking = set(metric.needs) - set(available)
     has_head = "head" in available

@@ -11,7 +11,7 @@ from sknc.metrics import _conditions as when
 from sknc.metrics import _sources as by
 from sknc.metrics._define import metric
 from sknc.metrics._geometry import centered_means
-from sknc.metrics._hull import Approach, approach, beaten, curvature
+from sknc.metrics._hull import HullBounds, bound_distances, cannot_improve, curvature
 from sknc.statistics.held_out import AnyStatistics
 
 _TILE_ROWS = 256
@@ -96,13 +96,13 @@ def one_vs_rest_margin(vectors: np.ndarray) -> float:
     order = np.argsort(lower)
     for tile in tiles(len(unit), _TILE_ROWS):
         rows = order[tile]
-        rows = rows[~beaten(lower[rows], least, unit.shape[1])]
+        rows = rows[~cannot_improve(lower[rows], least, unit.shape[1])]
         if not len(rows):  # nor can any later tile
             break
         if len(unit) <= _FEW or greatest <= _COINCIDE:
-            found = Approach(rows, lower[rows], unit[rows], least)
+            found = HullBounds(rows, lower[rows], unit[rows], least)
         else:
-            found = approach(unit, rows, greatest, least)
+            found = bound_distances(unit, rows, greatest, least)
         least = _solve(unit, found)
         if math.isnan(least):
             break
@@ -123,11 +123,11 @@ def _closest_others(unit: np.ndarray) -> tuple[np.ndarray, float]:
     return lower, least
 
 
-def _solve(unit: np.ndarray, found: Approach) -> float:
+def _solve(unit: np.ndarray, found: HullBounds) -> float:
     """Return the least distance, by a program for each point that may have it."""
     least = found.least
     for i in np.argsort(np.linalg.norm(found.residuals, axis=1)):
-        if beaten(found.lower[i], least, unit.shape[1]):
+        if cannot_improve(found.lower[i], least, unit.shape[1]):
             continue
         distance = _distance_below(least, unit, found.rows[i], found.residuals[i])
         if math.isnan(distance):
@@ -161,7 +161,7 @@ def _distance_below(
         products[row] = -np.inf
         if products.max() <= products[tried].max():
             return distance
-        if beaten(-products.max() / distance, most, len(residual)):
+        if cannot_improve(-products.max() / distance, most, len(residual)):
             return math.inf
         n_tried = min(2 * n_tried, len(unit) - 1)
         carriers = tried[weights > 0]

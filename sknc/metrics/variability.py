@@ -99,7 +99,7 @@ def nc1_pinv(
     counts = statistics.counts
     if not found.inverts(convention) or statistics.all_singletons:
         return math.nan
-    energies = statistics.class_energies(spectrum_key(convention))
+    energies = statistics.class_projected_squares(spectrum_key(convention))
     if energies is not None:
         held = counts > 0
         means = xp.where(held, energies / xp.where(held, counts, 1.0), 0.0)
@@ -260,7 +260,7 @@ def cdnv_blocks(
 
 def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:
     """Return each class's part of ``nc1_pinv``, (K,), or None without samples."""
-    energies = statistics.class_energies(spectrum_key(convention))
+    energies = statistics.class_projected_squares(spectrum_key(convention))
     if energies is None:
         return None
     xp = namespace(energies)

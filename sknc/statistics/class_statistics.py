@@ -277,7 +277,7 @@ class ClassStatistics(Cached):
         with np.errstate(over="ignore", invalid="ignore"):  # what reads it checks it
             return _frozen(scatter - scatter_of_means(seen.sums, seen.counts))
 
-    def class_energies(self, key: tuple[str, ...]) -> None:
+    def class_projected_squares(self, key: tuple[str, ...]) -> None:
         """
         Return None: energies are summed of samples about fitted centers only.
 

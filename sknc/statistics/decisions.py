@@ -62,7 +62,7 @@ class AffineRule(Cached):
         Their `lengths` bound rounding; `features` are the originals.
         """
         xp = namespace(rows)
-        factors, longest, greatest_offset = self._in(rows.dtype)
+        factors, longest, greatest_offset = self._cast(rows.dtype)
         if out is None:
             scores = rows @ factors.T
         else:
@@ -78,7 +78,7 @@ class AffineRule(Cached):
     def _decide_exactly(self, features: Array) -> Array:
         """Decide in float64, for the first of the classes that rounding leaves."""
         xp = namespace(features)
-        factors, longest, greatest_offset = self._in(xp.float64)
+        factors, longest, greatest_offset = self._cast(xp.float64)
         rows = _centered(features, self.origin, self.unit)
         inner = rows[:, : features.shape[1]]
         # Only ratios of scores count. Those of rows of at most one do not overflow.
@@ -90,7 +90,7 @@ class AffineRule(Cached):
         least = xp.max(scores, axis=1) - _relative_error(rows) * error
         return xp.argmax(xp.astype(scores >= least[:, None], xp.uint8), axis=1)
 
-    def _in(self, dtype: Any) -> tuple[Array, float, float]:
+    def _cast(self, dtype: Any) -> tuple[Array, float, float]:
         """Return weights beside offsets, greatest row norm and offset, in a dtype."""
         return self.cached(("in", str(dtype)), lambda: self._converted(dtype))
 

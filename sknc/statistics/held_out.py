@@ -135,7 +135,7 @@ class HeldOutStatistics(Cached):
         """Sum over samples of ``(x - center)(x - center)^T``, (D, D), or None."""
         return self._about_centers.scatter
 
-    def class_energies(self, key: tuple[str, ...]) -> Array | None:
+    def class_projected_squares(self, key: tuple[str, ...]) -> Array | None:
         """Return each class's sum of ``|(x - center) P|^2`` for spectrum `key`."""
         projection = self.projection
         if projection is None or projection.key != key:

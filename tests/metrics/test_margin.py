@@ -257,7 +257,7 @@ def test_no_bound_is_above_the_distance():
         [margin.distance_from_hull(rows[k], np.delete(rows, k, 0)) for k in range(80)]
     )
     greatest = _hull.curvature(rows)
-    open_still = _hull.approach(rows, np.arange(80), greatest, math.inf)
+    open_still = _hull.bound_distances(rows, np.arange(80), greatest, math.inf)
     assert np.all(open_still.lower <= distances[open_still.rows] + 1e-13)
     lengths = np.linalg.norm(open_still.residuals, axis=1)
     assert np.all(lengths >= distances[open_still.rows] - 1e-13)
@@ -301,7 +301,7 @@ def test_weights_are_projected_onto_the_simplex():
     values[3] = 0.25
     values[4, 5] = -np.inf
     for level in (np.zeros(50), np.full(50, -1e3), np.full(50, 1e3)):
-        weights, taken = _hull._onto_simplex(values, level)
+        weights, taken = _hull._project_to_simplex(values, level)
         assert weights.min() >= 0
         np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-14)
         want = np.maximum(values - taken[:, None], 0)

@@ -23,7 +23,9 @@ _MOST_ROWS = 2048  # of a group, copied together
 _MOST_ELEMENTS = 1 << 21
 
 
-def deal(batch: Batch, first: int, n_groups: int) -> Iterator[tuple[int, Batch]]:
+def assign_groups(
+    batch: Batch, first: int, n_groups: int
+) -> Iterator[tuple[int, Batch]]:
     """
     Yield the rows of a batch by group, as batches.
 
@@ -101,7 +103,7 @@ class GroupedStream(Locked):
     def __init__(self, *, covariance: bool, n_groups: int) -> None:
         super().__init__()
         self._streams = [
-            Stream(covariance=covariance, one_of_many=True) for _ in range(n_groups)
+            Stream(covariance=covariance, save_memory=True) for _ in range(n_groups)
         ]
         self._index: ClassIndex | None = None
         self._whole = True
@@ -115,7 +117,7 @@ class GroupedStream(Locked):
         self = cls(covariance=covariance, n_groups=len(parts))
         held = [part for part in parts if part is not None]
         self._streams = [
-            Stream(covariance=covariance, one_of_many=True)
+            Stream(covariance=covariance, save_memory=True)
             if part is None
             else Stream.resumed(part, covariance=covariance, fixed=fixed)
             for part in parts
@@ -161,7 +163,7 @@ class GroupedStream(Locked):
         """Add a batch, but for the rows that are in, if groups had `before` samples."""
         self._whole, self._statistics = False, None
         n_samples = list(before)
-        for group, rows in deal(batch, sum(before), len(self._streams)):
+        for group, rows in assign_groups(batch, sum(before), len(self._streams)):
             stream = self._streams[group]
             if stream.n_samples == n_samples[group]:
                 stream.update(rows, index.labels if index.fixed else None)
@@ -232,7 +234,7 @@ def merged_parts(
     return merged
 
 
-def leave_one_out(parts: Sequence[Any]) -> Iterator[Any]:
+def merge_all_but_one(parts: Sequence[Any]) -> Iterator[Any]:
     """
     Merge all parts but one, for each of them.
 

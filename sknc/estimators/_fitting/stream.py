@@ -64,14 +64,14 @@ class Stream(Locked):
     ----------
     covariance : bool
         Whether to keep the (D, D) scatter.
-    one_of_many : bool
+    save_memory : bool
         Whether there are other streams beside it, so that it has to save memory.
     """
 
-    def __init__(self, *, covariance: bool, one_of_many: bool = False) -> None:
+    def __init__(self, *, covariance: bool, save_memory: bool = False) -> None:
         super().__init__()
         self._covariance = covariance
-        self._waiting_blocks = 1 if one_of_many else WAITING_BLOCKS
+        self._waiting_blocks = 1 if save_memory else WAITING_BLOCKS
         self._sums: _Sums | None = None
         self._next: _Sums | None = None
         self._statistics: ClassStatistics | None = None

@@ -28,7 +28,7 @@ _OF_SAMPLES = {"energies", "ncc_margins", "cosine_margins", "directional"}
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluated:
+class EvaluationResult:
     """
     What one pass found of some samples; a commutative monoid for the same centers.
 
@@ -46,14 +46,16 @@ class Evaluated:
     decisions: Decisions | None
     measures: SampleMeasures | None
 
-    def merge(self, other: "Evaluated") -> "Evaluated":
+    def merge(self, other: "EvaluationResult") -> "EvaluationResult":
         """Return what was found of both; neither input changes."""
         decisions, measures = self.decisions, self.measures
         if decisions is not None and other.decisions is not None:
             decisions = decisions.merge(other.decisions)
         if measures is not None and other.measures is not None:
             measures = SampleMeasures.joined([measures, other.measures])
-        return Evaluated(self.held_out.merge(other.held_out), decisions, measures)
+        return EvaluationResult(
+            self.held_out.merge(other.held_out), decisions, measures
+        )
 
 
 class Evaluation:
@@ -165,7 +167,7 @@ class Evaluation:
         """Whether there was no batch."""
         return not self._dtype
 
-    def result(self) -> "Evaluated":
+    def result(self) -> "EvaluationResult":
         """Return what was accumulated."""
         moments = self._accumulator.moments()
         samples = ClassStatistics(
@@ -181,7 +183,7 @@ class Evaluation:
             )
         held_out = HeldOutStatistics(self._centers, samples, projection)
         measures = SampleMeasures.joined(self._measures) if self._measures else None
-        return Evaluated(held_out, self._decisions, measures)
+        return EvaluationResult(held_out, self._decisions, measures)
 
 
 def _emptied(moments: Moments, *, scatter: bool) -> Moments:

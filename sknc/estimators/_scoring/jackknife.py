@@ -10,8 +10,8 @@ import numpy as np
 from sknc._utils.label_kinds import in_common, union
 from sknc._utils.merging import merge_all
 from sknc.convention import Convention
-from sknc.estimators._fitting.groups import about_common_anchors, leave_one_out
-from sknc.estimators._scoring.evaluation import Evaluated
+from sknc.estimators._fitting.groups import about_common_anchors, merge_all_but_one
+from sknc.estimators._scoring.evaluation import EvaluationResult
 from sknc.head import LinearHead
 from sknc.metrics import TABLE
 from sknc.report._building import Inputs, metric_values
@@ -105,7 +105,7 @@ def errors_of_report(
     return _errors(held, values) | jackknife_errors([constant, constant])
 
 
-def lone_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
+def single_group_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
     """
     Return the classes all of whose samples are in one group.
 
@@ -128,7 +128,7 @@ def lone_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
 
 
 def errors_of_score(
-    parts: Sequence[Evaluated],
+    parts: Sequence[EvaluationResult],
     head: LinearHead | None,
     convention: Convention,
     keys: Sequence[str],
@@ -138,7 +138,7 @@ def errors_of_score(
 
     Parameters
     ----------
-    parts : sequence of Evaluated
+    parts : sequence of EvaluationResult
         What was found of each group.
     head : LinearHead or None
         Rows of the classes of the centers.
@@ -155,7 +155,7 @@ def errors_of_score(
     if len(parts) < 2:
         return {}
 
-    def values(found: Evaluated) -> dict[str, float]:
+    def values(found: EvaluationResult) -> dict[str, float]:
         inputs = Inputs(
             found.held_out, convention, head, found.decisions, found.measures
         )
@@ -172,4 +172,4 @@ def _observed(part: ClassStatistics) -> np.ndarray:
 def _errors(
     parts: Sequence[Any], values: Callable[[Any], dict[str, float]]
 ) -> dict[str, float]:
-    return jackknife_errors([values(rest) for rest in leave_one_out(parts)])
+    return jackknife_errors([values(rest) for rest in merge_all_but_one(parts)])

@@ -10,14 +10,14 @@ from sknc._utils import arrays
 from sknc._utils.arrays import namespace
 from sknc._utils.merging import merge_all
 from sknc.convention import Convention
-from sknc.estimators._fitting.groups import check_finite, deal
+from sknc.estimators._fitting.groups import assign_groups, check_finite
 from sknc.estimators._inputs.heads import check_head, classes_of_head, n_unused_rows
 from sknc.estimators._inputs.validation import Batch
 from sknc.estimators._scoring.evaluation import Evaluation
 from sknc.estimators._scoring.jackknife import (
     errors_of_report,
     errors_of_score,
-    lone_classes,
+    single_group_classes,
 )
 from sknc.estimators._scoring.misalignment import misalignment_note
 from sknc.head import LinearHead
@@ -115,7 +115,7 @@ def report_of_fit(
     keys = choices.keys(seen.n_classes)
     found = errors_of_report(parts, rows, choices.convention, keys)
     inputs = Inputs(seen, choices.convention, rows)
-    errors = Errors(found, lone_classes(parts))
+    errors = Errors(found, single_group_classes(parts))
     return build_report(inputs, choices.metrics, omissions, errors)
 
 
@@ -158,7 +158,9 @@ class SecondPass:
             self._evaluations[0].update(batch)
         else:
             check_finite(batch)
-            for group, part in deal(batch, self.n_rows, len(self._evaluations)):
+            for group, part in assign_groups(
+                batch, self.n_rows, len(self._evaluations)
+            ):
                 self._evaluations[group].update(part)
         self.n_rows += int(batch.features.shape[0])
 
@@ -186,7 +188,7 @@ class SecondPass:
             inputs,
             choices.metrics,
             omissions,
-            Errors(errors, lone_classes(self._parts)),
+            Errors(errors, single_group_classes(self._parts)),
         )
 
 

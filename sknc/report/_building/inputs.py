@@ -66,7 +66,7 @@ class Inputs:
         }
 
     def _energies(self) -> Any:
-        return self.statistics.class_energies(spectrum_key(self.convention))
+        return self.statistics.class_projected_squares(spectrum_key(self.convention))
 
     def _within(self) -> Any:
         """Return whatever ``nc1_pinv`` can be computed from."""

@@ -65,12 +65,12 @@ class Errors:
     ----------
     values : mapping of str to float
         Standard error by key.
-    lone_classes : sequence
+    single_group_classes : sequence
         Labels of classes that are missing without one of the groups.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
-    lone_classes: Sequence[Any] = ()
+    single_group_classes: Sequence[Any] = ()
 
     def of(self, keys: Mapping[str, float]) -> dict[str, float]:
         """Return the errors of those metrics that there are."""
@@ -83,8 +83,8 @@ class Errors:
             for key, error in self.of(values).items()
             if math.isnan(error) and math.isfinite(values[key])
         ]
-        if without and self.lone_classes:
-            notes["standard_error"] = _on_lone_classes(self.lone_classes)
+        if without and self.single_group_classes:
+            notes["standard_error"] = _on_lone_classes(self.single_group_classes)
             return
         for key in without:
             text = "No standard error: undefined without one group."

@@ -179,7 +179,7 @@ class Accumulator:
     def _sum(self, totals: Totals, rows: Rows, flag: Any = False) -> tuple[Totals, Any]:
         shared = isinstance(rows.values, np.ndarray) and totals.scatter is not None
         most = most_threads(rows.n_rows, self.n_features) if shared else 1
-        threads = thread_pool.team(most)
+        threads = thread_pool.new_pool(most)
         return summed(totals, rows, threads, fixed=self._fixed_anchors, flag=flag)
 
     def _settle(self) -> None:

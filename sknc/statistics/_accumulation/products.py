@@ -1,10 +1,10 @@
-"""The product of rows with themselves, in jobs for a team of threads (NumPy only)."""
+"""The product of rows with themselves, in jobs for a pool of threads (NumPy only)."""
 
 from functools import partial
 
 import numpy as np
 
-from sknc._utils.thread_pool import Job, Team, blas_threads, cut
+from sknc._utils.thread_pool import Job, ThreadPool, blas_threads, cut
 
 _MOST_ROWS = 4096  # in one product in float32, before it is added in float64
 _LEAST_ROWS = 256  # that are worth a thread
@@ -23,11 +23,11 @@ def most_threads(n_rows: int, n_features: int) -> int:
     return min(most, 2) if blas_threads() == 2 else 1
 
 
-def gram_jobs(rows: np.ndarray, team: Team) -> tuple[list[np.ndarray], list[Job]]:
+def gram_jobs(rows: np.ndarray, pool: ThreadPool) -> tuple[list[np.ndarray], list[Job]]:
     """Return memory for products, whose sum is ``rows.T @ rows``, and jobs to do it."""
     n_rows, n_features = rows.shape
-    by_columns = n_features > _WIDEST and team.size > 1
-    n_threads = 1 if by_columns else team.size
+    by_columns = n_features > _WIDEST and pool.size > 1
+    n_threads = 1 if by_columns else pool.size
     n_parts = n_threads * -(-n_rows // (n_threads * _MOST_ROWS))
     found, jobs = [], []
     for part in cut(n_rows, n_parts):

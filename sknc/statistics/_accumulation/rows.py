@@ -99,9 +99,9 @@ class Rows:
             out.values[:, :], out.squares[:] = taken.values, taken.squares
 
     def _write(self, out: np.ndarray, squares: np.ndarray) -> None:
-        threads = thread_pool.team(self.n_rows // rows_in_cache(out.shape[1]))
+        threads = thread_pool.new_pool(self.n_rows // rows_in_cache(out.shape[1]))
         parts = thread_pool.cut(self.n_rows, threads.size)
-        threads.do([partial(self._write_part, out, squares, part) for part in parts])
+        threads.run([partial(self._write_part, out, squares, part) for part in parts])
 
     def _write_part(self, out: np.ndarray, squares: np.ndarray, part: slice) -> None:
         shift, step = self.shift, rows_in_cache(out.shape[1])

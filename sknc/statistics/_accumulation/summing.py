@@ -6,7 +6,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
-from sknc._utils.thread_pool import Team
+from sknc._utils.thread_pool import ThreadPool
 from sknc.statistics._accumulation import anchors
 from sknc.statistics._accumulation.rows import Rows
 from sknc.statistics._accumulation.totals import Totals
@@ -18,7 +18,7 @@ _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
 
 
 def summed(
-    totals: Totals, rows: Rows, threads: Team, *, fixed: bool, flag: Any = False
+    totals: Totals, rows: Rows, threads: ThreadPool, *, fixed: bool, flag: Any = False
 ) -> tuple[Totals, bool]:
     """
     Return totals with rows added, after moving anchors that would cost digits.
@@ -46,7 +46,7 @@ def summed(
     return found.with_products(taken, threads), bool(flag)
 
 
-def _added(totals: Totals, rows: Rows, threads: Team) -> tuple[Rows, Totals]:
+def _added(totals: Totals, rows: Rows, threads: ThreadPool) -> tuple[Rows, Totals]:
     """Return residuals from the anchors, and the totals with their sums added."""
     rows = rows.about(totals.anchors)
     if totals.scatter is not None:  # their products are needed as well

@@ -9,7 +9,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
-from sknc._utils.thread_pool import Team, cut
+from sknc._utils.thread_pool import ThreadPool, cut
 from sknc.statistics._accumulation.products import gram_jobs
 from sknc.statistics._accumulation.rows import Rows
 from sknc.statistics._moments import Moments
@@ -57,13 +57,13 @@ class Totals(Moments):
             energies = arrays.set_at(energies, ids, part.energies)
         return replace(super().put(ids, part), energies=energies)
 
-    def with_sums(self, rows: Rows, threads: Team) -> Self:
+    def with_sums(self, rows: Rows, threads: ThreadPool) -> Self:
         """Return the totals with some residuals added, but for their products."""
         tiles = [slice(0, rows.n_rows)]
         if isinstance(rows.values, np.ndarray):
             most = min(_MOST_ROWS, (rows.memory or rows).n_rows)
             tiles = cut(rows.n_rows, max(threads.size, -(-rows.n_rows // most)))
-        found = threads.do([partial(self._sums, rows[tile]) for tile in tiles])
+        found = threads.run([partial(self._sums, rows[tile]) for tile in tiles])
         squares, energies, sums = zip(*found, strict=True)
         index, weights = rows.index, rows.weights
         new = replace(
@@ -95,7 +95,7 @@ class Totals(Moments):
         sums = arrays.add_rows_at(xp.zeros_like(sums), index, values, factors)
         return rows.squares, energies, (None, sums)
 
-    def with_products(self, rows: Rows, threads: Team) -> Self:
+    def with_products(self, rows: Rows, threads: ThreadPool) -> Self:
         """Return the totals with the products of residuals that were taken."""
         scatter, values = self.scatter, rows.values
         if scatter is None:
@@ -105,7 +105,7 @@ class Totals(Moments):
             values = values * namespace(values).astype(roots, values.dtype)[:, None]
         if isinstance(values, np.ndarray):
             grams, jobs = gram_jobs(values, threads)
-            threads.do(jobs, hold_blas=True)
+            threads.run(jobs, hold_blas=True)
             scatter = _sum_of([scatter, *grams], threads)
         else:
             gram = arrays.gram(values)
@@ -134,7 +134,7 @@ def _plus_sums(target: Array, found: Sequence[_ClassSums]) -> Array:
     return target
 
 
-def _sum_of(arrays: Sequence[np.ndarray], threads: Team) -> np.ndarray:
+def _sum_of(arrays: Sequence[np.ndarray], threads: ThreadPool) -> np.ndarray:
     """Return the sum in float64, in the memory of the second array if it is that."""
     first, second, *others = arrays
     total = second if second.dtype == np.float64 else np.empty(first.shape)
@@ -145,5 +145,5 @@ def _sum_of(arrays: Sequence[np.ndarray], threads: Team) -> np.ndarray:
             total[part] += array[part]
 
     n_parts = min(threads.size, len(total))
-    threads.do([partial(add, part) for part in cut(len(total), n_parts)])
+    threads.run([partial(add, part) for part in cut(len(total), n_parts)])
     return total
