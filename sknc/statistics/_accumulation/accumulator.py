@@ -67,6 +67,9 @@ class Accumulator:
         self._n_classes = n_classes
         self._fixed_anchors = fixed_anchors
         self._memory: Rows | None = None
+        # New pages of memory cost time, so arrays that nobody needs are written again.
+        self._spare: dict[str, Array] = {}
+        self._shared = moments  # what others have
         owned = moments is None
         if moments is None:
             dtype = self._residual_dtype(like)
@@ -98,9 +101,11 @@ class Accumulator:
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates leave them alone."""
         self._flush()
-        self._state = replace(self._state, owned=False)
         m = self._state.totals
-        return Moments(m.counts, m.anchors, m.sums, m.squares, m.scatter)
+        self._spare = {}
+        self._shared = Moments(m.counts, m.anchors, m.sums, m.squares, m.scatter)
+        self._state = replace(self._state, owned=False)
+        return self._shared
 
     # Updating --------------------------------------------------------------
 
@@ -131,8 +136,7 @@ class Accumulator:
             state = add(self._state.totals.counting(weights), batch, invalid)
         if state is None:
             return False
-        self._state = state
-        self._settle()
+        self._adopt(state)
         return True
 
     def _with_waiting(self, totals: Totals, batch: Rows, invalid: Any) -> _State | None:
@@ -172,15 +176,44 @@ class Accumulator:
         rows = replace(rows, index=index, weights=weights, base=base, dtype=base.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             part, found = self._sum(part, rows, flag)
-        self._state = _joined(state, totals, ids, part, rows.n_rows)
-        self._settle()
+        self._adopt(_joined(state, totals, ids, part, rows.n_rows))
         return None if flag is None else found
 
     def _sum(self, totals: Totals, rows: Rows, flag: Any = False) -> tuple[Totals, Any]:
         shared = isinstance(rows.values, np.ndarray) and totals.scatter is not None
         most = most_threads(rows.n_rows, self.n_features) if shared else 1
         threads = thread_pool.new_pool(most)
-        return summed(totals, rows, threads, fixed=self._fixed_anchors, flag=flag)
+        memory = self._memory_for(totals)
+        return summed(
+            totals, rows, threads, fixed=self._fixed_anchors, flag=flag, memory=memory
+        )
+
+    def _memory_for(self, totals: Totals) -> dict[str, Array]:
+        """Return memory for the next sums and scatter, where there is some."""
+        now = self._state.totals
+        found = {
+            name: array
+            for name, array in self._spare.items()
+            if getattr(totals, name) is getattr(now, name) is not array
+        }
+        if totals.scatter is not now.scatter:  # that of an earlier block of the batch
+            found["scatter"] = totals.scatter
+        return found
+
+    def _adopt(self, state: _State) -> None:
+        """Go on from another state."""
+        before = self._state.totals
+        self._state = state
+        self._settle()
+        for name in ("sums", "scatter"):
+            old, new = getattr(before, name), getattr(self._state.totals, name)
+            if old is new:
+                continue
+            self._spare.pop(name, None)  # it may be the new one
+            if isinstance(old, np.ndarray) and old is not getattr(
+                self._shared, name, 0
+            ):
+                self._spare[name] = old
 
     def _settle(self) -> None:
         """Put totals of classes where they belong, again if that was interrupted."""
@@ -198,8 +231,8 @@ class Accumulator:
         totals = self._state.totals
         held = int(totals.counts.shape[0])
         if n_classes > held:
-            # Doubling keeps the cost of many small growths linear.
-            totals = totals.grown(max(n_classes, 2 * held))
+            # Growing by a share keeps the cost of many small growths linear.
+            totals = totals.grown(max(n_classes, held + held // 4 + 8))
             self._state = replace(self._state, totals=totals)
 
     def _most_rows(self, waiting_blocks: int) -> int:

@@ -1,5 +1,6 @@
 """How rows are added: about good anchors, and in a precision that holds them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,26 @@ _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
 
 
 def summed(
-    totals: Totals, rows: Rows, threads: ThreadPool, *, fixed: bool, flag: Any = False
+    totals: Totals,
+    rows: Rows,
+    threads: ThreadPool,
+    *,
+    fixed: bool,
+    flag: Any = False,
+    memory: Mapping[str, Array] | None = None,
 ) -> tuple[Totals, bool]:
     """
     Return totals with rows added, after moving anchors that would cost digits.
 
     The arguments stay as they are. Anchors stay too if they are `fixed`. A `flag` that
-    has to be read from the device of the rows is read in the same transfer.
+    has to be read from the device of the rows is read in the same transfer. `memory`
+    may have arrays, by name, into which the new sums and scatter are written.
     """
+    memory = memory or {}
     on_host = isinstance(rows.values, np.ndarray)
     if on_host and not fixed:
         totals = anchors.near_first_rows(totals, rows)
-    taken, found = _added(totals, rows, threads)
+    taken, found = _added(totals, rows, threads, memory.get("sums"))
     offsets = arrays.row_squared_norms(found.sums)
     moves = anchors.misplaced(totals, found, offsets)
     if not on_host:
@@ -42,16 +51,18 @@ def summed(
     if extreme:
         rows = rows.in_float64()
     if any_moves or extreme:
-        taken, found = _added(totals, rows, threads)
-    return found.with_products(taken, threads), bool(flag)
+        taken, found = _added(totals, rows, threads, memory.get("sums"))
+    return found.with_products(taken, threads, memory.get("scatter")), bool(flag)
 
 
-def _added(totals: Totals, rows: Rows, threads: ThreadPool) -> tuple[Rows, Totals]:
+def _added(
+    totals: Totals, rows: Rows, threads: ThreadPool, memory: Array | None
+) -> tuple[Rows, Totals]:
     """Return residuals from the anchors, and the totals with their sums added."""
     rows = rows.about(totals.anchors)
     if totals.scatter is not None:  # their products are needed as well
         rows = rows.residuals()
-    return rows, totals.with_sums(rows, threads)
+    return rows, totals.with_sums(rows, threads, memory)
 
 
 def _is_extreme(rows: Rows, after: Totals, offsets: Array) -> Any:

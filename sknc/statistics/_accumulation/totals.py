@@ -57,8 +57,10 @@ class Totals(Moments):
             energies = arrays.set_at(energies, ids, part.energies)
         return replace(super().put(ids, part), energies=energies)
 
-    def with_sums(self, rows: Rows, threads: ThreadPool) -> Self:
-        """Return the totals with some residuals added, but for their products."""
+    def with_sums(
+        self, rows: Rows, threads: ThreadPool, memory: Array | None = None
+    ) -> Self:
+        """Return totals with residuals added, but for products, perhaps in memory."""
         tiles = [slice(0, rows.n_rows)]
         if isinstance(rows.values, np.ndarray):
             most = min(_MOST_ROWS, (rows.memory or rows).n_rows)
@@ -69,7 +71,7 @@ class Totals(Moments):
         new = replace(
             self,
             counts=_plus_at(self.counts, index, weights),
-            sums=_plus_sums(self.sums, sums),
+            sums=_plus_sums(self.sums, sums, threads, memory),
             squares=_plus_at(self.squares, index, _of_all_rows(squares, weights)),
         )
         if self.energies is None:
@@ -95,8 +97,10 @@ class Totals(Moments):
         sums = arrays.add_rows_at(xp.zeros_like(sums), index, values, factors)
         return rows.squares, energies, (None, sums)
 
-    def with_products(self, rows: Rows, threads: ThreadPool) -> Self:
-        """Return the totals with the products of residuals that were taken."""
+    def with_products(
+        self, rows: Rows, threads: ThreadPool, memory: Array | None = None
+    ) -> Self:
+        """Return totals with the products of residuals, perhaps in some memory."""
         scatter, values = self.scatter, rows.values
         if scatter is None:
             return self
@@ -106,7 +110,10 @@ class Totals(Moments):
         if isinstance(values, np.ndarray):
             grams, jobs = gram_jobs(values, threads)
             threads.run(jobs, hold_blas=True)
-            scatter = _sum_of([scatter, *grams], threads)
+            if grams[0].dtype == scatter.dtype:
+                memory = grams[0]
+            memory = np.empty_like(scatter) if memory is None else memory
+            scatter = _sum_of([scatter, *grams], threads, memory)
         else:
             gram = arrays.gram(values)
             scatter = scatter + namespace(gram).astype(gram, scatter.dtype)
@@ -124,20 +131,31 @@ def _plus_at(target: Array, index: Array, values: Array | None) -> Array:
     return arrays.add_at(namespace(target).asarray(target, copy=True), index, values)
 
 
-def _plus_sums(target: Array, found: Sequence[_ClassSums]) -> Array:
-    """Return a copy of `target`, (K, D), with sums of classes added."""
-    (ids, sums), *others = found
-    whole = ids is None
-    target = target + sums if whole else arrays.add_sums(target.copy(), ids, sums)
-    for ids, sums in others:
-        arrays.add_sums(target, ids, sums)
-    return target
+def _plus_sums(
+    target: Array,
+    found: Sequence[_ClassSums],
+    threads: ThreadPool,
+    memory: Array | None,
+) -> Array:
+    """Return `target`, (K, D), with sums of classes added, in other memory."""
+    parts = [sums for ids, sums in found if ids is None]
+    if len(parts) < len(found):
+        total = target.copy()
+        for ids, sums in found:
+            arrays.add_sums(total, ids, sums)
+        return total
+    if not isinstance(target, np.ndarray):
+        return sum(parts, start=target)
+    if memory is None or memory.shape != target.shape:
+        memory = np.empty_like(target)
+    return _sum_of([target, *parts], threads, memory)
 
 
-def _sum_of(arrays: Sequence[np.ndarray], threads: ThreadPool) -> np.ndarray:
-    """Return the sum in float64, in the memory of the second array if it is that."""
-    first, second, *others = arrays
-    total = second if second.dtype == np.float64 else np.empty(first.shape)
+def _sum_of(
+    parts: Sequence[np.ndarray], threads: ThreadPool, total: np.ndarray
+) -> np.ndarray:
+    """Return the sum of arrays of one shape, in the memory of `total`."""
+    first, second, *others = parts
 
     def add(part: slice) -> None:
         np.add(first[part], second[part], out=total[part])
