@@ -17,10 +17,8 @@ LAYERS = [
     {"statistics", "convention", "head"},
     {"metrics"},
     {"report"},
-    {"estimators"},
-    {"plotting"},
-    {"history"},
-    {"torch", "io", "distributed"},
+    {"estimators", "plotting"},
+    {"history", "torch", "io", "distributed"},
     {"cli"},
 ]
 # The same within one package.
