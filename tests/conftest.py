@@ -39,10 +39,10 @@ settings.load_profile("deterministic")
 
 
 def _load(name):
-    """Make a helper module beside this file importable by its bare name."""
+    """Make a helper module of `support` importable by its bare name."""
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(
-            name, Path(__file__).with_name(f"{name}.py")
+            name, Path(__file__).parent / "support" / f"{name}.py"
         )
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module

@@ -1,7 +1,7 @@
 """
 Ctrl-C before any line of an update: the batch is in or out, and nothing else changes.
 
-    pytest tests/test_interruptions.py -m slow -rP | grep points
+    pytest tests/estimators/test_interruptions.py -m slow -rP | grep points
 """
 
 import contextlib
