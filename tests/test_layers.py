@@ -17,9 +17,9 @@ LAYERS = [
     {"statistics", "convention", "head"},
     {"metrics"},
     {"report"},
-    {"estimators", "plotting"},
-    {"history", "torch", "io", "distributed"},
-    {"cli"},
+    {"estimators"},
+    {"plotting", "torch", "io", "distributed"},
+    {"history", "cli"},
 ]
 # The same within one package.
 LAYERS_OF_ESTIMATORS = [
