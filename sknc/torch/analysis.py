@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -15,13 +15,14 @@ from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.report import NCReport
 from sknc.torch._batches import device_of
 from sknc.torch._cache import FeatureCache, Rows
+from sknc.torch._figure import draw
 from sknc.torch._modules import unwrapped
 from sknc.torch._passes import Passes, Signature, Sized
 from sknc.torch._preserved import training_left_as_it_was
 from sknc.torch.probe import FeatureProbe
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Analysis:
     """
     What `analyze` found out about a model.
@@ -45,10 +46,49 @@ class Analysis:
 
     train: NCReport
     held_out: NCReport | None
-    analyzer: NeuralCollapseAnalyzer = field(repr=False)
+    analyzer: NeuralCollapseAnalyzer
     head_name: str
     n_passes: int
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return the reports as tables."""
+        of_head = (
+            f"head {self.head_name!r}" if self.head_name else "model, its own head"
+        )
+        passes = "1 pass" if self.n_passes == 1 else f"{self.n_passes} passes"
+        parts = [
+            f"Analysis ({of_head}, {passes})",
+            *self.notes,
+            f"Train: {self.train!r}",
+        ]
+        if self.held_out is not None:
+            parts.append(f"Held out: {self.held_out!r}")
+        return "\n\n".join(parts)
+
+    def plot(self, ax: Any = None) -> Any:
+        """
+        Draw every metric that is zero at collapse, of both reports.
+
+        Metrics of the class means and the head alone, NC0, NC2 and NC3, do not depend
+        on the held-out samples and have one marker.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+            With one row a metric, on a logarithmic axis. An arrow stands for zero.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        return draw(self.train, self.held_out, ax)
 
 
 def analyze(

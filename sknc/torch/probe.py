@@ -297,8 +297,8 @@ def _wrong_count(name: str, n_calls: int) -> RuntimeError:
         "losses do, let it call the layer; if it is compiled, run it inside "
         "torch.compiler.set_stance('force_eager')."
     )
-    times = f"{n_calls} times" if n_calls else "never"
+    ran = f"ran {n_calls} times" if n_calls else "never ran"
     return RuntimeError(
-        f"The head {name!r} ran {times} in a forward pass of the model: expected "
-        f"once. {remedy}"
+        f"The head {name!r} {ran} in a forward pass of the model: expected once. "
+        f"{remedy}"
     )

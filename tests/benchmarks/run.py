@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    sections = [*_sections(quick), *gpu.sections(quick)]
+    sections = [*_sections(quick), _of_models(), *gpu.sections(quick)]
     text = "\n".join([_head(), *sections])
     if not quick:
         (DOCS / "performance.md").write_text(text + "\n")
@@ -54,6 +54,14 @@ def _sections(quick: bool) -> Iterable[str]:
     yield section("Many classes", wide, cases.many_classes(quick))
     tall = ["what", "(N, D, K)", "seconds", "a row", "state"]
     yield section("Vocabularies", tall, cases.vocabulary_fit(quick))
+
+
+def _of_models() -> str:
+    """Return the section that torch_analyze.py writes, as it is."""
+    page = (DOCS / "performance.md").read_text(encoding="utf-8")
+    heading, end = "\n## A model and a loader\n", "<!-- end of analyze -->"
+    _, _, rest = page.partition(heading)
+    return f"{heading}{rest.partition(end)[0]}{end}"
 
 
 def section(

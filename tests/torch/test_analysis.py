@@ -507,3 +507,61 @@ def test_two_passes_that_saw_other_samples_are_noticed(what, found):
 
 def test_two_passes_in_another_order_are_fine():
     assert analyze(networks.mlp(), Drifting("shuffled"), cache="none").notes == ()
+
+
+# Shown --------------------------------------------------------------------------
+
+
+def test_text_has_both_reports():
+    found = analyze(networks.mlp(), LOADER, held_out=TEST)
+    text = repr(found)
+    assert text.startswith(
+        "Analysis (head '3', 1 pass)\n\nTrain: Neural collapse of 70 "
+    )
+    assert f"Held out: {found.held_out!r}" in text
+    alone = analyze(nn.Linear(D, K), LOADER, cache="none")
+    assert repr(alone).startswith("Analysis (model, its own head, 2 passes)")
+    assert "Held out" not in repr(alone)
+
+
+def points(ax, name):
+    """Return (key, value) of the markers of a report."""
+    keys = [label.get_text() for label in ax.get_yticklabels()]
+    (line,) = [line for line in ax.lines if line.get_label() == name]
+    found = zip(line.get_ydata(), line.get_xdata(), strict=True)
+    return {keys[int(row)]: value for row, value in found if np.isfinite(value)}
+
+
+def test_figure_shows_what_the_reports_hold():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    found = analyze(networks.mlp(), LOADER, held_out=TEST)
+    ax = found.plot()
+    train, held_out = points(ax, "train"), points(ax, "held out")
+    assert {"nc1_pinv", "nc2_etf", "nc3_self_duality", "nc4_mismatch"} <= set(train)
+    assert "nc4_head_accuracy" not in train  # is not zero at collapse
+    assert {key: found.train[key] for key in train} == train
+    assert {key: found.held_out[key] for key in held_out} == held_out
+    assert {"nc1_pinv", "nc4_mismatch"} <= set(held_out) < set(train)
+    assert not {"nc2_etf", "nc3_self_duality"} & set(held_out)
+    assert ax.figure.legends
+    plt.close(ax.figure)
+
+
+def test_figure_shows_zeros_at_its_left_end():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    exact = [(torch.eye(D)[Y], Y)]
+    model = nn.Linear(D, K)
+    with torch.no_grad():
+        model.weight.copy_(torch.eye(K, D))
+        model.bias.zero_()
+    found = analyze(model, exact)
+    _, ax = plt.subplots()
+    assert found.plot(ax) is ax
+    assert found.train.nc4_mismatch == 0
+    assert "nc4_mismatch" not in points(ax, "train")
+    (arrows,) = [line for line in ax.lines if line.get_marker() == "<"]
+    left = min(points(ax, "train").values())
+    assert len(arrows.get_xdata()) == len(ax.texts) > 0
+    assert max(arrows.get_xdata()) < left
+    assert not ax.figure.legends
+    plt.close(ax.figure)

@@ -439,7 +439,7 @@ def test_compiled_calls_are_put_back():
     [
         (
             networks.Functional,
-            r"^The head 'head' ran never in a forward pass of the model: expected "
+            r"^The head 'head' never ran in a forward pass of the model: expected "
             r"once\. If the model multiplies by its weight without calling it",
         ),
         (
