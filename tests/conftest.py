@@ -1,9 +1,6 @@
-"""Hypothesis profile, helpers, shares of the cores, and what is skipped where."""
+"""Hypothesis profile, shares of the cores, and what is skipped where."""
 
-import importlib.util
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,24 +33,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("deterministic")
-
-
-def _load(name):
-    """Make a helper module of `support` importable by its bare name."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, Path(__file__).parent / "support" / f"{name}.py"
-        )
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-
-
-_HELPERS = (
-    "peers peers_notebook toys references strategies interrupts malformed two_passes"
-)
-for helper in _HELPERS.split():
-    _load(helper)
 
 
 def _has_cuda():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
 from toys import collapsed, simplex, toy
+from vectors import cosine
 
 from sknc import ClassStatistics
 from sknc.head import LinearHead
@@ -36,12 +37,8 @@ NAMES = (
 def inputs(item):
     """Statistics and head of a toy, uniformly centered means, and weights."""
     statistics = ClassStatistics.from_samples(item.X, item.y)
-    means = np.array([item.X[item.y == k].mean(0) for k in np.unique(item.y)])
+    means = item.class_means
     return statistics, LinearHead(item.W, None), means - means.mean(0), item.W
-
-
-def cosine(a, b):
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
 def reference(function, M, W):

@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize
 from strategies import labelled, rotations, seeds
 from toys import SQUARE, plus_minus_pairs, simplex, toy
+from vectors import (
+    UNCENTERED,
+    exact_norms,
+    exact_rows,
+    margin_bounds,
+    of_means,
+    polygon,
+    random_rows,
+)
 
-from sknc import ClassStatistics, Convention
+from sknc import ClassStatistics
 from sknc.head import LinearHead
 from sknc.metrics import _frames, _pairs, dispersion, margin
 
@@ -28,26 +36,14 @@ FUNCTIONS = {
 }
 ALL = FUNCTIONS | {"gnc2_margin": margin.gnc2_margin}
 CLOSE = {"rel": 1e-12, "abs": 1e-15}
-UNCENTERED = Convention("plain", center="none")
-
-
-def of_means(rows):
-    """One sample a class."""
-    rows = np.asarray(rows, float)
-    return ClassStatistics.from_samples(rows, np.arange(len(rows)))
-
-
-def random_rows(n_classes, n_features, offset=0.0):
-    rng = np.random.default_rng(n_classes * 100 + n_features)
-    return rng.standard_normal((n_classes, n_features)) + offset
 
 
 def reference(rows, power=1.0):
     """The four numbers of rows that are taken as they are, in 40 digits."""
     with mp.workdps(40):
-        rows = [[mp.mpf(v) for v in row] for row in np.asarray(rows).tolist()]
-        norms = [mp.sqrt(mp.fdot(row, row)) for row in rows]
-        unit = [[v / n for v in row] for row, n in zip(rows, norms, strict=True)]
+        rows = exact_rows(rows)
+        pairs = zip(rows, exact_norms(rows), strict=True)
+        unit = [[v / norm for v in row] for row, norm in pairs]
         distances = [
             mp.sqrt(mp.fsum((u - v) ** 2 for u, v in zip(a, b, strict=True)))
             for a, b in itertools.combinations(unit, 2)
@@ -69,29 +65,6 @@ def _mean(values):
 def _variance(values):
     mean = _mean(values)
     return mp.fsum((v - mean) ** 2 for v in values) / len(values)
-
-
-def polygon(n_classes):
-    angles = 2 * np.pi * np.arange(n_classes) / n_classes
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-
-def hull_distance(point, others):
-    """The distance by a general solver, and a proof of it from below."""
-    n = len(others)
-    gaps = others - point
-    found = optimize.minimize(
-        lambda a: np.sum((a @ gaps) ** 2),
-        np.full(n, 1 / n),
-        jac=lambda a: 2 * gaps @ (a @ gaps),
-        bounds=[(0, 1)] * n,
-        constraints={"type": "eq", "fun": lambda a: a.sum() - 1},
-        method="SLSQP",
-        options={"maxiter": 1000, "ftol": 1e-16},
-    )
-    nearest = found.x @ gaps / found.x.sum()
-    length = np.linalg.norm(nearest)
-    return (gaps @ nearest).min() / length, length
 
 
 # Energies and dispersions ----------------------------------------------------------
@@ -304,17 +277,15 @@ def test_margin_of_plus_minus_pairs():
     rows = plus_minus_pairs()
     got = margin.gnc2_margin(of_means(rows))
     assert 0 < got < 1
-    distances = [hull_distance(rows[k], np.delete(rows, k, 0))[1] for k in range(20)]
-    assert got == pytest.approx(min(distances), rel=1e-6)
+    # The rows are of unit length.
+    assert got == pytest.approx(margin_bounds(rows)[1], rel=1e-6)
 
 
 @pytest.mark.parametrize(("n_classes", "n_features"), [(4, 7), (6, 3), (12, 4), (9, 2)])
 def test_margin_lies_between_the_bounds_of_a_general_solver(n_classes, n_features):
     rows = random_rows(n_classes, n_features)
     rows -= rows.mean(0)
-    unit = rows / np.linalg.norm(rows, axis=1)[:, None]
-    bounds = [hull_distance(unit[k], np.delete(unit, k, 0)) for k in range(n_classes)]
-    lower, upper = (min(column) for column in zip(*bounds, strict=True))
+    lower, upper = margin_bounds(rows)
     got = margin.gnc2_margin(of_means(rows))
     assert lower - 1e-12 <= got <= upper + 1e-12
     assert upper - lower < 1e-5

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
 from toys import SQUARE, plus_minus_pairs, simplex, toy
+from vectors import UNCENTERED, exact_norms, exact_rows, of_means, random_rows
 
 import sknc.metrics as frames
-from sknc import ClassStatistics, Convention
+from sknc import ClassStatistics
 from sknc.head import LinearHead
 from sknc.metrics import simplex as headline
 from sknc.metrics import spectral
@@ -38,14 +39,7 @@ OF_DIRECTIONS = (
     "nc2_min_angle",
 )
 CLOSE = {"rel": 1e-12, "abs": 1e-14}
-UNCENTERED = Convention("plain", center="none")
 SHAPES = [(2, 1), (2, 5), (3, 2), (4, 2), (5, 9), (6, 5), (12, 4), (20, 7), (16, 15)]
-
-
-def of_means(rows):
-    """One sample a class."""
-    rows = np.asarray(rows, float)
-    return ClassStatistics.from_samples(rows, np.arange(len(rows)))
 
 
 def head(rows):
@@ -58,24 +52,16 @@ def both(key, rows, convention="default"):
     return mean, getattr(frames, f"{key}_head")(head(rows))
 
 
-def random_rows(n_classes, n_features, offset=0.0):
-    rng = np.random.default_rng(n_classes * 100 + n_features)
-    return rng.standard_normal((n_classes, n_features)) + offset
-
-
 def reference(key, rows):
     """The metric of rows that are taken as they are, in 40 digits, with K x K."""
     with mp.workdps(40):
-        rows = [[mp.mpf(v) for v in row] for row in np.asarray(rows).tolist()]
-        return float(_reference(key, rows))
+        return float(_reference(key, exact_rows(rows)))
 
 
 def centered(rows):
     """Rows less their mean, rounded once."""
     with mp.workdps(40):
-        columns = [
-            [mp.mpf(v) for v in column] for column in np.asarray(rows).T.tolist()
-        ]
+        columns = exact_rows(np.transpose(rows))
         means = [mp.fsum(column) / len(column) for column in columns]
         pairs = zip(columns, means, strict=True)
         return np.array([[float(v - m) for v in column] for column, m in pairs]).T
@@ -83,7 +69,7 @@ def centered(rows):
 
 def _reference(key, rows):
     K, D = len(rows), len(rows[0])
-    norms = [mp.sqrt(mp.fdot(row, row)) for row in rows]
+    norms = exact_norms(rows)
     A = mp.matrix([[mp.fdot(a, b) for b in rows] for a in rows])
     cosines = [
         A[i, j] / norms[i] / norms[j] for i in range(K) for j in range(K) if i != j

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from strategies import labelled, rotations, seeds
 from toys import around, collapsed, simplex, toy
+from vectors import cosine
 
 from sknc import ClassStatistics
 from sknc.head import LinearHead
@@ -48,7 +49,7 @@ def imbalanced(n_features=7, seed=1):
 def inputs(item):
     """Statistics and head of a toy, uniformly centered means, and counts."""
     statistics = ClassStatistics.from_samples(item.X, item.y)
-    means = np.array([item.X[item.y == k].mean(0) for k in np.unique(item.y)])
+    means = item.class_means
     counts = np.unique(item.y, return_counts=True)[1]
     return statistics, LinearHead(item.W, item.b), means - means.mean(0), counts
 
@@ -66,10 +67,6 @@ def with_counts(means, counts):
 
 
 # References ----------------------------------------------------------------------
-
-
-def cosine(a, b):
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
 def mean_over_pairs(rows, value):

@@ -5,15 +5,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from scipy import optimize
 from toys import simplex
+from vectors import margin_bounds, polygon, unit_rows
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
 from sknc.metrics import TABLE, _hull, margin
-
-
-def unit_rows(rows):
-    return rows / np.linalg.norm(rows, axis=1)[:, None]
 
 
 def gaussian(n_classes, n_features, seed=0):
@@ -28,11 +24,6 @@ def clustered(n_classes, n_features, spread, n_clusters=5):
 def cross_polytope(n_features, noise=0.0):
     rows = np.concatenate([np.eye(n_features), -np.eye(n_features)])
     return rows + noise * gaussian(*rows.shape)
-
-
-def polygon(n_classes):
-    angles = 2 * math.pi * np.arange(n_classes) / n_classes
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def two_simplexes(n_each, noise):
@@ -55,35 +46,6 @@ def least_by_programs(rows):
         for k in range(len(unit))
     ]
     return min(distances)
-
-
-def dual_bounds(rows):
-    """
-    Bound each distance from both sides, by a general solver of the dual program.
-
-    The distance is ``max_w min_j <w, u_k - u_j>`` over w of length at most one. Of the
-    minimum norm point p found by SLSQP, its length is a bound from above, and with
-    w = p / |p| that minimum is one from below.
-    """
-    unit = unit_rows(rows)
-    bounds = []
-    for k, point in enumerate(unit):
-        gaps = point - np.delete(unit, k, 0)
-        start = np.full(len(gaps), 1 / len(gaps))
-        found = optimize.minimize(
-            lambda b, gaps=gaps: np.sum((b @ gaps) ** 2),
-            start,
-            jac=lambda b, gaps=gaps: 2 * gaps @ (b @ gaps),
-            bounds=[(0, 1)] * len(gaps),
-            constraints={"type": "eq", "fun": lambda b: b.sum() - 1},
-            method="SLSQP",
-            options={"ftol": 1e-15, "maxiter": 500},
-        )
-        weights = np.maximum(found.x, 0)
-        nearest = weights @ gaps / weights.sum()
-        length = np.linalg.norm(nearest)
-        bounds.append(((gaps @ nearest).min() / length, length))
-    return np.array(bounds).min(axis=0)
 
 
 CASES = {
@@ -144,7 +106,7 @@ def test_equals_a_program_for_every_class_at_random(n_classes, n_features, seed)
     ids=["more classes", "more features", "clusters", "cross-polytope"],
 )
 def test_lies_between_the_bounds_of_a_general_solver(rows):
-    lower, upper = dual_bounds(rows)
+    lower, upper = margin_bounds(rows)
     assert upper - lower < 1e-5
     got = margin.one_vs_rest_margin(rows)
     assert lower - 1e-12 <= got <= upper + 1e-12

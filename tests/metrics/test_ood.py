@@ -30,10 +30,6 @@ def fit(item, **options):
     return ClassStatistics.from_samples(item.X, item.y, **options)
 
 
-def class_means(item):
-    return np.array([item.X[item.y == k].mean(0) for k in np.unique(item.y)])
-
-
 def strangers(item, n_samples=20):
     shape = (n_samples, item.X.shape[1])
     return 2 * np.random.default_rng(9).standard_normal(shape) + 1
@@ -54,7 +50,7 @@ def pca_scores(fitted, X, d):
 @pytest.mark.parametrize("name", NAMES)
 def test_orthogonality(name):
     item = toy(name)
-    means, v = class_means(item), strangers(item).mean(0)
+    means, v = item.class_means, strangers(item).mean(0)
     want = mean_absolute_cosine(means, v)
     assert nc5_orthogonality(fit(item), v) == pytest.approx(want, rel=1e-12)
     for preset, center in (("default", means.mean(0)), ("zhu2021", item.X.mean(0))):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
 from toys import SQUARE, plus_minus_pairs, simplex, toy
+from vectors import of_means
 
 from sknc import ClassStatistics, Convention
 from sknc.metrics import spectral
@@ -16,12 +17,6 @@ BETWEEN = ("spec_between_pr", "spec_effective_rank", "spec_stable_rank")
 KEYS = (*BETWEEN, "spec_within_pr")
 CLOSE = {"rel": 1e-12}
 DIAMOND = SQUARE * np.array([[2.0], [1.0], [2.0], [1.0]])
-
-
-def of_means(rows):
-    """One sample a class."""
-    rows = np.asarray(rows, float)
-    return ClassStatistics.from_samples(rows, np.arange(len(rows)))
 
 
 def values(X, y, **options):

@@ -22,6 +22,11 @@ class Toy:
     def head(self):
         return self.W, self.b
 
+    @property
+    def class_means(self):
+        """Return the mean of each class, in the order of sorted labels."""
+        return np.array([self.X[self.y == k].mean(0) for k in np.unique(self.y)])
+
     def analyzer(self, **options):
         """Return an analyzer fitted on all samples."""
         options = {"head": self.head, **options}
