@@ -3,10 +3,9 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import NoReturn
-
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line feeds
 
 
 class Journal:
@@ -73,21 +72,30 @@ class Journal:
         """Open the file for one writer, and check that it is as it was left."""
         # An empty one need not exist.
         is_new = not self._reach
-        flags = os.O_RDWR | _BINARY | (os.O_CREAT if is_new else 0)
-        try:
-            descriptor = os.open(self.path, flags, 0o666)
-        except FileNotFoundError as error:
-            self._refuse_missing(error)
-        try:
+        with self._open(os.O_CREAT if is_new else 0) as file:  # closing it unlocks it
+            descriptor = file.fileno()
             _lock(descriptor)
             size = os.fstat(descriptor).st_size
             if not start <= size <= self._reach:
                 self._refuse_size(size)
             yield descriptor
-        finally:
-            os.close(descriptor)  # which unlocks it
         if is_new:
             _store_name(self.path)
+
+    def _open(self, create: int) -> FileIO:
+        """
+        Return the open file.
+
+        A bare descriptor would keep its lock for ever if an interruption left it open.
+        """
+
+        def opener(path: str, flags: int) -> int:
+            return os.open(path, flags | create, 0o666)
+
+        try:
+            return FileIO(self.path, "r+", opener=opener)
+        except FileNotFoundError as error:
+            self._refuse_missing(error)
 
     def _refuse_missing(self, error: OSError) -> NoReturn:
         msg = (

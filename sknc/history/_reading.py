@@ -7,7 +7,7 @@ from typing import NoReturn
 from sknc.history._entry import HistoryEntry, entry_of, is_cut_off
 from sknc.history._journal import Journal
 
-_CALLER = 6  # of NCHistory, in the stack
+_CALLER = 5  # of NCHistory, in the stack
 
 
 def read_file(path: Path) -> tuple[Journal, list[HistoryEntry]]:

@@ -169,7 +169,7 @@ class StoredEntries:
 
 def _checked_path(path: Any) -> Path:
     """Return where a file can be, before a run has spent time on its first report."""
-    found = Path(path)
+    found = Path(path).absolute()  # also if the program changes its folder
     if not found.parent.is_dir():
         msg = (
             f"There is no folder {found.parent} for the history {found.name}: make it "

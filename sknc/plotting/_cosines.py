@@ -9,6 +9,8 @@ import numpy as np
 from sknc.head import LinearHead
 from sknc.metrics.grids import pair_grid, pair_grid_rows
 
+_ROWS = 256  # at a time
+
 
 @dataclass(frozen=True)
 class PairRange:
@@ -59,7 +61,7 @@ def histogram_of(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def _pairs(vectors: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the cosines of pairs, each pair once."""
     columns = np.arange(len(vectors))
-    for rows, grid in pair_grid_rows(LinearHead(vectors)):
+    for rows, grid in pair_grid_rows(LinearHead(vectors), n_rows=_ROWS):
         above = columns[None, :] > columns[rows][:, None]
         values = _without_zeros(grid, vectors, rows)[above]
         yield np.clip(values[np.isfinite(values)], -1, 1)

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
+import interrupts
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sknc.history
 from sknc import Convention, NCHistory, NeuralCollapseAnalyzer
 
 
@@ -146,6 +149,15 @@ class TestRoundTrip:
 
 
 class TestPaths:
+    def test_program_changes_its_folder(self, tmp_path, monkeypatch):
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path)
+        history = NCHistory("history.jsonl")
+        monkeypatch.chdir(tmp_path / "other")
+        history.append(1, make_report())
+        history.append(2, make_report())
+        assert len(NCHistory(tmp_path / "history.jsonl")) == 2
+
     def test_no_folder(self, tmp_path):
         match = "^There is no folder .*missing for the history a.jsonl: make it first"
         for call in (NCHistory, NCHistory().save):
@@ -196,6 +208,12 @@ class TestCutOff:
                 history = NCHistory(filled)
             history.append(3, make_report(3), make_report(13))
             assert filled.read_bytes() == whole
+
+    def test_warning_names_the_line_of_the_caller(self, filled):
+        filled.write_bytes(filled.read_bytes()[:-9])
+        with pytest.warns(UserWarning, match="is cut off") as caught:
+            NCHistory(filled)
+        assert caught[0].filename == __file__
 
     def test_first_line(self, filled):
         filled.write_bytes(filled.read_bytes()[:100])
@@ -361,22 +379,30 @@ class TestWriting:
         history.append(2, make_report(2))
         assert texts(NCHistory(path)) == texts(history)
 
-    @pytest.mark.parametrize("when", ["write", "fsync", "close"])
-    def test_interrupted(self, filled, monkeypatch, when):
-        history = NCHistory(filled)
-        inner = getattr(os, when)
+    def test_interrupted_anywhere(self, filled):
+        """Wherever Ctrl-C comes, what was not appended can be appended again."""
+        before = filled.read_bytes()
+        files = (str(Path(sknc.history.__file__).parent),)
+        report, held_out = make_report(), make_report(1)
 
-        def interrupt(*args):
-            inner(*args)
-            raise KeyboardInterrupt
+        def interrupted(place):
+            filled.write_bytes(before)
+            history = NCHistory(filled)
+            lines = interrupts.run(
+                lambda: history.append(4, report, held_out), place, files
+            )
+            return history, lines
 
-        with monkeypatch.context() as patch:
-            patch.setattr(os, when, interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                history.append(4, make_report())
-        assert len(history) == 3
-        history.append(4, make_report(7))
-        assert texts(NCHistory(filled)) == texts(history)
+        _, lines = interrupted(0)
+        assert len(lines) > 40
+        for place in range(1, len(lines) + 1):
+            history, _ = interrupted(place)
+            if len(history) == 3:
+                history.append(4, report, held_out)
+            history.append(5, report)
+            assert history.steps.tolist() == [1, 2, 3, 4, 5]
+            assert filled.read_bytes().startswith(before)
+            assert texts(NCHistory(filled)) == texts(history)
 
     def test_two_writers(self, filled):
         first, second = NCHistory(filled), NCHistory(filled)
