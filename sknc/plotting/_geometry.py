@@ -17,7 +17,7 @@ from sknc.plotting._grids import (
 )
 from sknc.plotting._panels import make_panels
 from sknc.plotting._scales import check_choice
-from sknc.plotting._words import count_of, digits, plain
+from sknc.plotting._words import count_of, digits
 
 _MOST_IN_HEATMAP = 40  # classes, by default
 _NAMES = {"means": "class means", "head": "rows of the head"}
@@ -171,8 +171,8 @@ class ClassMeanGeometryDisplay:
         parts = [f"Cosines of pairs of {count}. A simplex has {digits(self.ideal)}."]
         for name, found in self._ranges().items():
             parts.append(
-                f"{_NAMES[name].capitalize()}: mean {plain(found.mean)}, from "
-                f"{plain(found.low)} to {plain(found.high)}."
+                f"{_NAMES[name].capitalize()}: mean {digits(found.mean)}, from "
+                f"{digits(found.low)} to {digits(found.high)}."
                 if found.n_pairs
                 else f"{_NAMES[name].capitalize()}: all of length 0."
             )
@@ -241,12 +241,13 @@ class ClassMeanGeometryDisplay:
         few = len(self.classes) <= _MOST_IN_HEATMAP
         self.kind_ = ("heatmap" if few else "histogram") if kind == "auto" else kind
         if self.kind_ == "heatmap":
-            options = {"cmap": cmap, **(heatmap_kw or {})}
-            self._plot_heatmaps(ax, values, options, ideal_kw or {})
+            look = {"cmap": cmap, **(heatmap_kw or {})}
+            self._plot_heatmaps(ax, values, look, ideal_kw or {})
         else:
             self.figure_, self.axes_ = make_panels(ax, 1)
             panel = self.axes_[0]
-            draw_histogram(panel, self.vectors, self._ranges(), histogram_kw or {})
+            options = histogram_kw or {}
+            draw_histogram(panel, self.vectors, self._ranges(), self.ideal, options)
             draw_ideal(panel, self.ideal, ideal_kw or {})
             panel.set_title(self._title(), loc="left", fontsize=10)
         self.ax_ = self.axes_[0]

@@ -1,7 +1,7 @@
 """Heatmaps and histograms of cosines."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,7 @@ def draw_histogram(
     panel: Any,
     vectors: Mapping[str, np.ndarray],
     ranges: Mapping[str, PairRange],
+    ideal: float,
     options: Mapping[str, Any],
 ) -> None:
     """
@@ -164,10 +165,12 @@ def draw_histogram(
         Class means and rows of the head.
     ranges : mapping of str to PairRange
         Of their cosines.
+    ideal : float
+        Cosine of a simplex.
     options : mapping
         Of `stairs`.
     """
-    edges = _edges(ranges.values())
+    edges = _edges(ranges.values(), ideal)
     heights = {name: histogram_of(rows, edges) for name, rows in vectors.items()}
     for name, shares in heights.items():
         look = {**_BARS[name], "label": _TITLES[name], **options}
@@ -184,6 +187,8 @@ def draw_histogram(
 def draw_ideal(panel: Any, ideal: float, options: Mapping[str, Any]) -> None:
     """Mark the cosine of a simplex, and explain all that is drawn above it."""
     label = f"simplex: {digits(ideal)}"
+    from matplotlib.ticker import NullLocator
+
     line = panel.axvline(ideal, **{**_IDEAL, "label": label, **options})
     found = panel.legend(loc="upper left", frameon=False, fontsize=8, borderaxespad=0.2)
     share = share_of_legend(panel, found)
@@ -191,16 +196,21 @@ def draw_ideal(panel: Any, ideal: float, options: Mapping[str, Any]) -> None:
     low, high = panel.get_ylim()
     if panel.get_yscale() == "log":
         panel.set_ylim(low, high * (high / low) ** (share / (1 - share)))
+        panel.set_yticks([tick for tick in panel.get_yticks() if low <= tick <= 1])
+        panel.yaxis.set_minor_locator(NullLocator())
     else:
         panel.set_ylim(low, low + (high - low) / (1 - share))
 
 
-def _edges(ranges: Any) -> np.ndarray:
-    """Return the edges of bins that hold all cosines."""
+def _edges(ranges: Iterable[PairRange], ideal: float) -> np.ndarray:
+    """Return the edges of bins that hold all cosines, one of them about the ideal."""
     found = [one for one in ranges if one.n_pairs]
-    low = min((one.low for one in found), default=-1.0)
-    high = max((one.high for one in found), default=1.0)
-    room = max(0.0, _LEAST_WIDTH - (high - low)) / 2
+    low = min((one.low for one in found), default=ideal)
+    high = max((one.high for one in found), default=ideal)
     n_pairs = max((one.n_pairs for one in found), default=0)
     n_bins = max(6, min(_MOST_BINS, round(2 * n_pairs ** (1 / 3))))
-    return np.linspace(low - room, high + room, n_bins + 1)
+    width = max(high - low, _LEAST_WIDTH) / n_bins
+    n_below = max(0, math.ceil((ideal - low) / width - 0.5 + 1e-9))
+    n_above = max(0, math.ceil((high - ideal) / width - 0.5 + 1e-9))
+    edges: np.ndarray = ideal + width * np.arange(-n_below - 0.5, n_above + 1)
+    return edges

@@ -29,12 +29,12 @@ def wrapped(text: str, inches: float, size: float) -> str:
 
 def plain(value: float, decimals: int = 3) -> str:
     """Return a number with a true minus sign."""
-    return f"{value:.{decimals}f}".replace("-", "−")
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def digits(value: float) -> str:
     """Return a number of three digits, however small, with a true minus sign."""
-    return f"{value:.3g}".replace("-", "−")
+    return f"{round(value, 12) + 0.0:.3g}".replace("-", "−")
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
