@@ -321,6 +321,8 @@ def test_five_thousand_classes(batch):
     np.testing.assert_allclose(
         statistics.within_scatter, scatter, 0, 1e-10 * scatter[0, 0]
     )
+    if batch < len(y):
+        return  # pairs of classes do not depend on batches
     report = analyzer.report()
     centered = want - want.mean(0)
     unit = centered / np.linalg.norm(centered, axis=1, keepdims=True)
