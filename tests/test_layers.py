@@ -125,7 +125,7 @@ def test_imports_within_estimators_point_left():
         ("_utils", "def f():\n    from sknc import cli", ["sknc.cli"]),
         ("report", "from sknc.estimators import base", ["sknc.estimators.base"]),
         ("report", "import sknc", ["sknc"]),
-        ("metrics", "from sknc.metrics._table import TABLE", []),
+        ("metrics", "from sknc.metrics._catalogue.table import TABLE", []),
         ("cli", "from sknc.plotting import plot\nimport numpy", []),
     ],
 )

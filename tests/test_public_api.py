@@ -11,7 +11,7 @@ import pytest
 import sknc
 import sknc.metrics
 from sknc.metrics import TABLE, catalogue, select
-from sknc.metrics._metric import ARGUMENTS
+from sknc.metrics._catalogue.metric import ARGUMENTS
 
 NOT_METRICS = {
     "TABLE",

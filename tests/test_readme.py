@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import sknc.metrics
-from sknc.metrics import TABLE, _define, select
+from sknc.metrics import TABLE, select
+from sknc.metrics._catalogue import define
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -182,7 +183,7 @@ def test_metric_of_the_page_works(monkeypatch):
     namespace = {"__name__": "sknc.example"}
     exec(function, namespace)
     metric = namespace["nc3_row_distance"]
-    row = _define.ROWS.pop("nc3_row_distance")
+    row = define.ROWS.pop("nc3_row_distance")
     assert (row.function, row.needs) == (metric, ("statistics", "head"))
     monkeypatch.setattr(sknc.metrics, "nc3_row_distance", metric, raising=False)
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

@@ -9,7 +9,7 @@ It has one table for each group of `sknc.metrics.catalogue()`.
 import inspect
 
 from sknc.metrics import TABLE, catalogue
-from sknc.metrics._properties import PROPERTIES
+from sknc.metrics._catalogue.properties import PROPERTIES
 
 NEEDS = {
     "statistics": "any fitted samples: class counts, means and variances",

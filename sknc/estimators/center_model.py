@@ -9,12 +9,9 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
+from sknc.statistics.affine_rule import AffineRule
 from sknc.statistics.class_statistics import ClassStatistics
-from sknc.statistics.decisions import (
-    AffineRule,
-    nearest_angle_rule,
-    nearest_center_rule,
-)
+from sknc.statistics.nearest_center import nearest_angle_rule, nearest_center_rule
 
 _EXACT_ELEMENTS = 1 << 21  # of differences at once: 16 MiB of float64
 

@@ -18,8 +18,8 @@ from sknc.estimators.agreement import AgreementReport, compare_decisions
 from sknc.estimators.center_model import CenterModel
 from sknc.estimators.class_values import ClassValues
 from sknc.estimators.priors import check_length, check_priors, class_priors
+from sknc.statistics.affine_rule import decide_all
 from sknc.statistics.class_statistics import ClassStatistics
-from sknc.statistics.decisions import decide_all
 
 
 class NearestClassCenter(ClassifierMixin, ClassValues):

@@ -7,7 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc.convention import Convention
-from sknc.metrics._geometry import centered_means, spectrum
+from sknc.metrics._shared.geometry import centered_means, spectrum
 from sknc.statistics.class_statistics import ClassStatistics
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sknc._utils.parameters import check_flag, shown
 from sknc.history._entry import HistoryEntry
 from sknc.history._stored import StoredEntries
-from sknc.metrics._table import did_you_mean
+from sknc.metrics._catalogue.table import did_you_mean
 from sknc.plotting import CollapseTrajectoryDisplay
 from sknc.report._rendering import data_frame
 

@@ -7,9 +7,9 @@ Reports, plots, the command line and the documentation read `TABLE`.
 
 import typing as _typing
 
-from sknc.metrics._metric import Metric
-from sknc.metrics._metric import MetricFunction as _MetricFunction
-from sknc.metrics._table import TABLE, catalogue, select
+from sknc.metrics._catalogue.metric import Metric
+from sknc.metrics._catalogue.metric import MetricFunction as _MetricFunction
+from sknc.metrics._catalogue.table import TABLE, catalogue, select
 from sknc.metrics.grids import pair_grid, pair_grid_rows
 from sknc.metrics.ood import neco_scores
 

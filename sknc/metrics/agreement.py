@@ -3,8 +3,8 @@
 import math
 
 from sknc._utils.arrays import Array, namespace
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
 from sknc.statistics.decisions import Decisions
 
 _NO_PAPER = by.Source(

@@ -27,9 +27,9 @@ import numpy as np
 from sknc._utils.arrays import Array, device_of, gram, namespace, put_rows, tiles
 from sknc._utils.parameters import check_not_negative
 from sknc.head import LinearHead
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._geometry import check_observed
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.geometry import check_observed
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
 

@@ -5,11 +5,11 @@ import math
 from sknc._utils.arrays import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._geometry import centered_means, check_observed
-from sknc.metrics._rows import unit_rows
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.geometry import centered_means, check_observed
+from sknc.metrics._shared.rows import unit_rows
 from sknc.metrics.simplex import distance_from_simplex
 from sknc.statistics.held_out import AnyStatistics
 

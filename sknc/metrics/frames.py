@@ -5,18 +5,18 @@ import math
 from sknc._utils.arrays import device_of, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric, of_head
-from sknc.metrics._frames import (
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric, of_head
+from sknc.metrics._shared.frames import (
     pairs_of,
     shape_of,
     singular_values_of,
     uncentered_vectors_of,
     vectors_of,
 )
-from sknc.metrics._pairs import PairSummaries
-from sknc.metrics._rows import unit_product
+from sknc.metrics._shared.pairs import PairSummaries
+from sknc.metrics._shared.rows import unit_product
 from sknc.metrics.simplex import distance_from_simplex
 from sknc.statistics.held_out import AnyStatistics
 

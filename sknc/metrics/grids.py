@@ -8,9 +8,9 @@ from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, t
 from sknc._utils.parameters import check_choice, check_integer, check_positive
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._arguments import check_statistics
-from sknc.metrics._geometry import centered_means, mean_noise, unbiased_variances
-from sknc.metrics._pairs import (
+from sknc.metrics._catalogue.arguments import check_statistics
+from sknc.metrics._shared.geometry import centered_means, mean_noise, unbiased_variances
+from sknc.metrics._shared.pairs import (
     PairBlock,
     inverse_norms,
     squared_chords,

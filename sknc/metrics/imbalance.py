@@ -9,11 +9,11 @@ import numpy as np
 from sknc._utils.arrays import namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics import _conditions as when
-from sknc.metrics import _imbalance
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._geometry import centered_means, check_two_classes
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared import imbalance
+from sknc.metrics._shared.geometry import centered_means, check_two_classes
 from sknc.metrics.simplex import distance_from_simplex
 from sknc.statistics.held_out import AnyStatistics
 
@@ -40,7 +40,7 @@ _FOLLOWS_COUNTS: dict[str, Any] = {
     ideal="-1/(K-1)",
     sources=(by.FANG,),
     interval="[-1, 1]",
-    undefined=(_imbalance.NO_MINORITY, _MINORITY_AT_CENTER),
+    undefined=(imbalance.NO_MINORITY, _MINORITY_AT_CENTER),
     raises=_RAISES,
 )
 def imb_minority_cosine(
@@ -70,8 +70,8 @@ def imb_minority_cosine(
     0.0
     """
     means = centered_means(statistics, Convention.preset(convention))
-    return _imbalance.mean_cosine(
-        _imbalance.rows_where(means, _imbalance.minority_classes(statistics, minority))
+    return imbalance.mean_cosine(
+        imbalance.rows_where(means, imbalance.minority_classes(statistics, minority))
     )
 
 
@@ -80,7 +80,7 @@ def imb_minority_cosine(
     ideal="-1/(K-1)",
     sources=(by.FANG,),
     interval="[-1, 1]",
-    undefined=(_imbalance.NO_MINORITY, _MINORITY_ROW_ZERO),
+    undefined=(imbalance.NO_MINORITY, _MINORITY_ROW_ZERO),
     unchanged_by="rotations and uniform scaling",
     raises=_RAISES,
 )
@@ -110,9 +110,9 @@ def imb_minority_cosine_head(
     1.0
     """
     check_two_classes(statistics)
-    return _imbalance.mean_cosine(
-        _imbalance.rows_where(
-            head.weights, _imbalance.minority_classes(statistics, minority)
+    return imbalance.mean_cosine(
+        imbalance.rows_where(
+            head.weights, imbalance.minority_classes(statistics, minority)
         )
     )
 
@@ -123,7 +123,7 @@ def imb_minority_cosine_head(
     ideal=1.0,
     sources=(by.after(by.FANG, "minority collapse by distances"),),
     interval="[0, inf]",
-    undefined=(_imbalance.NO_MINORITY, _imbalance.NO_MAJORITY, when.MEANS_COINCIDE),
+    undefined=(imbalance.NO_MINORITY, imbalance.NO_MAJORITY, when.MEANS_COINCIDE),
     infinite="all classes of the majority coincide",
     convention="Makes no difference: distances do not depend on the center.",
     raises=_RAISES,
@@ -157,10 +157,10 @@ def imb_minority_ratio(
     """
     means = centered_means(statistics, Convention.preset(convention))
     rounding = statistics.centers.mean_rounding()
-    few = _imbalance.minority_classes(statistics, minority)
+    few = imbalance.minority_classes(statistics, minority)
     near, far = (
-        _imbalance.mean_distance(
-            _imbalance.rows_where(means, block), _imbalance.rows_where(rounding, block)
+        imbalance.mean_distance(
+            imbalance.rows_where(means, block), imbalance.rows_where(rounding, block)
         )
         for block in (few, ~few)
     )
@@ -201,7 +201,7 @@ def imb_norm_count_corr(
     0.5
     """
     means = centered_means(statistics, Convention.preset(convention))
-    return _imbalance.norm_count_correlation(statistics, means)
+    return imbalance.norm_count_correlation(statistics, means)
 
 
 @metric(
@@ -224,14 +224,14 @@ def imb_norm_count_corr_head(statistics: AnyStatistics, head: LinearHead) -> flo
     1.0
     """
     check_two_classes(statistics)
-    return _imbalance.norm_count_correlation(statistics, head.weights)
+    return imbalance.norm_count_correlation(statistics, head.weights)
 
 
 @metric(
     "imbalance",
     sources=(by.after(by.HONG, "whose block structure it measures"),),
     interval="[0, sqrt(K) + 1.5]",
-    undefined=(_imbalance.NO_GROUP, *when.NO_DIRECTION),
+    undefined=(imbalance.NO_GROUP, *when.NO_DIRECTION),
 )
 def imb_block(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -264,10 +264,10 @@ def imb_block(
     0.4714045
     """
     means = centered_means(statistics, Convention.preset(convention))
-    groups = _imbalance.distinct_levels(_imbalance.class_counts(statistics))
+    groups = imbalance.distinct_levels(imbalance.class_counts(statistics))
     sizes = np.bincount(groups)
     spreads = [
-        _imbalance.added_spreads(_imbalance.rows_where(means, groups == g))
+        imbalance.added_spreads(imbalance.rows_where(means, groups == g))
         for g in np.flatnonzero(sizes > 1)
     ]
     return math.fsum(spreads) / len(spreads) if spreads else math.nan
@@ -306,8 +306,8 @@ def imb_seli_w(statistics: AnyStatistics, head: LinearHead) -> float:
     >>> imb_seli_w(statistics, head)  # |(1, 0; 0, 0) - (1, -1; -1, 1) / 2|
     1.0
     """
-    left, values, _ = _imbalance.seli_factors(statistics)
-    return _imbalance.gram_distance(head.weights, left, values)
+    left, values, _ = imbalance.seli_factors(statistics)
+    return imbalance.gram_distance(head.weights, left, values)
 
 
 @metric(
@@ -348,10 +348,10 @@ def imb_seli_h(
     0.0
     """
     means = centered_means(statistics, Convention.preset(convention))
-    _, values, right = _imbalance.seli_factors(statistics)
+    _, values, right = imbalance.seli_factors(statistics)
     counts = statistics.centers.counts
     rows = right / namespace(counts).sqrt(counts)[:, None]
-    return _imbalance.gram_distance(means, rows, values)
+    return imbalance.gram_distance(means, rows, values)
 
 
 @metric(

@@ -7,11 +7,16 @@ from scipy import optimize
 
 from sknc._utils.arrays import tiles, to_numpy, upper_factor
 from sknc.convention import Convention
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._geometry import centered_means
-from sknc.metrics._hull import HullBounds, bound_distances, cannot_improve, curvature
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.geometry import centered_means
+from sknc.metrics._shared.hull import (
+    HullBounds,
+    bound_distances,
+    cannot_improve,
+    curvature,
+)
 from sknc.statistics.held_out import AnyStatistics
 
 _TILE_ROWS = 256

@@ -14,11 +14,11 @@ from sknc._utils.arrays import (
 )
 from sknc._utils.parameters import check_integer
 from sknc.convention import Convention
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._geometry import centered_means, check_two_classes
-from sknc.metrics._rows import unit_rows
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.geometry import centered_means, check_two_classes
+from sknc.metrics._shared.rows import unit_rows
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics
 

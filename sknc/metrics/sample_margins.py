@@ -7,11 +7,11 @@ import numpy as np
 
 from sknc._utils.arrays import namespace, row_squared_norms
 from sknc.convention import Convention
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._geometry import spectrum
-from sknc.metrics._pairs import pair_blocks, squared_distances
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.geometry import spectrum
+from sknc.metrics._shared.pairs import pair_blocks, squared_distances
 from sknc.statistics.held_out import AnyStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 

@@ -8,11 +8,11 @@ import numpy as np
 from sknc._utils import arrays
 from sknc._utils.arrays import namespace
 from sknc.convention import Convention
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._frames import pairs_of
-from sknc.metrics._geometry import centered_means, check_two_classes
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.frames import pairs_of
+from sknc.metrics._shared.geometry import centered_means, check_two_classes
 from sknc.metrics.variability import CDNV, cdnv_blocks, nc1_pinv
 from sknc.statistics.held_out import AnyStatistics
 

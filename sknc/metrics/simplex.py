@@ -11,11 +11,11 @@ from sknc._utils.arrays import (
     row_squared_norms,
 )
 from sknc.convention import Convention
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric, of_head
-from sknc.metrics._frames import pairs_of, shape_of, vectors_of
-from sknc.metrics._rows import relative_spread, unit_product
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric, of_head
+from sknc.metrics._shared.frames import pairs_of, shape_of, vectors_of
+from sknc.metrics._shared.rows import relative_spread, unit_product
 from sknc.statistics.held_out import AnyStatistics
 
 # Of cosines less those of a simplex.

@@ -10,11 +10,11 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.parameters import check_choice, check_positive
 from sknc.convention import Convention
-from sknc.metrics import _conditions as when
-from sknc.metrics import _sources as by
-from sknc.metrics._define import metric
-from sknc.metrics._frames import pairs_of
-from sknc.metrics._geometry import (
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.frames import pairs_of
+from sknc.metrics._shared.geometry import (
     between_trace,
     centered_means,
     check_two_classes,
@@ -24,8 +24,8 @@ from sknc.metrics._geometry import (
     unbiased_variances,
     within_trace,
 )
-from sknc.metrics._instability import unstable
-from sknc.metrics._pairs import (
+from sknc.metrics._shared.instability import unstable
+from sknc.metrics._shared.pairs import (
     PairBlock,
     normalized_variances,
 )

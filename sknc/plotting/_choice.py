@@ -4,8 +4,8 @@ from collections.abc import Iterable, Set
 
 from sknc._utils.parameters import check_iterable, refuse
 from sknc.metrics import TABLE
-from sknc.metrics._properties import PROPERTIES
-from sknc.metrics._table import did_you_mean
+from sknc.metrics._catalogue.properties import PROPERTIES
+from sknc.metrics._catalogue.table import did_you_mean
 
 DEFAULT_KEYS = (
     "nc1_pinv",

@@ -9,7 +9,7 @@ from sknc._utils import arrays
 from sknc._utils.parameters import shown
 from sknc.convention import Convention
 from sknc.estimators._inputs.heads import check_head
-from sknc.metrics._geometry import centered_means
+from sknc.metrics._shared.geometry import centered_means
 from sknc.statistics.class_statistics import ClassStatistics
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from sknc._utils import arrays
 from sknc.convention import Convention
 from sknc.metrics import TABLE
-from sknc.metrics._table import did_you_mean
+from sknc.metrics._catalogue.table import did_you_mean
 from sknc.report._rendering import (
     Content,
     as_html,

@@ -12,7 +12,7 @@ from sknc._utils.label_kinds import in_common, union
 from sknc._utils.numeric import checked_samples, positive_weights
 from sknc._utils.parameters import refuse
 from sknc.statistics._accumulation import Accumulator
-from sknc.statistics._mergeable import check_mergeable
+from sknc.statistics._merge_checks import check_mergeable
 from sknc.statistics._moments import Moments, scatter_of_means
 
 _TILE_ELEMENTS = 1 << 21

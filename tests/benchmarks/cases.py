@@ -12,7 +12,8 @@ from sknc.estimators._scoring.head_rule import head_rule
 from sknc.head import LinearHead
 from sknc.metrics import TABLE
 from sknc.statistics._moments import Moments
-from sknc.statistics.decisions import decide_all, nearest_center_rule
+from sknc.statistics.affine_rule import decide_all
+from sknc.statistics.nearest_center import nearest_center_rule
 
 _MEANS_AND_HEAD = [key for key, metric in TABLE.items() if metric.headline]
 

@@ -182,7 +182,7 @@ def test_one_row():
 
 
 def test_more_features_than_a_block(monkeypatch):
-    monkeypatch.setattr("sknc.estimators._inputs.heads.modules._BLOCK", 5)
+    monkeypatch.setattr("sknc.estimators._inputs.heads.torch_modules._BLOCK", 5)
     torch.manual_seed(0)
     module = Lora(D, K)
     found = parts_of(module, D).weights

@@ -14,7 +14,7 @@ from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 from sknc.convention import Convention
 from sknc.estimators import base
 from sknc.estimators._fitting import stream
-from sknc.statistics.decisions import AffineRule
+from sknc.statistics.affine_rule import AffineRule
 
 RNG = np.random.default_rng(0)
 CENTERS = 50 + RNG.standard_normal((4, 300))

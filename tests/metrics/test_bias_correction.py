@@ -17,7 +17,7 @@ from sknc.metrics import (
     nc1_trace_ratio,
     nc1_within_fraction,
 )
-from sknc.metrics._geometry import between_trace, within_trace
+from sknc.metrics._shared.geometry import between_trace, within_trace
 
 CORRECTED = Convention("corrected", bias_correction=True)
 KEYS = (

@@ -8,10 +8,11 @@ import pytest
 from toys import SQUARE, simplex, toy
 
 from sknc import ClassStatistics, Convention, LinearHead, NeuralCollapseAnalyzer
-from sknc.metrics import TABLE, Metric, _define
-from sknc.metrics._conditions import Case, Condition
-from sknc.metrics._metric import explain
-from sknc.metrics._sources import Source
+from sknc.metrics import TABLE, Metric
+from sknc.metrics._catalogue import define
+from sknc.metrics._catalogue.conditions import Case, Condition
+from sknc.metrics._catalogue.metric import explain
+from sknc.metrics._catalogue.sources import Source
 
 PAPER = Source("A. Author 2020", 'A. Author. "A title." 2020.', "arXiv:2001.00001")
 FALLBACK = "a number on the way was too large or too small for float64"
@@ -20,8 +21,8 @@ FALLBACK = "a number on the way was too large or too small for float64"
 @pytest.fixture
 def defined(monkeypatch):
     """Return what defines metrics that are forgotten after the test."""
-    monkeypatch.setattr(_define, "ROWS", {})
-    return _define
+    monkeypatch.setattr(define, "ROWS", {})
+    return define
 
 
 def test_row_of_a_decorated_function(defined):

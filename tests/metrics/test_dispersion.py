@@ -23,7 +23,8 @@ from vectors import (
 
 from sknc import ClassStatistics
 from sknc.head import LinearHead
-from sknc.metrics import _frames, _pairs, dispersion, margin
+from sknc.metrics import dispersion, margin
+from sknc.metrics._shared import frames, pairs
 
 FUNCTIONS = {
     name: getattr(dispersion, name)
@@ -133,7 +134,7 @@ def test_close_directions_keep_their_digits(angle):
     # Close pairs far apart in the order of rows, and of other lengths.
     rows = np.array([[3.0, 0, 0], [0, 0, 1], [math.cos(angle), math.sin(angle), 0]])
     want = reference(rows, 2.0)
-    got = _pairs.summarize_directions(rows, power=2.0)
+    got = pairs.summarize_directions(rows, power=2.0)
     assert got.distance.least == pytest.approx(2 * math.sin(angle / 2), rel=1e-9)
     assert got.log_energy.mean == pytest.approx(want["gnc2_energy_log"], rel=1e-10)
     assert got.riesz_energy.mean == pytest.approx(want["gnc2_energy_riesz"], rel=1e-9)
@@ -163,7 +164,7 @@ def test_means_that_coincide_up_to_rounding():
 def test_a_row_without_direction(place):
     rows = random_rows(1100, 3)
     rows[place] = 0
-    got = _pairs.summarize_directions(rows)
+    got = pairs.summarize_directions(rows)
     for summary in (got.distance, got.log_energy, got.riesz_energy):
         assert math.isnan(summary.mean)
         assert math.isnan(summary.population_variance)
@@ -204,13 +205,13 @@ def test_one_class_is_refused(key):
 
 def test_one_sweep_gives_all_of_them(monkeypatch):
     calls = []
-    sweep = _frames.summarize_directions
+    sweep = frames.summarize_directions
 
     def counted(*args):
         calls.append(args)
         return sweep(*args)
 
-    monkeypatch.setattr(_frames, "summarize_directions", counted)
+    monkeypatch.setattr(frames, "summarize_directions", counted)
     statistics = of_means(random_rows(9, 4))
     for function in FUNCTIONS.values():
         function(statistics)
@@ -224,7 +225,7 @@ def test_many_tiles_equal_one_block():
     unit = rows / np.linalg.norm(rows, axis=1)[:, None]
     upper = np.triu_indices(1300, 1)
     distances = np.sqrt(((unit[upper[0]] - unit[upper[1]]) ** 2).sum(1))
-    got = _pairs.summarize_directions(rows)
+    got = pairs.summarize_directions(rows)
     assert got.distance.count == len(distances)
     assert got.distance.least == pytest.approx(distances.min(), rel=1e-9)
     assert got.distance.population_variance == pytest.approx(distances.var(), rel=1e-10)
@@ -237,7 +238,7 @@ def test_many_tiles_equal_one_block():
 def test_memory_does_not_grow_with_the_square_of_classes():
     rows = random_rows(3000, 16)
     tracemalloc.start()
-    _pairs.summarize_directions(rows)
+    pairs.summarize_directions(rows)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 25e6  # all pairs at once would take 36 MB, and each value of theirs
@@ -246,10 +247,10 @@ def test_memory_does_not_grow_with_the_square_of_classes():
 def test_head_directions_are_those_of_its_rows():
     rows = random_rows(7, 3)
     head = LinearHead(rows, None)
-    got = _frames.directions_of(head, "default")
+    got = frames.directions_of(head, "default")
     want = reference(rows)["gnc2_energy_log"]
     assert got.log_energy.mean == pytest.approx(want, rel=1e-10)
-    assert _frames.directions_of(head, "default") is got
+    assert frames.directions_of(head, "default") is got
 
 
 # The margin ----------------------------------------------------------------------

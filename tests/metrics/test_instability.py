@@ -8,7 +8,7 @@ from toys import around, simplex
 
 from sknc import Convention, NeuralCollapseAnalyzer
 from sknc.convention import PRESETS
-from sknc.metrics._instability import noise_share
+from sknc.metrics._shared.instability import noise_share
 
 NOTE = (
     "Unstable: in the directions that make up most of it, the class means differ by "

@@ -9,7 +9,8 @@ from toys import simplex
 from vectors import margin_bounds, polygon, unit_rows
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
-from sknc.metrics import TABLE, _hull, margin
+from sknc.metrics import TABLE, margin
+from sknc.metrics._shared import hull
 
 
 def gaussian(n_classes, n_features, seed=0):
@@ -219,8 +220,8 @@ def test_no_bound_is_above_the_distance():
     distances = np.array(
         [margin.distance_from_hull(rows[k], np.delete(rows, k, 0)) for k in range(80)]
     )
-    greatest = _hull.curvature(rows)
-    open_still = _hull.bound_distances(rows, np.arange(80), greatest, math.inf)
+    greatest = hull.curvature(rows)
+    open_still = hull.bound_distances(rows, np.arange(80), greatest, math.inf)
     assert np.all(open_still.lower <= distances[open_still.rows] + 1e-13)
     lengths = np.linalg.norm(open_still.residuals, axis=1)
     assert np.all(lengths >= distances[open_still.rows] - 1e-13)
@@ -264,7 +265,7 @@ def test_weights_are_projected_onto_the_simplex():
     values[3] = 0.25
     values[4, 5] = -np.inf
     for level in (np.zeros(50), np.full(50, -1e3), np.full(50, 1e3)):
-        weights, taken = _hull._project_to_simplex(values, level)
+        weights, taken = hull._project_to_simplex(values, level)
         assert weights.min() >= 0
         np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-14)
         want = np.maximum(values - taken[:, None], 0)

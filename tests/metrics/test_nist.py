@@ -17,7 +17,7 @@ import scipy.stats
 from sknc import ClassStatistics
 from sknc.convention import PRESETS
 from sknc.metrics import nc1_trace_ratio
-from sknc.metrics._geometry import between_trace
+from sknc.metrics._shared.geometry import between_trace
 
 SETS = tuple(f"SmLs{number:02}" for number in range(1, 10))
 FOLDER = Path(scipy.stats.__file__).parent / "tests" / "data" / "nist_anova"

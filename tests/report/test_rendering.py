@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sknc import Convention, NCReport, NeuralCollapseAnalyzer
 from sknc.metrics import TABLE
-from sknc.metrics._properties import PROPERTIES
+from sknc.metrics._catalogue.properties import PROPERTIES
 
 PARTS = [
     *("n_samples", "n_classes", "n_features", "weighted", "dtype", "device"),

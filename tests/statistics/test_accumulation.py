@@ -10,7 +10,7 @@ import two_passes
 
 from sknc import NeuralCollapseAnalyzer
 from sknc._utils import arrays, thread_pool
-from sknc.statistics._accumulation import Accumulator, products, rows
+from sknc.statistics._accumulation import Accumulator, products, residuals
 
 SIZES = [1, 7, 100, 500, 1024, 1100, 2000, 4096, 5000, 9000]
 ARRAYS = ("counts", "anchors", "sums", "squares", "scatter")
@@ -61,7 +61,9 @@ def test_random_streams(seed, monkeypatch):
     rng = np.random.default_rng(seed)
     n_threads = int(rng.choice([1, 3]))
     monkeypatch.setattr(thread_pool, "blas_threads", lambda: n_threads)
-    monkeypatch.setattr(rows, "_TILE_ELEMENTS", int(rng.choice([1 << 10, 1 << 19])))
+    monkeypatch.setattr(
+        residuals, "_TILE_ELEMENTS", int(rng.choice([1 << 10, 1 << 19]))
+    )
     most_rows = int(rng.choice([1000, 4096]))
     monkeypatch.setattr(products, "_MOST_ROWS", most_rows)
     monkeypatch.setattr(products, "_WIDEST", int(rng.choice([2, 768])))

@@ -12,7 +12,7 @@ from sknc.statistics._accumulation import (
     Accumulator,
     accumulator,
     anchors,
-    rows,
+    residuals,
     totals,
 )
 from sknc.statistics._moments import Moments
@@ -109,9 +109,9 @@ def test_tight_classes_far_from_the_origin(size, covariance):
 def test_anchors_come_before_sums(n_classes, covariance, monkeypatch):
     # Else all rows of a first batch would be summed twice.
     summed, taken = [], []
-    plus, write = totals.Totals.with_sums, rows.Rows._write
+    plus, write = totals.Totals.with_sums, residuals.Rows._write
 
-    def counted_plus(self, some, threads):
+    def counted_plus(self, some, threads, memory=None):
         summed.append(some.n_rows)
         return plus(self, some, threads)
 
@@ -120,7 +120,7 @@ def test_anchors_come_before_sums(n_classes, covariance, monkeypatch):
         return write(self, *out)
 
     monkeypatch.setattr(totals.Totals, "with_sums", counted_plus)
-    monkeypatch.setattr(rows.Rows, "_write", counted_write)
+    monkeypatch.setattr(residuals.Rows, "_write", counted_write)
     X, y = samples(4096, 300, n_classes)
     NeuralCollapseAnalyzer(covariance=covariance).fit(X, y).statistics_  # noqa: B018
     assert summed == [4096]

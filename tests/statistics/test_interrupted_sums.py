@@ -10,7 +10,7 @@ import two_passes
 
 from sknc import ClassStatistics
 from sknc._utils import arrays, thread_pool
-from sknc.statistics._accumulation import Accumulator, accumulator, products, rows
+from sknc.statistics._accumulation import Accumulator, accumulator, products, residuals
 
 FILES = (str(Path(accumulator.__file__).parent),)
 
@@ -52,8 +52,8 @@ def _small(monkeypatch):
     """Let small batches go all ways."""
     monkeypatch.setattr(accumulator, "_NARROW", 4)
     monkeypatch.setattr(accumulator, "_MOST_ROWS", 64)
-    monkeypatch.setattr(rows, "_FEWEST_ROWS", 16)
-    monkeypatch.setattr(rows, "_TILE_ELEMENTS", 16)
+    monkeypatch.setattr(residuals, "_FEWEST_ROWS", 16)
+    monkeypatch.setattr(residuals, "_TILE_ELEMENTS", 16)
 
 
 FEW, MANY = range(3), range(300)

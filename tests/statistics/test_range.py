@@ -71,8 +71,8 @@ def test_one_tiny_class(size):
     X, y = samples(1.0)
     X[y == 2] = (X[y == 2] * 1e-24).astype(np.float32)
     variances = fed(X, y, size).statistics_.class_variances
-    rows = X[y == 2].astype(float)
-    want = ((rows - rows.mean(axis=0)) ** 2).sum(axis=1).mean()
+    residuals = X[y == 2].astype(float)
+    want = ((residuals - residuals.mean(axis=0)) ** 2).sum(axis=1).mean()
     assert variances[2] == pytest.approx(want, rel=1e-6)
 
 
@@ -110,9 +110,9 @@ def test_features_that_differ_in_their_last_digits(library, scale, covariance):
 
 def test_usual_features_stay_in_single_precision(monkeypatch):
     # Products in float64 take twice as long.
-    from sknc.statistics._accumulation import rows
+    from sknc.statistics._accumulation import residuals
 
-    monkeypatch.delattr(rows.Rows, "in_float64")
+    monkeypatch.delattr(residuals.Rows, "in_float64")
     X, y = samples(1.0)
     X[y == 3] = 0  # as after a ReLU
     X[y == 2] = X[2]

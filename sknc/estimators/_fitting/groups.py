@@ -8,7 +8,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.label_kinds import union
-from sknc._utils.merging import merge_all
+from sknc._utils.merge_tree import merge_all
 from sknc.estimators._fitting.stream import (
     Locked,
     Stream,

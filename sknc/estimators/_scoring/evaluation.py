@@ -14,13 +14,15 @@ from sknc.estimators._inputs.validation import Batch
 from sknc.estimators._scoring.head_rule import head_rule
 from sknc.estimators._scoring.sample_measurer import SampleMeasurer
 from sknc.head import LinearHead
-from sknc.metrics._geometry import spectrum, spectrum_key
-from sknc.metrics._range import statistics_out_of_range
+from sknc.metrics._shared.geometry import spectrum, spectrum_key
+from sknc.metrics._shared.range import statistics_out_of_range
 from sknc.statistics._accumulation import Accumulator
 from sknc.statistics._moments import Moments
+from sknc.statistics.affine_rule import Decider
 from sknc.statistics.class_statistics import ClassStatistics
-from sknc.statistics.decisions import Decider, Decisions, nearest_center_rule
+from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import HeldOutStatistics, Projection
+from sknc.statistics.nearest_center import nearest_center_rule
 from sknc.statistics.sample_measures import SampleMeasures
 
 # Needs of metrics that single samples are measured for.

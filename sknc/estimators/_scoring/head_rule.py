@@ -1,7 +1,7 @@
 """A linear head decides like a nearest center: by the greatest affine score."""
 
 from sknc.head import LinearHead
-from sknc.statistics.decisions import AffineRule, scaled
+from sknc.statistics.affine_rule import AffineRule, scaled
 
 
 def head_rule(head: LinearHead, nearest: AffineRule) -> AffineRule:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sknc._utils.label_kinds import in_common, union
-from sknc._utils.merging import merge_all
+from sknc._utils.merge_tree import merge_all
 from sknc.convention import Convention
 from sknc.estimators._fitting.groups import about_common_anchors, merge_all_but_one
 from sknc.estimators._scoring.evaluation import EvaluationResult

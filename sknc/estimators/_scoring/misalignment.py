@@ -13,7 +13,7 @@ from sknc.estimators._inputs.class_index import padding, sorted_as_text
 from sknc.estimators._scoring.head_rule import head_rule
 from sknc.head import LinearHead
 from sknc.statistics.class_statistics import ClassStatistics
-from sknc.statistics.decisions import nearest_center_rule
+from sknc.statistics.nearest_center import nearest_center_rule
 
 # Chance of a note on a head whose weights have nothing to do with the class means.
 _LOG_CHANCE = math.log(1e-6)

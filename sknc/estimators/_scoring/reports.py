@@ -8,7 +8,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import namespace
-from sknc._utils.merging import merge_all
+from sknc._utils.merge_tree import merge_all
 from sknc.convention import Convention
 from sknc.estimators._fitting.groups import assign_groups, check_finite
 from sknc.estimators._inputs.heads import check_head, classes_of_head, n_unused_rows

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from sknc._utils import arrays
-from sknc.metrics._geometry import centered_means, spectrum
-from sknc.metrics._missing import OF_SAMPLES, Request
+from sknc.metrics._catalogue.missing import OF_SAMPLES, Request
+from sknc.metrics._shared.geometry import centered_means, spectrum
 from sknc.metrics.duality import head_cosines
 from sknc.metrics.sample_margins import margin_quantiles
 from sknc.metrics.variability import nc1_within_fraction, per_class_pinv

@@ -7,7 +7,7 @@ from typing import Any
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.metrics import select
-from sknc.metrics._geometry import spectrum_key
+from sknc.metrics._shared.geometry import spectrum_key
 from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import AnyStatistics
 from sknc.statistics.sample_measures import SampleMeasures

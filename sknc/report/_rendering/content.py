@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sknc.convention import Convention
-from sknc.metrics._missing import Request
+from sknc.metrics._catalogue.missing import Request
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from sknc._version import __version__
 from sknc.convention import Convention
 from sknc.metrics import TABLE, select
-from sknc.metrics._missing import Request
+from sknc.metrics._catalogue.missing import Request
 from sknc.report._rendering.content import Content, Directions, Measured
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from sknc.metrics import TABLE
-from sknc.metrics._properties import PROPERTIES
+from sknc.metrics._catalogue.properties import PROPERTIES
 from sknc.report._rendering.content import Content
 
 _DIRECTIONS = {True: "lower", False: "higher", None: "none"}

@@ -2,7 +2,7 @@
 From batches of labeled rows to moments.
 
 `accumulator` is the one mutable object: rows wait there until many are added together.
-`rows` takes residuals, `totals` sums them, and `summing` does so about good `anchors`.
+`residuals` takes them, `totals` sums them, and `summing` does so about good `anchors`.
 """
 
 from sknc.statistics._accumulation.accumulator import WAITING_BLOCKS, Accumulator

@@ -8,7 +8,7 @@ import numpy as np
 from sknc._utils import arrays, thread_pool
 from sknc._utils.arrays import Array, namespace
 from sknc.statistics._accumulation.products import most_threads
-from sknc.statistics._accumulation.rows import Rows, rows_in_cache
+from sknc.statistics._accumulation.residuals import Rows, rows_in_cache
 from sknc.statistics._accumulation.summing import summed
 from sknc.statistics._accumulation.totals import Totals
 from sknc.statistics._moments import Moments

@@ -6,7 +6,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
-from sknc.statistics._accumulation.rows import Rows
+from sknc.statistics._accumulation.residuals import Rows
 from sknc.statistics._accumulation.totals import Totals
 
 _ELEMENTS = 1 << 17  # of the rows that first anchors are the means of

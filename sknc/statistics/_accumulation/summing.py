@@ -9,7 +9,7 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.thread_pool import ThreadPool
 from sknc.statistics._accumulation import anchors
-from sknc.statistics._accumulation.rows import Rows
+from sknc.statistics._accumulation.residuals import Rows
 from sknc.statistics._accumulation.totals import Totals
 
 # Mean squares, their sum and weights between these bounds do not over- or underflow in

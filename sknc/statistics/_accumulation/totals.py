@@ -11,7 +11,7 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.thread_pool import ThreadPool, cut
 from sknc.statistics._accumulation.products import gram_jobs
-from sknc.statistics._accumulation.rows import Rows
+from sknc.statistics._accumulation.residuals import Rows
 from sknc.statistics._moments import Moments
 
 _MOST_ROWS = 4096  # in one float32 sum: `ClassStatistics.mean_rounding` expects it

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sknc._utils.numeric import numeric_part
-from sknc.estimators._inputs.heads import modules
+from sknc.estimators._inputs.heads import torch_modules
 from sknc.head import LinearHead
 
 
@@ -63,31 +63,31 @@ class Parts:
 
 def parts_of(head: Any, n_features: int) -> Parts:
     """Take a head of so many features apart."""
-    if modules.is_module(head):
-        layer = modules.layer_parts(head)
-        return Parts(*(layer or modules.affine_parts(head, n_features)))
+    if torch_modules.is_module(head):
+        layer = torch_modules.layer_parts(head)
+        return Parts(*(layer or torch_modules.affine_parts(head, n_features)))
     return _stored_parts(head)
 
 
 def outline_of(head: Any, n_features: int) -> Outline:
     """Return what can be told of a head of so many features without its numbers."""
-    if modules.is_module(head) and not modules.layer_parts(head):
-        n_rows = modules.check_affine(head, n_features)
+    if torch_modules.is_module(head) and not torch_modules.layer_parts(head):
+        n_rows = torch_modules.check_affine(head, n_features)
         return Outline((n_rows, n_features), None)
     return parts_of(head, n_features).outline
 
 
 def check_head_kind(head: Any) -> None:
     """Refuse what has no weights of a linear classifier."""
-    if modules.is_module(head):
-        modules.check_kind(head)
+    if torch_modules.is_module(head):
+        torch_modules.check_kind(head)
     else:
         _stored_parts(head)
 
 
 def classes_of_head(head: Any) -> Any:
     """Return the ``classes_`` of a head, or None if its rows have no labels."""
-    if head is None or modules.is_module(head):
+    if head is None or torch_modules.is_module(head):
         return None
     return _stored_parts(head).classes
 
@@ -97,7 +97,7 @@ def is_head(candidate: Any) -> bool:
     if isinstance(candidate, tuple):
         return _is_pair(candidate)
     return (
-        modules.is_module(candidate)
+        torch_modules.is_module(candidate)
         or isinstance(candidate, LinearHead)
         or hasattr(candidate, "coef_")
     )
@@ -133,9 +133,9 @@ def _is_pair(head: Any) -> bool:
 
 
 def _numeric_parts(weights: Any, bias: Any = None, classes: Any = None) -> Parts:
-    weights = numeric_part("weights", modules.plain(weights))
+    weights = numeric_part("weights", torch_modules.plain(weights))
     if bias is not None:
-        bias = numeric_part("bias", modules.plain(bias))
+        bias = numeric_part("bias", torch_modules.plain(bias))
     return Parts(weights, bias, classes)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sknc.metrics._metric import Metric
-from sknc.metrics._table import TABLE, select
+from sknc.metrics._catalogue.metric import Metric
+from sknc.metrics._catalogue.table import TABLE, select
 
 _SAMPLES = "It is measured on samples: call score(X, y) or score_batches(batches)."
 _ELSEWHERE = "It is measured on samples from elsewhere: call score_ood(X)."

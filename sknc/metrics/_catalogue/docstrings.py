@@ -4,7 +4,7 @@ import inspect
 import re
 import textwrap
 
-from sknc.metrics._metric import Metric
+from sknc.metrics._catalogue.metric import Metric
 
 _SECTIONS = (
     "Parameters",

@@ -8,7 +8,7 @@ from typing import Any
 from sknc._utils.parameters import refuse
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._geometry import check_observed
+from sknc.metrics._shared.geometry import check_observed
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import HeldOutStatistics
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from sknc.metrics._define import ROWS
-from sknc.metrics._metric import Metric
-from sknc.metrics._properties import PROPERTIES
+from sknc.metrics._catalogue.define import ROWS
+from sknc.metrics._catalogue.metric import Metric
+from sknc.metrics._catalogue.properties import PROPERTIES
 
-# Every public module of this package may define metrics.
-for _module in iter_modules([str(Path(__file__).parent)]):
+# Every public module of `sknc.metrics` may define metrics.
+for _module in iter_modules([str(Path(__file__).parents[1])]):
     if not _module.name.startswith("_"):
         import_module(f"sknc.metrics.{_module.name}")
 

@@ -8,7 +8,7 @@ from typing import Any
 from sknc._utils.arrays import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._geometry import centered_means, spectrum
+from sknc.metrics._shared.geometry import centered_means, spectrum
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
 

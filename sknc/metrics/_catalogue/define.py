@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from sknc.head import LinearHead
-from sknc.metrics._arguments import check_arguments, with_checked_arguments
-from sknc.metrics._docstrings import complete_docstring, docstring_for_head
-from sknc.metrics._metric import Input, Metric
+from sknc.metrics._catalogue.arguments import check_arguments, with_checked_arguments
+from sknc.metrics._catalogue.docstrings import complete_docstring, docstring_for_head
+from sknc.metrics._catalogue.metric import Input, Metric
 
 F = TypeVar("F", bound=Callable[..., float])
 

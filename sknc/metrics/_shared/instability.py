@@ -2,8 +2,8 @@
 
 from sknc._utils.arrays import namespace
 from sknc.convention import Convention
-from sknc.metrics import _conditions as when
-from sknc.metrics._geometry import spectrum
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._shared.geometry import spectrum
 from sknc.statistics.held_out import AnyStatistics
 
 # Samples of the same Gaussian classes below it give values within a factor of about two

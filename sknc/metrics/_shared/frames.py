@@ -9,7 +9,7 @@ from dataclasses import replace
 from sknc._utils.arrays import Array, namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._geometry import (
+from sknc.metrics._shared.geometry import (
     centered_means,
     check_two_classes,
     mean_noise,
@@ -17,7 +17,7 @@ from sknc.metrics._geometry import (
     triangular_factor,
     unbiased_variances,
 )
-from sknc.metrics._pairs import (
+from sknc.metrics._shared.pairs import (
     DirectionSummaries,
     PairSummaries,
     summarize_directions,

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, to_numpy
-from sknc.metrics._conditions import Case, Condition
-from sknc.metrics._geometry import check_two_classes
-from sknc.metrics._pairs import (
+from sknc.metrics._catalogue.conditions import Case, Condition
+from sknc.metrics._shared.geometry import check_two_classes
+from sknc.metrics._shared.pairs import (
     Summary,
     pair_blocks,
     squared_distances,
     summarize_pairs,
 )
-from sknc.metrics._rows import relative_spread, unit_product, unit_rows
+from sknc.metrics._shared.rows import relative_spread, unit_product, unit_rows
 from sknc.statistics.held_out import AnyStatistics
 
 # Sums of weights, and norms, that differ by less than this are equal but for rounding.

@@ -1,0 +1,1 @@
+"""What is known of every metric: the decorator, the table, sources, reasons for NaN."""

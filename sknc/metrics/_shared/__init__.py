@@ -1,0 +1,1 @@
+"""What several metrics compute: spectra, pairs of classes, frames, hulls."""
