@@ -38,7 +38,7 @@ class ThreadPool:
     Parameters
     ----------
     size : int
-        How many work at once; one works alone.
+        How many threads work together; one is the calling thread alone.
     """
 
     size: int = 1
@@ -224,7 +224,7 @@ def _blas() -> Any:
 
 
 def _forget() -> None:
-    """Start anew in a child process, in which the threads of its parent are gone."""
+    """Forget the threads of the parent, which a child process does not have."""
     for work in _current.values():
         work.release_blas()
     _current.clear()

@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        With code 2 for arguments of no meaning, 1 if a library is missing.
+        With code 2 if an argument is wrong, 1 if a library is missing.
     """
     parser = _parser()
     options = parser.parse_args(argv)

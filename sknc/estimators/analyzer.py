@@ -57,12 +57,12 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, CenterEstimator):
         What to report: keys, or groups of them such as "NC1", which
         `sknc.metrics.catalogue` lists.
     covariance : bool, default=True
-        Whether to keep the (n_features, n_features) scatter. Without it memory is
-        O(n_classes * n_features), and ``nc1_pinv`` comes from `score` only; so too
-        after a merge with an analyzer that did without.
+        Whether to keep the (n_features, n_features) scatter. Without it, memory is
+        O(n_classes * n_features) and only `score` can compute ``nc1_pinv``. The same
+        holds after merging with an analyzer that has ``covariance=False``.
     n_jackknife : int, default=0
-        Number of groups, at least 2, that samples are dealt to for standard errors by
-        the delete-a-group jackknife (``report.standard_error``); 0 for none. Each
+        Number of groups, at least 2, that samples are assigned to for standard errors
+        by the delete-a-group jackknife (``report.standard_error``); 0 for none. Each
         group takes the memory of one more state. There is no extra pass, but making a
         report takes about `n_jackknife` times as long. Errors of `score` are about the
         scored samples and take the centers as given; metrics that depend on the fitted
@@ -260,7 +260,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, CenterEstimator):
         Returns
         -------
         NCReport
-            As `score` of all samples at once.
+            Equal to `score` of all samples together.
 
         Raises
         ------
@@ -293,7 +293,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, CenterEstimator):
 
     def score_ood(self, X: Any) -> dict[str, float]:
         """
-        Measure how samples from elsewhere lie to the fitted classes (NC5).
+        Measure where out-of-distribution samples lie relative to the classes (NC5).
 
         Parameters
         ----------

@@ -51,14 +51,14 @@ class CenterEstimator(BaseEstimator):
         return new_stream(covariance=self._keeps_scatter, n_groups=self._n_groups)
 
     def _check_parameters(self) -> None:
-        """Raise for constructor parameters of no meaning."""
+        """Validate the constructor parameters."""
 
     def _default_classes(self, batch: Batch) -> Any:
         """Return all classes there may be, if the parameters name them."""
         return None
 
     def _check_first(self, batch: Batch, classes: Any) -> None:
-        """Raise for parameters that cannot go with a first batch."""
+        """Check the parameters against the first batch."""
 
     def __sklearn_tags__(self) -> Tags:
         """Describe the estimator to scikit-learn."""
@@ -176,7 +176,7 @@ class CenterEstimator(BaseEstimator):
         classes : array-like of shape (n_classes,), default=None
             All labels there will be. Other labels are then an error, and a CUDA batch
             waits for the device once. By default those of the head's rows, if there is
-            a head that tells; else classes are added as they appear.
+            a head that has them; otherwise classes are added as they appear.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. Samples of weight zero are left out.
 

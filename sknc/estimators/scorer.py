@@ -11,7 +11,7 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
 
     A scorer for scikit-learn: ``cross_validate(..., scoring=nc_scorer)``. The values
     are those of the report, so of most metrics lower is better: `GridSearchCV`, which
-    picks the greatest, is to be given ``refit="score"``, as below, or a callable.
+    picks the greatest, needs ``refit="score"``, as below, or a callable.
 
     NC1 and NC4 are of the samples scored; NC0, NC2 and NC3 are of the fitted class
     means and the head, so ``test_nc2_etf`` is a number of the training folds. The head

@@ -134,7 +134,7 @@ def pair_grid_rows(
 
     See Also
     --------
-    pair_grid : The same at once.
+    pair_grid : All rows in one array.
 
     References
     ----------

@@ -11,8 +11,8 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.cached import Cached
 
-# 8 MiB of float32 scores at once; more of many classes, whose weights are read anew for
-# each block of rows.
+# 8 MiB of float32 scores at a time; more if there are many classes, whose weights are
+# read again for each block of rows.
 _SCORE_ELEMENTS = 1 << 21
 _MOST_SCORE_ELEMENTS = 1 << 23
 _FEW_ROWS = 512

@@ -1,4 +1,4 @@
-"""A stream whose rows are dealt to groups, for the jackknife."""
+"""A stream that assigns its rows to groups, for the jackknife."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -78,7 +78,7 @@ class ClassIndex(Cached):
         Returns
         -------
         index : int64 array of shape (B,)
-            Rows; of no meaning where the label is unknown.
+            Rows; arbitrary where the label is unknown.
         unknown : bool or 0-d tensor
             Whether a label is not among the classes.
         """

@@ -69,7 +69,7 @@ class ReportChoices:
     def omissions(
         self, statistics: ClassStatistics, head: LinearHead | None, **more: Any
     ) -> Omissions:
-        """Return what a report of these statistics does without."""
+        """Return what is missing from a report of these statistics."""
         misalignment = ""
         if head is not None:
             named = classes_of_head(self.head) is not None

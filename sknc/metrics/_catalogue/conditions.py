@@ -39,8 +39,8 @@ class Condition:
     """
     A condition under which a metric is undefined.
 
-    Its words are read after "NaN if" and "Undefined:". `holds` tells whether it holds,
-    by a boolean or by more exact words. `for_head` is what corresponds to it for the
+    Its words are read after "NaN if" and "Undefined:". `holds` returns whether it is
+    met, as a boolean or in more exact words. `for_head` is the same condition for the
     rows of the head, by default itself.
     """
 
@@ -49,7 +49,7 @@ class Condition:
     for_head: "Condition | None" = None
 
 
-# Returns what a reader of a finite value has to know, or None.
+# Returns a note for readers of a finite value, or None.
 Caveat = Callable[[Case], str | None]
 
 

@@ -81,7 +81,7 @@ class Metric:
     infinite : str
         When it is infinite, in words.
     caveats : tuple of callable
-        What a reader of a finite value has to know, given a `Case`.
+        Notes for readers of a finite value, given a `Case`.
     interval : str
         The values that it can have.
     unit : str, default="Dimensionless"

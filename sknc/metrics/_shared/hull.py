@@ -79,7 +79,7 @@ def bound_distances(
     unit: np.ndarray, rows: np.ndarray, greatest: float, least: float
 ) -> HullBounds:
     """
-    Search the hull of all others for the nearest point, for many points (rows) at once.
+    Search the hull of all others for the nearest point, for many rows together.
 
     Accelerated projected gradients [1]_, restarted where they overshoot [2]_, on the
     convex weights of all points: two matrix products a step. Any residual r, whatever

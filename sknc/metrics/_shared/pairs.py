@@ -120,7 +120,7 @@ def _with_exact_close(
     lengths: Array | float,
     factors: Array | None = None,
 ) -> Array:
-    """Take the distances of close pairs anew, from differences of (scaled) rows."""
+    """Recompute the distances of close pairs from row differences, which is exact."""
     xp, shape = namespace(vectors), distances.shape
     positions = xp.nonzero(xp.reshape(distances < _CLOSE * lengths, (-1,)))[0]
     i, j = (

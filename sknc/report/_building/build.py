@@ -39,7 +39,7 @@ def build_report(
     metrics : "default", "all", or iterable of str
         What to compute.
     omissions : Omissions
-        What the metrics do without.
+        What is missing from the inputs.
     errors : Errors
         Of the jackknife.
 

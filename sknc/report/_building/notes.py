@@ -34,7 +34,7 @@ class Omissions:
     misalignment: str = ""
 
     def notes(self, *, has_head: bool) -> dict[str, str]:
-        """Return what a reader has to know of them, by what they concern."""
+        """Return notes for the reader, by what they concern."""
         found = {}
         if self.n_unobserved:
             found["classes"] = _on_unobserved(self.n_unobserved, has_head=has_head)
@@ -92,7 +92,7 @@ class Errors:
 
 
 def notes_on_values(inputs: Inputs, values: Mapping[str, float]) -> dict[str, str]:
-    """Return what a reader of each value has to know, for those with something."""
+    """Return a note for each value that needs one."""
     statistics, head, convention = inputs.statistics, inputs.head, inputs.convention
     found = {
         key: explain(TABLE[key], Case(value, statistics, head, convention))

@@ -65,7 +65,7 @@ class Content:
     quantiles : mapping of str to mapping of float to float
         Quantiles of margins.
     notes : mapping of str to str
-        What a reader has to know, by key.
+        Notes for the reader, by key.
     convention : Convention
         Choices.
     measured : Measured

@@ -28,7 +28,7 @@ class Row:
     direction : {"lower", "higher", "none"}
         Of the more collapsed value.
     note : str
-        What a reader has to know; may be empty.
+        Note for the reader; may be empty.
     """
 
     key: str
