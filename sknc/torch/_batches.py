@@ -57,6 +57,8 @@ def unpacked(
         f"{found}. Say what is what: unpack=lambda batch: (inputs, labels), such as "
         "(batch[0], batch[1])."
     )
+    if isinstance(batch, torch.Tensor):
+        msg += " If the loader is one batch, pass it in a list: [(inputs, labels)]."
     raise ValueError(msg)
 
 

@@ -79,7 +79,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     buffers = {part: dict(part._buffers) for part in modes}
     copies = [(tensor, tensor.detach().clone()) for tensor in _changeable(modes)]
     try:
-        model.eval()
+        _evaluate(model)
         yield
     finally:
         for part, mode in modes.items():
@@ -92,6 +92,17 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         for tensor, copy in copies:
             if not torch.equal(tensor, copy):
                 tensor.detach().copy_(copy)
+
+
+def _evaluate(model: nn.Module) -> None:
+    try:
+        model.eval()
+    except NotImplementedError as error:  # what torch.export makes
+        msg = (
+            f"The model cannot be put into evaluation mode: {error} Pass the module "
+            "that was exported."
+        )
+        raise TypeError(msg) from error
 
 
 def _changeable(modes: dict[nn.Module, bool]) -> Iterator[torch.Tensor]:

@@ -159,7 +159,8 @@ def analyze(
         If no module is the model's head, or several are; if labels are soft; if a
         loader yields no batches, or batches of an unknown form.
     TypeError
-        If the model is no torch module.
+        If the model is no torch module, or one of torch.jit or torch.export, or a
+        loader is no iterable.
 
     Warns
     -----
@@ -192,6 +193,7 @@ def analyze(
     >>> analysis.head_name, analysis.n_passes, analysis.train.n_samples
     ('2', 1, 60)
     """
+    _check_loaders(loader=loader, held_out=[] if held_out is None else held_out)
     n_bytes = _checked_cache(cache)
     if n_bytes is None and hasattr(type(loader), "__next__"):
         msg = (
@@ -301,6 +303,16 @@ def _checked_model(model: Any) -> nn.Module:
         return unwrapped(model)
     msg = f"model must be a torch.nn.Module, got {type(model).__name__}."
     raise TypeError(msg)
+
+
+def _check_loaders(**loaders: Any) -> None:
+    for name, loader in loaders.items():
+        if not any(hasattr(type(loader), m) for m in ("__iter__", "__getitem__")):
+            msg = (
+                f"{name} must be an iterable of batches, such as a DataLoader or a "
+                f"list, got {type(loader).__name__}."
+            )
+            raise TypeError(msg)
 
 
 def _checked_cache(cache: Any) -> float | None:

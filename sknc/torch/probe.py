@@ -106,6 +106,13 @@ class FeatureProbe:
                 f"{_COMPILED if callable(model) else ''}"
             )
             raise TypeError(msg.rstrip())
+        if isinstance(model, torch.jit.ScriptModule):
+            msg = (
+                "model is a module of torch.jit, whose parts run without hooks: "
+                "expected an ordinary torch.nn.Module. Pass the one that was scripted "
+                "or traced."
+            )
+            raise TypeError(msg)
         self._outer = model
         self._model = unwrapped(model)
         self._given = None if head is None else named_module(self._model, head)

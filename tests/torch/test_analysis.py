@@ -2,6 +2,7 @@
 
 import pickle
 import tempfile
+import warnings
 from collections import UserDict
 
 import numpy as np
@@ -140,6 +141,61 @@ def test_distributed_data_parallel(tmp_path):
         assert same(analyze(wrapped, LOADER).train, analyze(model, LOADER).train)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_sharded_model(tmp_path):
+    fsdp = pytest.importorskip("torch.distributed.fsdp")
+    if not hasattr(fsdp, "fully_shard"):
+        pytest.skip("this torch has no fully_shard")
+    model = networks.mlp()
+    wanted = analyze(model, LOADER).train
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+        fsdp.fully_shard(model[3], mesh=mesh)
+        fsdp.fully_shard(model, mesh=mesh)
+        assert same(analyze(model, LOADER).train, wanted)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_quantized_model():
+    model = networks.Net().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch is about to move this function
+        small = torch.ao.quantization.quantize_dynamic(model, dtype=torch.qint8)
+    found, wanted = analyze(small, LOADER).train, analyze(model, LOADER).train
+    assert found.nc1_cdnv == pytest.approx(wanted.nc1_cdnv, rel=0.1)
+    assert found.nc3_self_duality == pytest.approx(wanted.nc3_self_duality, rel=0.05)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.export about itself
+def test_exported_model_is_refused():
+    exported = torch.export.export(networks.Net().eval(), (X,)).module()
+    with pytest.raises(
+        TypeError,
+        match=r"^The model cannot be put into evaluation mode: .* Pass the module that "
+        r"was exported\.$",
+    ):
+        analyze(exported, LOADER)
+
+
+def test_convolution_that_is_pooled_afterwards():
+    pooled_late = nn.Sequential(*networks.dense_maps(), nn.AdaptiveAvgPool2d(1))
+    pooled_late.append(nn.Flatten())
+    loader = [(IMAGES, Y[:40])]
+    with pytest.raises(
+        ValueError, match=r"'2' \(Conv2d, 8 to 5: its output is not the"
+    ):
+        analyze(pooled_late, loader)
+    parts = list(pooled_late)
+    pooled_first = nn.Sequential(*parts[:2], parts[3], parts[2], parts[4]).eval()
+    found = analyze(pooled_first, loader)
+    assert found.head_name == "3"
+    with torch.no_grad():
+        right = (pooled_late.eval()(IMAGES).argmax(1) == Y[:40]).double().mean()
+    assert found.train.nc4_head_accuracy == pytest.approx(float(right))
 
 
 def test_named_head():
@@ -322,6 +378,7 @@ REFUSED = {
         r"\(batch\[0\], batch\[1\]\)\.$",
     ),
     "tensor": ([X], r"got a Tensor\. Say what is what"),
+    "one batch": ((X, Y), r"one batch, pass it in a list: \[\(inputs, labels\)\]\.$"),
     "no labels": (
         [{"x": X, "y": Y}],
         r"^A batch that is a mapping must have 'labels' or 'label', got \['x', 'y'\]\.",
@@ -389,6 +446,15 @@ def test_bad_options(options, error, message):
 def test_model_must_be_a_module():
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got func"):
         analyze(lambda x: x, LOADER)
+
+
+@pytest.mark.parametrize("name", ["loader", "held_out"])
+def test_loaders_must_be_iterable(name):
+    loaders = {"loader": LOADER, name: 3}
+    with pytest.raises(
+        TypeError, match=rf"^{name} must be an iterable of .* got int\.$"
+    ):
+        analyze(networks.mlp(), **loaders)
 
 
 def test_iterator_is_enough_for_one_pass_only():

@@ -34,6 +34,10 @@ def weight_norm():
     return with_head(nn.utils.parametrizations.weight_norm(nn.Linear(16, K)))
 
 
+def spectral_norm():
+    return with_head(nn.utils.parametrizations.spectral_norm(nn.Linear(16, K)))
+
+
 def adapter_at_zero():
     model = with_head(networks.Lora(16, K))
     nn.init.zeros_(model[2].up.weight)
@@ -78,6 +82,13 @@ FOUND = {
     "adapter": (lambda: with_head(networks.Lora(16, K)), X, "2", (9, 16)),
     "zero head": (zero_head, X, "3", (9, 16)),
     "weight norm": (weight_norm, X, "2", (9, 16)),
+    "spectral norm": (spectral_norm, X, "2", (9, 16)),
+    "traced by fx": (
+        lambda: torch.fx.symbolic_trace(networks.Net()),
+        X,
+        "head",
+        (9, 16),
+    ),
     "identity behind": (
         lambda: nn.Sequential(with_head(nn.Linear(16, K)), nn.Identity()),
         X,
@@ -269,6 +280,10 @@ def test_copies_only_what_the_head_read():
             r"'0\.3' \(Linear, 16 to 5: W h \+ b differs from the logits by",
         ),
         (lambda: with_head(nn.Softmax(1)), "'0' .*its output is not the model's"),
+        (
+            lambda: nn.Sequential(networks.mlp(), nn.BatchNorm1d(K)),
+            r"'0\.3' \(Linear, 16 to 5: its output is not the model's",
+        ),
     ],
     ids=[
         "cosine",
@@ -280,6 +295,7 @@ def test_copies_only_what_the_head_read():
         "log-softmax",
         "in place",
         "none",
+        "normalized",
     ],
 )
 @torch.no_grad()
@@ -371,6 +387,20 @@ def test_model_must_be_a_module():
         TypeError, match=r"model must be a torch\.nn\.Module, got int\."
     ):
         FeatureProbe(3)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.jit is deprecated
+@pytest.mark.parametrize("how", ["script", "trace"])
+def test_modules_of_jit_are_refused(how):
+    model = networks.Net().eval()
+    made = torch.jit.script(model) if how == "script" else torch.jit.trace(model, X)
+    with pytest.raises(
+        TypeError,
+        match=r"^model is a module of torch\.jit, whose parts run without hooks: "
+        r"expected an ordinary torch\.nn\.Module\. Pass the one that was scripted or "
+        r"traced\.$",
+    ):
+        FeatureProbe(made)
 
 
 # Hooks that are silent, or fire twice -------------------------------------------

@@ -322,6 +322,18 @@ def test_what_the_model_keeps_can_be_used_in_training():
     model(BATCHES[0][0]).sum().backward()
 
 
+def test_model_runs_in_evaluation_and_without_gradients():
+    model, seen = network(), []
+
+    def look(module, args, output):
+        seen.append((module.training, torch.is_grad_enabled(), output.requires_grad))
+
+    for part in model:
+        part.register_forward_hook(look)
+    analyze(model, BATCHES)
+    assert set(seen) == {(False, False, False)}
+
+
 def test_training_step_in_the_same_autocast_region_has_gradients():
     model = networks.mlp()
     with torch.autocast("cpu", torch.bfloat16):
@@ -353,6 +365,14 @@ def test_compiled_training_is_not_compiled_again(in_place):
         assert counters["unique_graphs"] == before + 1  # what would have happened
 
 
+def test_head_inside_of_a_compiled_part():
+    part = torch.compile(networks.mlp().eval(), backend="eager")
+    part(BATCHES[0][0])
+    found = analyze(nn.Sequential(part), BATCHES)
+    assert found.head_name == "0._orig_mod.3"
+    assert found.train.to_json() == analyze(part, BATCHES).train.to_json()
+
+
 def test_persistent_workers_of_training_are_neither_used_nor_replaced():
     loader = DataLoader(Augmented(), 16, num_workers=1, persistent_workers=True)
     batches = iter(loader)
@@ -364,6 +384,25 @@ def test_persistent_workers_of_training_are_neither_used_nor_replaced():
     assert loader.persistent_workers
     assert len(list(batches)) == 4
     assert [worker.pid for worker in kept._workers] == workers
+
+
+class Wrapper:
+    """Passes a loader on, as libraries of training loops do."""
+
+    def __init__(self, loader):
+        self._dataloader = loader
+
+    def __iter__(self):
+        return iter(self._dataloader)
+
+
+def test_persistent_workers_inside_of_a_wrapper():
+    loader = DataLoader(Augmented(), 16, num_workers=1, persistent_workers=True)
+    batches = iter(loader)
+    next(batches)
+    analyze(network(), Wrapper(loader))
+    assert loader._iterator is batches
+    assert len(list(batches)) == 4
 
 
 def test_workers_are_stopped_after_an_error():
