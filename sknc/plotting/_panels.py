@@ -61,10 +61,11 @@ def make_panels(
             raise ValueError(msg)
         ax.set_axis_off()
         grid = place.subgridspec(n_rows, n_columns)
+    current = None if ax is None else figure.gca()
     cells = [grid[divmod(index, n_columns)] for index in range(n_panels)]
     panels = np.array([figure.add_subplot(cell) for cell in cells], dtype=object)
-    if ax is not None:
-        figure.sca(ax)  # as before, for whoever goes on drawing with pyplot
+    if current is not None:
+        figure.sca(current)  # for whoever goes on drawing with pyplot
     return figure, panels
 
 

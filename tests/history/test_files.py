@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -436,6 +437,19 @@ class TestWriting:
         assert sorted(child.returncode for child in children) == [0, 1]
         assert sum(b"something else has written" in err for _, err in outputs) == 1
         assert NCHistory(path).steps.tolist() == [0]
+
+    def test_waits_for_another_writer(self, filled):
+        fcntl = pytest.importorskip("fcntl")
+        history, report = NCHistory(filled), make_report()
+        thread = threading.Thread(target=lambda: history.append(4, report))
+        with filled.open("rb") as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            thread.start()
+            thread.join(0.3)
+            assert thread.is_alive()
+            assert len(history) == 3
+        thread.join(60)
+        assert NCHistory(filled).steps.tolist() == [1, 2, 3, 4]
 
     def test_pickled_copy_goes_on(self, filled):
         copy = pickle.loads(pickle.dumps(NCHistory(filled)))

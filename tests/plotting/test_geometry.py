@@ -130,15 +130,16 @@ class TestGeometry:
         assert shares[place] == 1
         assert edges[place : place + 2].mean() == pytest.approx(display.ideal)
 
-    def test_classes_without_samples(self, pyplot):
+    def test_classes_without_samples(self):
         analyzer, X, y = make_fitted(4)
-        head = np.vstack([analyzer.head[0], np.ones((2, 8))])
-        analyzer = NeuralCollapseAnalyzer(head).fit(X, y, classes=range(6))
+        head = np.random.default_rng(0).normal(size=(6, 8))
+        labels = np.array([0, 2, 3, 5])[y]
+        analyzer = NeuralCollapseAnalyzer(head).fit(X, labels, classes=range(6))
         display = ClassMeanGeometryDisplay.from_estimator(analyzer)
-        assert display.classes.tolist() == [0, 1, 2, 3]
-        np.testing.assert_allclose(
-            display.cosines("head"), cosines_of(head[:4]), atol=1e-12
-        )
+        assert display.classes.tolist() == [0, 2, 3, 5]
+        assert display.ideal == -1 / 3
+        expected = cosines_of(head[[0, 2, 3, 5]])
+        np.testing.assert_allclose(display.cosines("head"), expected, atol=1e-12)
         assert display.alt_text.endswith("2 classes without samples left out.")
 
     def test_vector_of_length_zero(self, pyplot):
