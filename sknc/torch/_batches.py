@@ -1,4 +1,4 @@
-"""What a loader yields: the inputs of the model, labels, and sample weights."""
+"""Split what a loader yields into inputs, labels and sample weights."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ _LABELS = ("labels", "label")
 @dataclass(frozen=True, eq=False)
 class ModelBatch:
     """
-    One batch, taken apart.
+    Inputs, labels and weights of one batch.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class ModelBatch:
 def unpacked(
     batch: Any, model: nn.Module, unpack: Callable[[Any], Any] | None
 ) -> ModelBatch:
-    """Take a batch apart, by what the user says or by its form."""
+    """Split a batch with the user's function, or by its type."""
     if unpack is not None:
         return _of_unpack(unpack(batch))
     if isinstance(batch, Mapping):

@@ -31,7 +31,7 @@ class Passes:
     device : torch.device
         Where inputs are to be.
     unpack : callable, or None
-        Takes a batch apart.
+        Splits a batch.
     shift : bool, or None
         Whether tokens are compared with the labels of the next ones; None to find out
         with the first batch.
@@ -123,7 +123,7 @@ class Signature:
         self._means: list[np.ndarray] = []
 
     def of(self, batches: Iterable[Rows]) -> Iterator[Rows]:
-        """Yield batches, and put down one number of each sample."""
+        """Yield batches, and record one number for each sample."""
         for features, labels, weights in batches:
             means = features.to(torch.float64).mean(1)
             self._means.append(means.cpu().numpy())

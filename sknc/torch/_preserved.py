@@ -1,4 +1,4 @@
-"""A model in evaluation, and training left as it was, whatever is raised."""
+"""Evaluate a model, then restore everything that training depends on."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ def training_left_as_it_was(
     model: nn.Module, *loaders: Any
 ) -> Iterator[Callable[[], None]]:
     """
-    Put a model into evaluation without gradients, and everything back at the end.
+    Evaluate a model without gradients, and restore everything at the end.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`analyze`: a model and a loader in, reports out."""
+"""`analyze`: reports from a model and a loader."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -113,8 +113,8 @@ def analyze(
 
     The model runs once over each loader, in evaluation mode and without gradients. What
     its linear head reads are the features; the head is found (see `FeatureProbe`).
-    Training is left as it was, whatever is raised: modes of all parts, gradients,
-    hooks, buffers, random numbers, and persistent workers of the loaders.
+    Everything is restored at the end, even after an error: modes of all parts,
+    gradients, hooks, buffers, random numbers, and persistent workers of the loaders.
 
     Parameters
     ----------
@@ -127,10 +127,10 @@ def analyze(
     held_out : iterable, default=None
         A loader of held-out samples, measured about the class means of the others.
     head : str or torch.nn.Module, default=None
-        The head or its name, where it is not to be found.
+        The head or its name, if it cannot be found automatically.
     unpack : callable, default=None
-        Takes any other batch apart: from a batch to ``(inputs, labels)`` or ``(inputs,
-        labels, sample_weight)``. Inputs are a tensor, or a tuple of positional or a
+        Converts any other batch to ``(inputs, labels)`` or ``(inputs, labels,
+        sample_weight)``. Inputs are a tensor, or a tuple of positional or a
         dictionary of keyword arguments of the model.
     device : str or torch.device, default=None
         Where inputs go; by default to the first parameter of the model.
@@ -169,7 +169,7 @@ def analyze(
 
     See Also
     --------
-    FeatureProbe : The features, for a loop of one's own.
+    FeatureProbe : The features, in your own loop.
     sknc.NeuralCollapseAnalyzer : The estimator.
 
     Notes

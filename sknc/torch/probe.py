@@ -1,4 +1,4 @@
-"""`FeatureProbe`: what the head of a model reads, forward pass by forward pass."""
+"""`FeatureProbe`: what the head of a model reads in each forward pass."""
 
 from collections import deque
 from collections.abc import Callable
@@ -31,13 +31,13 @@ _COMPILED = (
 
 class FeatureProbe:
     """
-    Hand out the last-layer features of a model in a loop of one's own.
+    Expose the last-layer features of a model in your own loop.
 
     While the context is open, each call of the model leaves `features`, what its
     linear head read, and `logits`, which are ``features @ W.T + b``. The head is found
     during the first call by what it does: it is the module whose output is the model's,
     checked against its weights and bias in the precision of the model. The model is
-    left as it was, whatever is raised.
+    restored when the context closes, even after an error.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ class FeatureProbe:
         Any classifier, also wrapped for data parallelism. A compiled one has to run
         inside ``torch.compiler.set_stance("force_eager")``.
     head : str or torch.nn.Module, default=None
-        The head, or its name as in ``model.named_modules()``, where it is not to be
-        found, as in a model with several.
+        The head, or its name as in ``model.named_modules()``, if it cannot be found
+        automatically, as in a model with several heads.
 
     Attributes
     ----------
@@ -259,7 +259,7 @@ class FeatureProbe:
         self._inputs.setdefault(module, []).append(found)
 
     def _made(self, module: nn.Module, args: Any, output: Any) -> None:
-        """Put down a call that ended."""
+        """Record a call that ended."""
         if torch.compiler.is_compiling() or not self._is_running:
             return
         features = self._inputs[module].pop()
