@@ -23,10 +23,12 @@ def near_first_rows(totals: Totals, rows: Rows) -> Totals:
     new = np.flatnonzero(totals.counts[rows.index] == 0)
     if not len(new):
         return totals
-    new = new[np.argsort(rows.index[new], kind="stable")]
-    ids, starts, sizes = np.unique(
-        rows.index[new], return_index=True, return_counts=True
-    )
+    index = rows.index[new]
+    if len(totals.counts) <= 1 << 16:  # which NumPy sorts in linear time
+        index = index.astype(np.uint16)
+    new = new[np.argsort(index, kind="stable")]
+    starts = np.flatnonzero(np.diff(rows.index[new], prepend=-1))
+    ids, sizes = rows.index[new[starts]], np.diff(starts, append=len(new))
     most = max(1, _ELEMENTS // (rows.values.shape[1] * len(ids)))
     ranks = np.arange(len(new)) - np.repeat(starts, sizes)
     some = replace(rows[new[ranks < most]].about(totals.anchors), memory=None)
