@@ -145,7 +145,9 @@ class Accumulator:
             return None
         n_waiting = self._state.n_waiting + batch.n_rows
         rows = self._buffer()[slice(self._state.n_waiting, n_waiting)]
-        batch.about(totals.anchors).write(rows)
+        if self._state.n_summed or self._fixed_anchors:
+            batch = batch.about(totals.anchors)
+        batch.write(rows)  # at first all anchors are zero
         if invalid is None and not _is_finite(rows.squares, batch.values):
             return None
         return replace(self._state, totals=totals, n_waiting=n_waiting)
