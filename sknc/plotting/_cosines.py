@@ -51,10 +51,11 @@ def range_of(vectors: np.ndarray) -> PairRange:
 
 
 def histogram_of(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the share of pairs between edges."""
+    """Return the share of pairs between edges at equal distances."""
     counts = np.zeros(len(edges) - 1)
     for values in _pairs(vectors):
-        counts += np.histogram(values, edges)[0]
+        # Given a range, it divides; given edges, it would search.
+        counts += np.histogram(values, len(counts), (edges[0], edges[-1]))[0]
     return counts / max(1.0, float(counts.sum()))
 
 
@@ -62,8 +63,8 @@ def _pairs(vectors: np.ndarray) -> Iterator[np.ndarray]:
     """Yield the cosines of pairs, each pair once."""
     columns = np.arange(len(vectors))
     for rows, grid in pair_grid_rows(LinearHead(vectors), n_rows=_ROWS):
-        above = columns[None, :] > columns[rows][:, None]
-        values = _without_zeros(grid, vectors, rows)[above]
+        above = columns[None, rows.start :] > columns[rows, None]
+        values = _without_zeros(grid, vectors, rows)[:, rows.start :][above]
         yield np.clip(values[np.isfinite(values)], -1, 1)
 
 
