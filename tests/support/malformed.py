@@ -342,7 +342,7 @@ REPORTS = {
     "numbers": lambda: [0.5, 0.5],
     "dicts": lambda: [fitted().report().to_dict()] * 2,
     "short": lambda: [fitted().report()],
-    "mixed": lambda: [fitted().report(), None],
+    "mixed": lambda: [fitted().report(), 0.5],
     "one": lambda: fitted().report(),
     "str": lambda: "ab",
     "analyzers": lambda: [fitted(), fitted()],
