@@ -16,6 +16,8 @@ from sknc.metrics import TABLE, catalogue
 DOCS = Path(__file__).parents[1] / "docs"
 # Its blocks are parts of modules, and tested in test_readme.py.
 NOT_SCRIPTS = {"add_a_metric.md"}
+OPTIONAL = {"torch", "pandas", "matplotlib"}
+OPTIONAL |= {"lightning", "transformers", "torchmetrics", "skorch"}
 NOT_METRICS = {"catalogue", "neco_scores", "pair_grid", "pair_grid_rows", "select"}
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="needs the repository")
@@ -46,8 +48,8 @@ def numbers(lines):
 
 def lacks_library(code):
     """Return whether a block imports an optional library that is not there."""
-    pattern = r"^(?:import|from) (torch|pandas|matplotlib)\b"
-    return not all(map(find_spec, re.findall(pattern, code, re.MULTILINE)))
+    named = re.findall(r"^(?:import|from) (\w+)\b", code, re.MULTILINE)
+    return not all(map(find_spec, OPTIONAL.intersection(named)))
 
 
 def names_in(code):

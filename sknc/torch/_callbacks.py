@@ -1,0 +1,230 @@
+"""What the callbacks of all frameworks share: loaders, measuring, names of metrics."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+
+from sknc._utils.parameters import check_integer, refuse, shown
+from sknc.convention import Convention
+from sknc.metrics import select
+from sknc.torch.analysis import Analysis, analyze
+
+_OPTIONS = tuple(
+    inspect.signature(analyze).parameters.keys() - {"model", "loader", "held_out"}
+)
+# Of the loader for a data set whose own batches have no fixed size.
+_BATCH_SIZE = 128
+
+
+class Measuring:
+    """
+    Measure a model during training, and keep the reports.
+
+    Parameters
+    ----------
+    loader : iterable, or None
+        Training samples; None for those of the framework.
+    held_out : iterable, False, or None
+        Held-out samples; None for those of the framework, False for none.
+    history : NCHistory, or None
+        Gets every report.
+    prefix : str
+        Of the names of logged metrics.
+    options : mapping
+        Passed to `analyze`.
+
+    Raises
+    ------
+    TypeError
+        If `analyze` has no such option, or the history cannot get reports.
+    ValueError
+        If metrics or a convention are unknown.
+    """
+
+    def __init__(
+        self,
+        loader: Iterable[Any] | None,
+        held_out: Any,
+        history: Any,
+        prefix: str,
+        options: Mapping[str, Any],
+    ) -> None:
+        if held_out is True:
+            refuse("held_out", "a loader, False or None", held_out)
+        _check_options(options)
+        if history is not None and not callable(getattr(history, "append", None)):
+            msg = f"history must be an sknc.NCHistory, got {shown(history)}."
+            raise TypeError(msg)
+        self._given = (loader, held_out)
+        self._loaders: tuple[Any, Any] | None = None
+        self._history, self._prefix, self._options = history, prefix, dict(options)
+        self.analysis: Analysis | None = None
+
+    def begin(self, loader: Any, held_out: Any) -> None:
+        """
+        Choose the loaders, before training starts.
+
+        Parameters
+        ----------
+        loader, held_out : object
+            Those of the framework: a loader, several of them, or None.
+
+        Raises
+        ------
+        ValueError
+            If no loader, or several, are left to choose from.
+        """
+        train, other = self._given
+        if train is None:
+            train = every_sample(_only(loader, "loader"))
+        if train is None:
+            msg = "There is no loader of training samples: pass one as loader=..."
+            raise ValueError(msg)
+        if other is None:
+            other = every_sample(_only(held_out, "held_out"))
+        self._loaders = train, None if other is False else other
+
+    def measure(self, model: Any, step: float) -> dict[str, float]:
+        """
+        Measure a model, and add the reports to the history.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            The model as it is now.
+        step : int
+            Epoch or step that the reports are of.
+
+        Returns
+        -------
+        dict of str to float
+            Every metric, by names such as "nc/train/nc1_pinv".
+        """
+        assert self._loaders is not None
+        loader, held_out = self._loaders
+        found = analyze(model, loader, held_out=held_out, **self._options)
+        self.analysis = found
+        if self._history is not None and _is_first_process():
+            self._history.append(step, found.train, found.held_out)
+        reports = {"train": found.train, "held_out": found.held_out}
+        return {
+            f"{self._prefix}/{part}/{key}": value
+            for part, report in reports.items()
+            if report is not None
+            for key, value in report.items()
+        }
+
+
+class Schedule:
+    """
+    Which epochs or steps are measured.
+
+    Parameters
+    ----------
+    every_n_epochs : int
+        How many epochs lie between two measurements.
+    every_n_steps : int, default=None
+        How many steps lie between them; then epochs do not count.
+
+    Raises
+    ------
+    ValueError
+        If one is not a positive integer.
+    """
+
+    def __init__(self, every_n_epochs: int, every_n_steps: int | None = None) -> None:
+        def checked(name: str, value: Any) -> int:
+            return check_integer(name, value, "a positive integer", lambda n: n > 0)
+
+        self._epochs = checked("every_n_epochs", every_n_epochs)
+        self._steps = None
+        if every_n_steps is not None:
+            self._steps = checked("every_n_steps", every_n_steps)
+
+    def has_epoch(self, n_epochs: int) -> bool:
+        """Whether to measure after so many epochs."""
+        return self._steps is None and n_epochs % self._epochs == 0
+
+    def has_step(self, n_steps: int) -> bool:
+        """Whether to measure after so many steps."""
+        return self._steps is not None and n_steps % self._steps == 0
+
+
+def every_sample(loader: Any) -> Any:
+    """
+    Return a loader of each sample of a data set once, in order.
+
+    A loader of training shuffles, and may drop the last batch, draw samples repeatedly,
+    or hold the share of one process, padded by samples of others.
+
+    Parameters
+    ----------
+    loader : iterable, or None
+        As the framework trains or validates with it.
+
+    Returns
+    -------
+    iterable, or None
+        The loader itself, if its data set has no order.
+
+    Raises
+    ------
+    ValueError
+        If such a loader is to be used in distributed training.
+    """
+    dataset = getattr(loader, "dataset", None)
+    is_map = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    if not is_map or isinstance(dataset, IterableDataset):
+        if loader is not None and _n_processes() > 1:
+            msg = (
+                "In distributed training each process iterates over a part of the "
+                "samples only. Pass loaders of all samples, which every process then "
+                "measures: loader=..., held_out=... (or held_out=False)."
+            )
+            raise ValueError(msg)
+        return loader
+    sampler = getattr(loader, "batch_sampler", None)
+    size = getattr(loader, "batch_size", None) or getattr(sampler, "batch_size", None)
+    if size is None and sampler is not None:
+        size = _BATCH_SIZE
+    names = ("num_workers", "collate_fn", "worker_init_fn", "multiprocessing_context")
+    options = {name: getattr(loader, name) for name in names if hasattr(loader, name)}
+    return DataLoader(dataset, size, **options)
+
+
+def _only(loaders: Any, name: str) -> Any:
+    """Return the one loader that a framework has, if any."""
+    if not isinstance(loaders, (list, tuple, Mapping)):
+        return loaders
+    each = list(loaders.values() if isinstance(loaders, Mapping) else loaders)
+    if len(each) > 1:
+        msg = f"There are {len(each)} loaders to choose from: pass one as {name}=..."
+        raise ValueError(msg)
+    return each[0] if each else None
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse wrong options now, not after the first epoch."""
+    unknown = sorted(options.keys() - _OPTIONS)
+    if unknown:
+        msg = (
+            f"sknc.torch.analyze has no option {', '.join(unknown)}. It has "
+            f"{', '.join(sorted(_OPTIONS))}."
+        )
+        raise TypeError(msg)
+    select(options.get("metrics", "default"))
+    Convention.preset(options.get("convention", "default"))
+
+
+def _n_processes() -> int:
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 1
+    return int(distributed.get_world_size())
+
+
+def _is_first_process() -> bool:
+    return _n_processes() == 1 or torch.distributed.get_rank() == 0

@@ -1,0 +1,143 @@
+"""Neural collapse by epoch or step in Lightning: `NeuralCollapseCallback`."""
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sknc.torch._callbacks import Measuring, Schedule
+from sknc.torch.analysis import Analysis
+
+# Their callbacks are different classes: take the library that the program uses.
+if TYPE_CHECKING or (
+    "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules
+):
+    from pytorch_lightning import Callback
+else:
+    try:
+        from lightning.pytorch import Callback
+    except ImportError:
+        from pytorch_lightning import Callback
+
+
+class NeuralCollapseCallback(Callback):
+    """
+    Measure neural collapse while a Lightning trainer fits a model.
+
+    Metrics are logged by the model's ``log_dict``, so that all loggers get them, under
+    names such as "nc/train/nc1_pinv" and "nc/held_out/nc4_mismatch". They are there
+    in time for early stopping and checkpoints that monitor one. Training is left as it
+    was, bit for bit, as `sknc.torch.analyze` does.
+
+    Parameters
+    ----------
+    loader : iterable, default=None
+        Samples to measure. By default each sample of the data set of the trainer's
+        training loader once, in order.
+    held_out : iterable or False, default=None
+        Held-out samples. By default those of the trainer's validation loader, if it
+        has one; False for none.
+    every_n_epochs : int, default=1
+        How many epochs lie between two measurements: in these, after each validation,
+        or at the end of the epoch if there was none.
+    every_n_steps : int, default=None
+        Measure after so many steps of the optimizer instead.
+    history : NCHistory, default=None
+        Gets every report, by number of steps.
+    submodule : str, default=None
+        Name of the part of the Lightning module that maps inputs to logits, such as
+        "net". By default the module itself, by its ``forward``.
+    prefix : str, default="nc"
+        Of the names of logged metrics.
+    **options
+        Passed to `sknc.torch.analyze`, such as ``metrics="all"`` or ``head="net.fc"``.
+
+    Attributes
+    ----------
+    analysis : Analysis or None
+        The last one.
+
+    Raises
+    ------
+    TypeError
+        If `analyze` has no such option, or the history cannot get reports.
+    ValueError
+        If another parameter is wrong; when training starts, if there are several
+        loaders to choose from.
+
+    See Also
+    --------
+    sknc.torch.analyze : What is measured, and how.
+    sknc.NCHistory : The reports by step.
+
+    Notes
+    -----
+    Lightning keeps logged numbers in single precision; those of the history are in
+    double precision. In distributed training every process measures all samples; the
+    first one writes the history. Epochs of the sanity check are not measured.
+
+    Examples
+    --------
+    >>> from lightning import Trainer  # doctest: +SKIP
+    >>> from sknc.torch.lightning import NeuralCollapseCallback  # doctest: +SKIP
+    >>> Trainer(callbacks=[NeuralCollapseCallback()]).fit(model)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        loader: Iterable[Any] | None = None,
+        *,
+        held_out: Any = None,
+        every_n_epochs: int = 1,
+        every_n_steps: int | None = None,
+        history: Any = None,
+        submodule: str | None = None,
+        prefix: str = "nc",
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self._schedule = Schedule(every_n_epochs, every_n_steps)
+        self._measuring = Measuring(loader, held_out, history, prefix, options)
+        self._submodule = submodule
+        self._last_epoch = self._last_step = -1
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """The last analysis."""
+        return self._measuring.analysis
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Choose the loaders."""
+        self._last_epoch = self._last_step = -1
+        self._measuring.begin(trainer.train_dataloader, trainer.val_dataloaders)
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Measure after a step of the optimizer that is due."""
+        step = trainer.global_step
+        # While gradients are accumulated, several batches end at the same step.
+        if step and step != self._last_step and self._schedule.has_step(step):
+            self._measure(trainer, pl_module, on_step=True)
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Measure with the validation, so that what monitors it sees the metrics."""
+        is_fit = trainer.state.fn == "fit" and not trainer.sanity_checking
+        if is_fit and self._schedule.has_epoch(trainer.current_epoch + 1):
+            self._measure(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Measure an epoch without validation."""
+        epoch = trainer.current_epoch
+        if epoch != self._last_epoch and self._schedule.has_epoch(epoch + 1):
+            self._measure(trainer, pl_module)
+
+    def _measure(self, trainer: Any, pl_module: Any, on_step: bool = False) -> None:
+        # Again: trainers may load the samples of the validation only when it is due.
+        self._measuring.begin(trainer.train_dataloader, trainer.val_dataloaders)
+        name, step = self._submodule, trainer.global_step
+        model = pl_module if name is None else pl_module.get_submodule(name)
+        values = self._measuring.measure(model, step)
+        self._last_epoch, self._last_step = trainer.current_epoch, step
+        pl_module.log_dict(
+            values, on_step=on_step, on_epoch=not on_step, batch_size=1, sync_dist=True
+        )

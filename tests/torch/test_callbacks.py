@@ -1,0 +1,155 @@
+"""What callbacks share: loaders of every sample, wrong parameters, light imports."""
+
+import subprocess
+import sys
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch.utils.data import (  # noqa: E402
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
+
+from sknc.torch._callbacks import Measuring, Schedule, every_sample  # noqa: E402
+
+LIBRARIES = ["lightning", "pytorch_lightning", "transformers", "skorch", "torchmetrics"]
+DATA = TensorDataset(torch.arange(10.0)[:, None], torch.arange(10))
+
+
+class Numbers(IterableDataset):
+    def __iter__(self):
+        return iter(range(5))
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [
+        ({"batch_size": 4, "shuffle": True, "drop_last": True}, [4, 4, 2]),
+        ({"batch_size": 3, "sampler": WeightedRandomSampler([1.0] * 10, 2)}, [3] * 3),
+        ({"batch_sampler": BatchSampler(RandomSampler(DATA), 5, True)}, [5, 5]),
+        ({"batch_sampler": [[1, 2], [0]]}, [10]),
+    ],
+)
+def test_every_sample_comes_once_in_order(options, sizes):
+    batches = list(every_sample(DataLoader(DATA, **options)))
+    assert [len(y) for _, y in batches][: len(sizes)] == sizes
+    assert torch.equal(torch.cat([y for _, y in batches]), torch.arange(10))
+
+
+def test_every_sample_is_collated_as_in_training():
+    loader = DataLoader(DATA, 4, shuffle=True, collate_fn=len)
+    assert list(every_sample(loader)) == [4, 4, 2]
+    whole = every_sample(DataLoader(DATA, batch_size=None, shuffle=True))
+    assert [int(y) for _, y in whole] == list(range(10))
+
+
+def test_a_loader_without_order_is_measured_as_it_is():
+    for loader in (DataLoader(Numbers(), 2), [1, 2], None):
+        assert every_sample(loader) is loader
+
+
+def test_a_part_of_the_samples_is_refused(tmp_path):
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/file", rank=0, world_size=1
+    )
+    try:
+        loader = DataLoader(Numbers(), 2)
+        assert every_sample(loader) is loader
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.distributed, "get_world_size", lambda: 2)
+            assert every_sample(None) is None
+            message = r"^In distributed training .* loader=\.\.\., held_out=\.\.\. \(or"
+            with pytest.raises(ValueError, match=message):
+                every_sample(loader)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+# Parameters -----------------------------------------------------------------------
+
+
+def measuring(**changed):
+    parts = {"loader": None, "held_out": None, "history": None, "prefix": "nc"}
+    return Measuring(**{**parts, "options": {}, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        (
+            {"options": {"metric": "all"}},
+            TypeError,
+            r"^sknc\.torch\.analyze has no option metric\. It has cache, convention, ",
+        ),
+        ({"options": {"loader": []}}, TypeError, "has no option loader"),
+        ({"options": {"metrics": ["nc9"]}}, ValueError, "^metrics must be"),
+        ({"options": {"convention": "papian"}}, ValueError, "papian"),
+        (
+            {"held_out": True},
+            ValueError,
+            r"^held_out must be a loader, False or None, got True\.$",
+        ),
+        (
+            {"history": "runs.jsonl"},
+            TypeError,
+            r"^history must be an sknc\.NCHistory, got 'runs\.jsonl'\.$",
+        ),
+    ],
+)
+def test_wrong_parameters_are_refused_before_training(changed, error, message):
+    with pytest.raises(error, match=message):
+        measuring(**changed)
+
+
+def test_loaders_are_chosen_before_training():
+    with pytest.raises(ValueError, match=r"^There is no loader of training samples: "):
+        measuring().begin(None, None)
+    message = r"^There are 2 loaders to choose from: pass one as loader=\.\.\.$"
+    with pytest.raises(ValueError, match=message):
+        measuring().begin({"a": [], "b": []}, None)
+    measuring().begin([[]], [])
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "2"])
+@pytest.mark.parametrize("name", ["every_n_epochs", "every_n_steps"])
+def test_wrong_schedules(name, value):
+    message = rf"^{name} must be a positive integer, got {value!r}\.$"
+    with pytest.raises(ValueError, match=message):
+        Schedule(**{"every_n_epochs": 1, name: value})
+
+
+def test_schedules():
+    by_epoch, by_step = Schedule(3), Schedule(1, 2)
+    assert [n for n in range(1, 8) if by_epoch.has_epoch(n)] == [3, 6]
+    assert [n for n in range(1, 8) if by_step.has_step(n)] == [2, 4, 6]
+    assert not any(by_epoch.has_step(n) or by_step.has_epoch(n) for n in range(1, 8))
+
+
+# A light import -------------------------------------------------------------------
+
+
+def loaded_by(statement):
+    """Return the frameworks that a statement loads in a fresh process."""
+    code = (
+        f"import sys\n{statement}\n"
+        f"print(*[name for name in {LIBRARIES!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_importing_sknc_loads_no_framework():
+    assert loaded_by("import sknc, sknc.torch, sknc.torch._callbacks") == []
+
+
+@pytest.mark.parametrize("name", ["lightning", "skorch", "torchmetrics"])
+def test_light_import_check_can_fail(name):
+    pytest.importorskip(name)
+    assert name in loaded_by(f"import {name}")

@@ -1,0 +1,261 @@
+"""The callback of Lightning, in real runs of its trainer."""
+
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+lightning = pytest.importorskip(
+    "lightning.pytorch", reason="needs lightning, of the extra 'loops'"
+)
+
+from lightning.pytorch.callbacks import (  # noqa: E402
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+)
+from torch.nn import functional  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
+from training_runs import (  # noqa: E402
+    TEST,
+    TRAIN,
+    B,
+    are_equal,
+    by_hand,
+    logged_names,
+    network,
+    numbers_of,
+)
+
+from sknc import NCHistory  # noqa: E402
+from sknc.torch.lightning import NeuralCollapseCallback  # noqa: E402
+
+# What Lightning says of small runs: few workers, no logger, fewer batches than usual.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*but have no `val_dataloader`"),
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*number of training batches"),
+    pytest.mark.filterwarnings("ignore:.*exists and is not empty"),
+]
+
+
+class Module(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = network()
+
+    def forward(self, x):
+        return self.net(x)
+
+    def training_step(self, batch, batch_idx):
+        return functional.cross_entropy(self(batch[0]), batch[1])
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", functional.cross_entropy(self(batch[0]), batch[1]))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+
+
+class Recorder(Callback):
+    """The network as it was at the end of each epoch, in evaluation by hand."""
+
+    def __init__(self):
+        self.reports = []
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.reports.append(by_hand(pl_module.net))
+
+
+def fit(*callbacks, validate=True, **options):
+    """Train for two epochs, and return the trainer."""
+    lightning.seed_everything(0, verbose=False)
+    options = {"max_epochs": 2, "enable_checkpointing": False, **options}
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        logger=options.pop("logger", False),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=list(callbacks),
+        **options,
+    )
+    held_out = DataLoader(TEST, B) if validate else None
+    trainer.fit(Module(), DataLoader(TRAIN, B, shuffle=True, drop_last=True), held_out)
+    return trainer
+
+
+def test_logs_what_the_estimator_reports_by_hand():
+    history, recorder = NCHistory(), Recorder()
+    callback = NeuralCollapseCallback(history=history)
+    trainer = fit(callback, recorder)
+    assert history.steps.tolist() == [4, 8]  # no sanity check
+    for entry, (train, held_out) in zip(history, recorder.reports, strict=True):
+        assert entry.train.to_json() == train.to_json()
+        assert entry.held_out.to_json() == held_out.to_json()
+    expected = logged_names(*recorder.reports[-1])
+    logged = {k: v for k, v in trainer.callback_metrics.items() if k[:3] == "nc/"}
+    assert {"nc/train/nc1_pinv", "nc/held_out/nc4_mismatch"} < logged.keys()
+    assert logged.keys() == expected.keys()
+    for name, value in logged.items():
+        assert value.item() == np.float32(expected[name]), name
+    assert callback.analysis.train.n_samples == len(TRAIN)
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_training_stays_the_same(validate):
+    without = fit(validate=validate)
+    for options in ({}, {"every_n_steps": 1}):
+        trainer = fit(NeuralCollapseCallback(**options), validate=validate)
+        assert are_equal(
+            numbers_of(trainer.lightning_module.net),
+            numbers_of(without.lightning_module.net),
+        )
+
+
+class Monitor(Callback):
+    """The metric as a callback that monitors it sees it, by hook."""
+
+    def __init__(self):
+        self.seen = []
+
+    def _see(self, trainer, hook):
+        value = trainer.callback_metrics.get("nc/train/nc1_cdnv")
+        self.seen.append((hook, trainer.current_epoch, value is not None))
+
+    def on_validation_end(self, trainer, pl_module):
+        if not trainer.sanity_checking:
+            self._see(trainer, "validation")
+
+
+@pytest.mark.parametrize(
+    ("validate", "at_end"), [(True, True), (True, False), (False, True)]
+)
+def test_early_stopping_and_checkpoints_see_it(tmp_path, validate, at_end):
+    name = "nc/train/nc1_cdnv"
+    history = NCHistory()
+    stop = EarlyStopping(
+        name, min_delta=1e9, patience=1, check_on_train_epoch_end=at_end
+    )
+    save = ModelCheckpoint(
+        tmp_path, monitor=name, save_on_train_epoch_end=at_end, filename="best"
+    )
+    trainer = fit(
+        stop,
+        save,
+        NeuralCollapseCallback(history=history),
+        validate=validate,
+        max_epochs=9,
+        enable_checkpointing=True,
+    )
+    # Nothing gets better by so much.
+    assert trainer.current_epoch == len(history) == 2
+    assert save.best_model_score.item() == np.float32(min(history["nc1_cdnv"]))
+
+
+def test_validation_within_epochs():
+    history, monitor = NCHistory(), Monitor()
+    fit(NeuralCollapseCallback(history=history), monitor, val_check_interval=0.5)
+    assert history.steps.tolist() == [2, 4, 6, 8]
+    assert monitor.seen == [("validation", i // 2, True) for i in range(4)]
+
+
+def test_every_n_epochs():
+    history = NCHistory()
+    callback = NeuralCollapseCallback(history=history, every_n_epochs=2)
+    fit(callback, max_epochs=5, limit_train_batches=2)
+    assert history.steps.tolist() == [4, 8]
+    history = NCHistory()
+    callback = NeuralCollapseCallback(history=history, every_n_epochs=3)
+    # Also in epochs that are not validated.
+    fit(callback, max_epochs=3, limit_train_batches=2, check_val_every_n_epoch=2)
+    assert history.steps.tolist() == [6]
+
+
+def test_every_n_steps_while_gradients_are_accumulated(tmp_path):
+    history = NCHistory()
+    callback = NeuralCollapseCallback(history=history, every_n_steps=2)
+    logger = lightning.loggers.CSVLogger(tmp_path)
+    fit(
+        callback,
+        max_epochs=4,
+        accumulate_grad_batches=2,
+        logger=logger,
+        log_every_n_steps=1,
+    )
+    assert history.steps.tolist() == [2, 4, 6, 8]
+    text = (tmp_path / "lightning_logs/version_0/metrics.csv").read_text()
+    header = text.splitlines()[0].split(",")
+    assert {"nc/train/nc1_pinv", "nc/held_out/nc1_pinv"} < set(header)
+    place = header.index("nc/train/nc1_cdnv")
+    rows = [line.split(",")[place] for line in text.splitlines()[1:]]
+    logged = [float(cell) for cell in rows if cell]
+    assert logged == pytest.approx(history["nc1_cdnv"], rel=1e-6)
+
+
+def test_options_loaders_and_the_part_that_is_measured():
+    history = NCHistory()
+    callback = NeuralCollapseCallback(
+        DataLoader(TEST, B),
+        held_out=False,
+        history=history,
+        submodule="net",
+        prefix="collapse",
+        metrics=["nc1_cdnv"],
+        head="4",
+    )
+    trainer = fit(callback)
+    train, _ = by_hand(trainer.lightning_module.net, TEST, metrics=["nc1_cdnv"])
+    assert history[-1].train.to_json() == train.to_json()
+    assert history[-1].held_out is None
+    names = [name for name in trainer.callback_metrics if "nc1" in name]
+    assert names == ["collapse/train/nc1_cdnv"]
+
+
+def test_validating_alone_measures_nothing():
+    history = NCHistory()
+    trainer = fit(NeuralCollapseCallback(history=history))
+    trainer.validate(Module(), DataLoader(TEST, B), verbose=False)
+    assert len(history) == 2
+
+
+def test_several_validation_loaders_are_refused_before_training():
+    history = NCHistory()
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        logger=False,
+        max_epochs=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=[NeuralCollapseCallback(history=history)],
+    )
+    two = [DataLoader(TEST, B), DataLoader(TEST, B)]
+    message = r"^There are 2 loaders to choose from: pass one as held_out=\.\.\.$"
+    with pytest.raises(ValueError, match=message):
+        trainer.fit(Module(), DataLoader(TRAIN, B), two)
+    assert trainer.global_step == 0
+
+
+def loaded_by(statement, *names):
+    """Return which libraries a statement loads in a fresh process."""
+    code = f"import sys\n{statement}\nprint(*(set({names!r}) & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_pytorch_lightning_is_used_where_it_is_loaded():
+    if importlib.util.find_spec("pytorch_lightning") is None:
+        pytest.skip("needs pytorch_lightning")
+    use = (
+        "import pytorch_lightning\n"
+        "from sknc.torch.lightning import NeuralCollapseCallback as Mine\n"
+        "assert issubclass(Mine, pytorch_lightning.Callback)"
+    )
+    assert loaded_by(use, "lightning") == []
