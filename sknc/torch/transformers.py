@@ -1,0 +1,135 @@
+"""Neural collapse by epoch or step in transformers: `NeuralCollapseCallback`."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from transformers import TrainerCallback
+
+from sknc.torch._callbacks import Measuring, Schedule
+from sknc.torch.analysis import Analysis
+
+
+class NeuralCollapseCallback(TrainerCallback):
+    """
+    Measure neural collapse while a Hugging Face trainer trains a model.
+
+    Metrics are logged by the trainer, so that all its integrations get them, under
+    names such as "nc/train/nc1_pinv" and "nc/held_out/nc4_mismatch". Evaluations have
+    the last of them too, with "eval_" before the name: early stopping and
+    ``metric_for_best_model`` find them there. Training is left as it was, bit for bit,
+    as `sknc.torch.analyze` does.
+
+    Parameters
+    ----------
+    trainer : transformers.Trainer
+        The trainer that the callback is then added to: a callback cannot log without.
+    loader : iterable, default=None
+        Samples to measure. By default each sample of the trainer's training set once,
+        in order.
+    held_out : iterable or False, default=None
+        Held-out samples. By default those of the trainer's evaluation set, if it has
+        one; False for none.
+    every_n_epochs : int, default=1
+        How many epochs lie between two measurements.
+    every_n_steps : int, default=None
+        Measure after so many steps of the optimizer instead.
+    history : NCHistory, default=None
+        Gets every report, by number of steps.
+    prefix : str, default="nc"
+        Of the names of logged metrics.
+    **options
+        Passed to `sknc.torch.analyze`, such as ``metrics="all"`` or ``shift=True``.
+
+    Attributes
+    ----------
+    analysis : Analysis or None
+        The last one.
+
+    Raises
+    ------
+    TypeError
+        If `analyze` has no such option, or the history cannot get reports.
+    ValueError
+        If another parameter is wrong; when training starts, if there are several
+        evaluation sets to choose from.
+
+    See Also
+    --------
+    sknc.torch.analyze : What is measured, and how.
+    sknc.NCHistory : The reports by step.
+
+    Notes
+    -----
+    To choose the best model by steps, measure as often as the trainer evaluates:
+    ``every_n_steps`` equal to ``eval_steps``. In distributed training every process
+    measures all samples; the first one writes the history.
+
+    Examples
+    --------
+    >>> from sknc.torch.transformers import NeuralCollapseCallback  # doctest: +SKIP
+    >>> trainer = Trainer(model, arguments, ...)  # doctest: +SKIP
+    >>> trainer.add_callback(NeuralCollapseCallback(trainer))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        trainer: Any,
+        loader: Iterable[Any] | None = None,
+        *,
+        held_out: Any = None,
+        every_n_epochs: int = 1,
+        every_n_steps: int | None = None,
+        history: Any = None,
+        prefix: str = "nc",
+        **options: Any,
+    ) -> None:
+        self._schedule = Schedule(every_n_epochs, every_n_steps)
+        self._measuring = Measuring(loader, held_out, history, prefix, options)
+        self._trainer = trainer
+        self._finds_held_out = held_out is None
+        self._values: dict[str, float] = {}
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """The last analysis."""
+        return self._measuring.analysis
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Choose the loaders, and come before callbacks that read the metrics."""
+        callbacks = self._trainer.callback_handler.callbacks
+        # Early stopping reads an evaluation in its turn; and a call of the trainer's
+        # log cancels the log of the loss that a callback before this one asked for.
+        if self in callbacks:
+            callbacks.remove(self)
+            callbacks.insert(0, self)
+        held_out = self._trainer.eval_dataset if self._finds_held_out else None
+        if held_out is not None and not isinstance(held_out, dict):
+            held_out = self._trainer.get_eval_dataloader()
+        self._values = {}
+        self._measuring.begin(parts.get("train_dataloader"), held_out)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Measure after a step that is due."""
+        if self._schedule.has_step(state.global_step):
+            self._measure(state, parts["model"])
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Measure after an epoch that is due, before it is evaluated."""
+        # The last epoch may be cut short by max_steps.
+        if self._schedule.has_epoch(math.ceil(state.epoch - 1e-6)):
+            self._measure(state, parts["model"])
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Add the last metrics to those that choose the best model."""
+        metrics = parts.get("metrics")
+        if metrics is not None:
+            metrics.update({f"eval_{k}": v for k, v in self._values.items()})
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Forget the metrics: the model may be another one from now on."""
+        self._values = {}
+
+    def _measure(self, state: Any, model: Any) -> None:
+        self._values = self._measuring.measure(model, state.global_step)
+        self._trainer.log(dict(self._values))

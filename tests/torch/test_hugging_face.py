@@ -1,0 +1,193 @@
+"""The callback of transformers, in real runs of its trainer."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip(
+    "transformers", reason="needs transformers, of the extra 'loops'"
+)
+pytest.importorskip("accelerate", reason="needs accelerate, of the extra 'loops'")
+
+from torch import nn  # noqa: E402
+from torch.utils.data import DataLoader  # noqa: E402
+from training_runs import (  # noqa: E402
+    TEST,
+    TRAIN,
+    B,
+    are_equal,
+    by_hand,
+    logged_names,
+    network,
+    numbers_of,
+)
+
+from sknc import NCHistory  # noqa: E402
+from sknc.torch.transformers import NeuralCollapseCallback  # noqa: E402
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = network()
+
+    def forward(self, x, labels=None):
+        logits = self.net(x)
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+def rows(dataset):
+    return [{"x": x, "labels": int(y)} for x, y in dataset]
+
+
+def trainer_of(folder, *callbacks, **options):
+    """Return a trainer of a new model; its shuffling and dropout have a seed."""
+    transformers.set_seed(0)
+    options = {"eval_strategy": "epoch", "save_strategy": "no", **options}
+    options = {"num_train_epochs": 2, "logging_steps": 1, **options}
+    arguments = transformers.TrainingArguments(
+        str(folder),
+        per_device_train_batch_size=B,
+        per_device_eval_batch_size=B,
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=True,
+        remove_unused_columns=False,
+        learning_rate=0.05,
+        dataloader_pin_memory=False,
+        **options,
+    )
+    return transformers.Trainer(
+        Model(),
+        arguments,
+        train_dataset=rows(TRAIN),
+        eval_dataset=rows(TEST),
+        callbacks=list(callbacks),
+    )
+
+
+class Recorder(transformers.TrainerCallback):
+    """What the estimator reports by hand at the end of each epoch."""
+
+    def __init__(self):
+        self.reports = []
+
+    def on_epoch_end(self, args, state, control, model=None, **parts):
+        self.reports.append(by_hand(model.net))
+
+
+def test_logs_what_the_estimator_reports_by_hand(tmp_path):
+    history, recorder = NCHistory(), Recorder()
+    trainer = trainer_of(tmp_path, recorder)
+    callback = NeuralCollapseCallback(trainer, history=history)
+    trainer.add_callback(callback)
+    trainer.train()
+    logged = [row for row in trainer.state.log_history if "nc/train/nc1_pinv" in row]
+    assert history.steps.tolist() == [row["step"] for row in logged] == [5, 10]
+    for entry, row, reports in zip(history, logged, recorder.reports, strict=True):
+        assert entry.train.to_json() == reports[0].to_json()
+        assert entry.held_out.to_json() == reports[1].to_json()
+        found = {key: value for key, value in row.items() if key[:3] == "nc/"}
+        assert found == pytest.approx(logged_names(*reports), rel=0, nan_ok=True)
+    assert {"nc/train/nc1_pinv", "nc/held_out/nc4_mismatch"} < found.keys()
+    assert callback.analysis.train.n_samples == len(TRAIN)
+    # Evaluations after training are of a model that was not measured.
+    assert not any("nc/" in name for name in trainer.evaluate())
+
+
+@pytest.mark.parametrize("every", [{}, {"every_n_steps": 1}])
+def test_training_and_its_log_stay_the_same(tmp_path, every):
+    without = trainer_of(tmp_path)
+    without.train()
+    measured = trainer_of(tmp_path)
+    measured.add_callback(NeuralCollapseCallback(measured, **every))
+    measured.train()
+    assert are_equal(numbers_of(measured.model), numbers_of(without.model))
+    losses = [
+        [row["loss"] for row in trainer.state.log_history if "loss" in row]
+        for trainer in (without, measured)
+    ]
+    assert len(losses[0]) == 10
+    assert losses[0] == losses[1]
+
+
+def test_log_by_epoch_still_has_the_loss(tmp_path):
+    trainer = trainer_of(tmp_path, logging_strategy="epoch")
+    trainer.add_callback(NeuralCollapseCallback(trainer))
+    trainer.train()
+    assert sum("loss" in row for row in trainer.state.log_history) == 2
+
+
+def test_early_stopping_and_the_best_model_see_it(tmp_path):
+    name = "nc/train/nc1_cdnv"
+    stop = transformers.EarlyStoppingCallback(1, early_stopping_threshold=1e9)
+    trainer = trainer_of(
+        tmp_path,
+        stop,  # comes before the callback that it waits for
+        num_train_epochs=9,
+        metric_for_best_model=name,
+        greater_is_better=False,
+        load_best_model_at_end=True,
+        save_strategy="epoch",
+    )
+    history = NCHistory()
+    trainer.add_callback(NeuralCollapseCallback(trainer, history=history))
+    trainer.train()
+    assert len(history) == 2  # nothing gets better by so much
+    assert trainer.state.best_metric == min(history["nc1_cdnv"])
+    best = history.steps[history["nc1_cdnv"].argmin()]
+    assert trainer.state.best_model_checkpoint.endswith(f"checkpoint-{best}")
+
+
+def test_every_n_epochs_and_steps(tmp_path):
+    def steps(**every):
+        history = NCHistory()
+        trainer = trainer_of(
+            tmp_path, eval_strategy="no", **{"num_train_epochs": 5, **every.pop("args")}
+        )
+        trainer.add_callback(NeuralCollapseCallback(trainer, history=history, **every))
+        trainer.train()
+        return history.steps.tolist()
+
+    assert steps(every_n_epochs=2, args={}) == [10, 20]
+    # The second epoch is cut short.
+    assert steps(every_n_epochs=2, args={"max_steps": 7}) == [7]
+    assert steps(every_n_steps=3, args={"max_steps": 7}) == [3, 6]
+    assert steps(
+        every_n_steps=2, args={"gradient_accumulation_steps": 2, "max_steps": 5}
+    ) == [2, 4]
+
+
+def test_options_and_loaders(tmp_path):
+    history = NCHistory()
+    trainer = trainer_of(tmp_path)
+    callback = NeuralCollapseCallback(
+        trainer,
+        [{"x": x, "labels": y} for x, y in DataLoader(TEST, B)],
+        held_out=False,
+        history=history,
+        prefix="collapse",
+        metrics=["nc1_cdnv"],
+        head="net.4",
+    )
+    trainer.add_callback(callback)
+    trainer.train()
+    train, _ = by_hand(trainer.model.net, TEST, metrics=["nc1_cdnv"])
+    assert history[-1].train.to_json() == train.to_json()
+    assert history[-1].held_out is None
+    names = {name for row in trainer.state.log_history for name in row if "nc1" in name}
+    assert names == {"collapse/train/nc1_cdnv"}
+
+
+def test_several_evaluation_sets_are_refused_before_training(tmp_path):
+    trainer = trainer_of(tmp_path)
+    trainer.eval_dataset = {"a": rows(TEST), "b": rows(TEST)}
+    trainer.add_callback(NeuralCollapseCallback(trainer))
+    message = r"^There are 2 loaders to choose from: pass one as held_out=\.\.\.$"
+    with pytest.raises(ValueError, match=message):
+        trainer.train()
+    assert trainer.state.global_step == 0
