@@ -84,8 +84,8 @@ def test_example_runs(code, tmp_path, monkeypatch):
 
 
 def test_there_are_examples():
-    assert len(PYTHON) == 5
-    assert sum("torch" in code for code in PYTHON) == 2
+    assert len(PYTHON) == 6
+    assert sum("torch" in code for code in PYTHON) == 3
 
 
 def local_links(path):
