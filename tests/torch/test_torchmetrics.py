@@ -1,0 +1,158 @@
+"""The metric of torchmetrics, against the estimator, in one process and in two."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+torchmetrics = pytest.importorskip(
+    "torchmetrics", reason="needs torchmetrics, of the extra 'loops'"
+)
+
+from metric_process import FEATURES, LABELS, head, share, update  # noqa: E402
+from torch import nn  # noqa: E402
+
+from sknc import NeuralCollapseAnalyzer  # noqa: E402
+from sknc.torch.torchmetrics import NeuralCollapseMetric  # noqa: E402
+
+
+def by_hand(rows=slice(None), **options):
+    analyzer = NeuralCollapseAnalyzer(options.pop("head", head()), **options)
+    for x, y in zip(FEATURES[rows].split(16), LABELS[rows].split(16), strict=True):
+        analyzer.partial_fit(x, y)
+    return analyzer.report().to_dict()
+
+
+def values(computed):
+    assert all(value.dtype == torch.float64 for value in computed.values())
+    return {key: value.item() for key, value in computed.items()}
+
+
+def test_equals_the_estimator_bit_for_bit():
+    for options in ({}, {"metrics": "all", "covariance": False}, {"head": None}):
+        made = NeuralCollapseMetric(**{"head": head(), **options})
+        found = values(update(made).compute())
+        assert found == pytest.approx(by_hand(**options), rel=0, nan_ok=True)
+    assert "nc3_self_duality" in by_hand()
+
+
+def test_computing_does_not_end_it_and_resetting_does():
+    metric = NeuralCollapseMetric(head())
+    update(metric, range(32))
+    assert values(metric.compute()) == by_hand(slice(32))
+    update(metric, range(32, len(LABELS)))
+    assert values(metric.compute()) == pytest.approx(by_hand(), rel=1e-12)
+    metric.reset()
+    assert values(update(metric, range(32)).compute()) == by_hand(slice(32))
+
+
+def test_forward_returns_the_values_of_the_batch():
+    metric = NeuralCollapseMetric(head())
+    for start in (0, 16):
+        rows = slice(start, start + 16)
+        found = metric(FEATURES[rows], LABELS[rows])
+        assert values(found) == by_hand(rows)
+    assert values(metric.compute()) == pytest.approx(by_hand(slice(32)), rel=1e-12)
+    one = LABELS == 0
+    assert metric(FEATURES[one], LABELS[one]) == {}
+
+
+def test_the_head_is_seen_as_it_is_and_is_no_part_of_the_metric():
+    layer = head()
+    metric = update(NeuralCollapseMetric(layer), range(32))
+    before = values(metric.compute())
+    with torch.no_grad():
+        layer.weight.neg_()
+    update(metric, range(32, len(LABELS)))
+    after = by_hand(head=layer)
+    assert values(metric.compute()) == pytest.approx(after, rel=1e-12)
+    assert abs(after["nc3_self_duality"] - before["nc3_self_duality"]) > 0.1
+    assert not list(metric.parameters())
+    assert not metric.state_dict()
+
+
+def test_copies_share_the_head_unless_the_model_is_copied():
+    layer = head()
+    metric = update(NeuralCollapseMetric(layer))
+    assert metric.clone()._head.head is layer
+    model = nn.ModuleDict({"head": layer, "metric": metric})
+    other = copy.deepcopy(model)
+    assert other["metric"]._head.head is other["head"]
+    update(other["metric"], range(8))
+    assert values(metric.compute()) == by_hand()
+
+
+def test_pickled():
+    metric = pickle.loads(pickle.dumps(update(NeuralCollapseMetric(head()))))
+    assert values(metric.compute()) == by_hand()
+
+
+def test_in_a_collection():
+    metrics = {"a": NeuralCollapseMetric(head()), "b": NeuralCollapseMetric()}
+    metrics = torchmetrics.MetricCollection(metrics).clone(prefix="train/")
+    update(metrics)
+    found = {name.removeprefix("train/"): v for name, v in metrics.compute().items()}
+    expected = {f"a_{key}": value for key, value in by_hand().items()}
+    expected |= {f"b_{key}": value for key, value in by_hand(head=None).items()}
+    assert values(found) == pytest.approx(expected, rel=0, nan_ok=True)
+
+
+def test_merged_states():
+    some, others = (NeuralCollapseMetric(head()) for _ in range(2))
+    update(some, range(40))
+    some.compute()
+    some.merge_state(update(others, range(40, len(LABELS))))
+    assert values(some.compute()) == pytest.approx(by_hand(), rel=1e-12)
+    assert values(others.compute()) == pytest.approx(by_hand(slice(40, None)))
+    some.merge_state(NeuralCollapseMetric(head()))
+    assert values(some.compute()) == pytest.approx(by_hand(), rel=1e-12)
+    message = "^merge_state expected a NeuralCollapseMetric, got dict.$"
+    with pytest.raises(ValueError, match=message):
+        some.merge_state({})
+
+
+@pytest.mark.filterwarnings("ignore:The ``compute`` method of metric")
+def test_errors():
+    message = r"^There is nothing to compute: call update\(features, labels\) first\.$"
+    with pytest.raises(ValueError, match=message):
+        NeuralCollapseMetric().compute()
+    message = r"^NeuralCollapseMetric cannot have dist_sync_on_step: its state is merg"
+    with pytest.raises(ValueError, match=message):
+        NeuralCollapseMetric(dist_sync_on_step=True)
+    with pytest.raises(ValueError, match="Unexpected keyword arguments: `metric`"):
+        NeuralCollapseMetric(metric="all")
+    unsynced = torchmetrics.utilities.exceptions.TorchMetricsUserError
+    with pytest.raises(unsynced, match=r"^The states of processes are not merged\.$"):
+        NeuralCollapseMetric().unsync()
+
+
+# Processes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_processes", [2, 3])
+def test_processes_with_uneven_shares_equal_one(tmp_path, n_processes):
+    script = Path(__file__).parents[1] / "support" / "metric_process.py"
+    running = [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), str(n_processes), tmp_path],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(n_processes)
+    ]
+    for process in running:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    expected = by_hand()
+    sizes = [len(share(rank, n_processes)) for rank in range(n_processes)]
+    assert len(set(sizes)) == n_processes
+    assert sum(sizes) == len(LABELS)
+    for rank, size in enumerate(sizes):
+        computed, n_merged, n_own = torch.load(tmp_path / str(rank))
+        assert computed == pytest.approx(expected, rel=1e-10, abs=1e-10)
+        assert n_merged == len(LABELS) + 16 * n_processes
+        assert n_own == size + 16
