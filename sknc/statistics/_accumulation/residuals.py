@@ -95,7 +95,7 @@ class Rows:
         if isinstance(self.values, np.ndarray):
             self._write(out.values, out.squares)
         else:
-            taken = self.residuals()
+            taken = replace(self, dtype=out.values.dtype).residuals()
             out.values[:, :], out.squares[:] = taken.values, taken.squares
 
     def _write(self, out: np.ndarray, squares: np.ndarray) -> None:
