@@ -1,0 +1,122 @@
+"""Neural collapse by epoch in skorch: `NeuralCollapseCallback`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from skorch.callbacks import Callback
+
+from sknc.torch._callbacks import Measuring, Schedule
+from sknc.torch.analysis import Analysis
+
+_OWN = ("loader", "held_out", "every_n_epochs", "history", "prefix")
+
+
+class NeuralCollapseCallback(Callback):
+    """
+    Measure neural collapse while a skorch net is fitted.
+
+    Metrics are recorded in ``net.history``, under names such as "nc/train/nc1_pinv" and
+    "nc/held_out/nc4_mismatch". Callbacks that come later, such as early stopping and
+    checkpoints, can monitor them. Training is left as it was, bit for bit, as
+    `sknc.torch.analyze` does.
+
+    Parameters
+    ----------
+    loader : iterable, default=None
+        Samples to measure. By default each sample of the training set once, in order.
+    held_out : iterable or False, default=None
+        Held-out samples. By default those of the validation set, if there is one; False
+        for none.
+    every_n_epochs : int, default=1
+        How many epochs lie between two measurements.
+    history : NCHistory, default=None
+        Gets every report, by epoch. Clones of the net, such as those of a grid search,
+        have copies of it.
+    prefix : str, default="nc"
+        Of the names in ``net.history``.
+    **options
+        Passed to `sknc.torch.analyze`, such as ``metrics=["NC1"]`` or ``head="2"``.
+        They are parameters of the callback like all others.
+
+    Attributes
+    ----------
+    analysis_ : Analysis or None
+        The last one.
+
+    Raises
+    ------
+    TypeError
+        When training starts, if `analyze` has no such option, or the history cannot get
+        reports.
+    ValueError
+        When training starts, if another parameter is wrong.
+
+    See Also
+    --------
+    sknc.torch.analyze : What is measured, and how.
+    sknc.NCHistory : The reports by step.
+
+    Notes
+    -----
+    A module that ends in a softmax has its head before it: name it, ``head="..."``.
+    skorch prints a column for each metric; ``metrics=`` chooses a few.
+
+    Examples
+    --------
+    >>> from sknc.torch.skorch import NeuralCollapseCallback
+    >>> callback = NeuralCollapseCallback(metrics=["nc1_cdnv"])
+    >>> callback.get_params()["metrics"]
+    ['nc1_cdnv']
+    """
+
+    def __init__(
+        self,
+        loader: Iterable[Any] | None = None,
+        *,
+        held_out: Any = None,
+        every_n_epochs: int = 1,
+        history: Any = None,
+        prefix: str = "nc",
+        **options: Any,
+    ) -> None:
+        # As of all callbacks of skorch, attributes without a final underscore are the
+        # parameters, which clones get.
+        self.loader = loader
+        self.held_out = held_out
+        self.every_n_epochs = every_n_epochs
+        self.history = history
+        self.prefix = prefix
+        for name, value in options.items():
+            setattr(self, name, value)
+        self.analysis_: Analysis | None = None
+        self.measuring_: Measuring | None = None
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **_: Any) -> None:
+        """Check the parameters."""
+        parameters = self.get_params(deep=False)
+        options = {k: v for k, v in parameters.items() if k not in _OWN}
+        Schedule(self.every_n_epochs)
+        self.measuring_ = Measuring(
+            self.loader, self.held_out, self.history, self.prefix, options
+        )
+
+    def on_epoch_end(
+        self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **_: Any
+    ) -> None:
+        """Measure an epoch that is due."""
+        epoch = len(net.history)
+        measuring = self.measuring_
+        if measuring is None or not Schedule(self.every_n_epochs).has_epoch(epoch):
+            return
+        loaders = [
+            None if dataset is None else net.get_iterator(dataset, training=False)
+            for dataset in (dataset_train, dataset_valid)
+        ]
+        measuring.begin(*loaders)
+        for name, value in measuring.measure(net.module_, epoch).items():
+            net.history.record(name, value)
+        self.analysis_ = measuring.analysis
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **_: Any) -> None:
+        """Let go of the samples, which a pickled net need not hold."""
+        self.measuring_ = None
