@@ -12,8 +12,10 @@ from sknc.plotting import (
     AgreementDisplay,
     ClassMeanGeometryDisplay,
     CollapseTrajectoryDisplay,
+    LayerwiseDisplay,
     SimplexProjectionDisplay,
 )
+from sknc.report.layerwise_report import LayerwiseReport
 from sknc.report.nc_report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
 
@@ -24,6 +26,8 @@ __all__ = [
     "ClassStatistics",
     "CollapseTrajectoryDisplay",
     "Convention",
+    "LayerwiseDisplay",
+    "LayerwiseReport",
     "LinearHead",
     "NCHistory",
     "NCReport",

@@ -2,6 +2,7 @@
 
 from sknc.plotting._agreement import AgreementDisplay
 from sknc.plotting._geometry import ClassMeanGeometryDisplay
+from sknc.plotting._layerwise import LayerwiseDisplay
 from sknc.plotting._simplex import SimplexProjectionDisplay
 from sknc.plotting._trajectory import CollapseTrajectoryDisplay
 
@@ -9,5 +10,6 @@ __all__ = [
     "AgreementDisplay",
     "ClassMeanGeometryDisplay",
     "CollapseTrajectoryDisplay",
+    "LayerwiseDisplay",
     "SimplexProjectionDisplay",
 ]

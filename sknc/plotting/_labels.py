@@ -23,6 +23,7 @@ _TITLES = {
     "nc4_ncc_accuracy": "accuracy of nearest center",
     "nc4_head_accuracy": "accuracy of the head",
     "nc4_bias_collapse": "logits of the mean sample",
+    "layer_ncc_mismatch": "nearest center differs from the model",
 }
 # Of the default convention.
 _AXES = {
@@ -41,6 +42,7 @@ _AXES = {
     "nc4_mismatch": "share of samples",
     "nc4_ncc_accuracy": "share of samples",
     "nc4_head_accuracy": "share of samples",
+    "layer_ncc_mismatch": "share of samples",
     "nc4_bias_collapse": r"$\|W\mu + b\|$",
 }
 _LINE_LENGTH = 40
@@ -49,7 +51,7 @@ _LINE_LENGTH = 40
 def title(key: str) -> str:
     """Return the title of a panel: the property, and the metric in words."""
     if key not in TABLE:
-        return key
+        return _TITLES.get(key, key)
     metric = TABLE[key]
     words = _TITLES.get(key) or metric.summary.rstrip(".").replace("``", "")
     if metric.lower_is_collapsed is None or words.startswith(metric.group):

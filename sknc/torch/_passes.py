@@ -54,7 +54,7 @@ class Passes:
 
     def over(self, loader: Iterable[Any]) -> Generator[Rows, None, None]:
         """Yield the rows of each batch that has some."""
-        with _iterating(loader) as batches:
+        with iterating(loader) as batches:
             for batch in batches:
                 rows = self._rows(unpacked(batch, self._model, self._unpack))
                 if len(rows[0]):
@@ -80,7 +80,7 @@ class Passes:
 
 
 @contextmanager
-def _iterating(loader: Iterable[Any]) -> Iterator[Iterator[Any]]:
+def iterating(loader: Iterable[Any]) -> Iterator[Iterator[Any]]:
     """Iterate over a loader, and stop its workers also after an error."""
     batches = iter(loader)
     try:

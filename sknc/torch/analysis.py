@@ -13,10 +13,10 @@ from torch import nn
 from sknc.convention import Convention
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.report import NCReport
+from sknc.torch._arguments import check_loaders, checked_cache, checked_model
 from sknc.torch._batches import device_of
 from sknc.torch._cache import FeatureCache, Rows
 from sknc.torch._figure import draw
-from sknc.torch._modules import unwrapped
 from sknc.torch._passes import Passes, Signature, Sized
 from sknc.torch._preserved import training_left_as_it_was
 from sknc.torch.probe import FeatureProbe
@@ -193,8 +193,8 @@ def analyze(
     >>> analysis.head_name, analysis.n_passes, analysis.train.n_samples
     ('2', 1, 60)
     """
-    _check_loaders(loader=loader, held_out=[] if held_out is None else held_out)
-    n_bytes = _checked_cache(cache)
+    check_loaders(loader=loader, held_out=[] if held_out is None else held_out)
+    n_bytes = checked_cache(cache)
     if n_bytes is None and hasattr(type(loader), "__next__"):
         msg = (
             "loader is an iterator, which can be used once, but cache='none' takes two "
@@ -207,7 +207,7 @@ def analyze(
         "covariance": covariance,
         "n_jackknife": n_jackknife,
     }
-    probe = FeatureProbe(bare := _checked_model(model), head)
+    probe = FeatureProbe(bare := checked_model(model), head)
     with ExitStack() as stack:
         loaders = [item for item in (loader, held_out) if item is not None]
         rewind = stack.enter_context(training_left_as_it_was(bare, *loaders))
@@ -296,34 +296,3 @@ class _Measurement:
         # Labels are numbers of rows, as cross-entropy takes them.
         classes = np.arange(max(2, int(head.weights.shape[0])))
         return analyzer.fit_batches(batches, classes=classes, progress=self._progress)
-
-
-def _checked_model(model: Any) -> nn.Module:
-    if isinstance(model, nn.Module):
-        return unwrapped(model)
-    msg = f"model must be a torch.nn.Module, got {type(model).__name__}."
-    raise TypeError(msg)
-
-
-def _check_loaders(**loaders: Any) -> None:
-    for name, loader in loaders.items():
-        if not any(hasattr(type(loader), m) for m in ("__iter__", "__getitem__")):
-            msg = (
-                f"{name} must be an iterable of batches, such as a DataLoader or a "
-                f"list, got {type(loader).__name__}."
-            )
-            raise TypeError(msg)
-
-
-def _checked_cache(cache: Any) -> float | None:
-    """Return a number of bytes, or None for nothing kept."""
-    if cache == "none":
-        return None
-    is_number = isinstance(cache, (int, float)) and not isinstance(cache, bool)
-    if is_number and cache >= 0:
-        return float(cache)
-    msg = (
-        "cache must be a number of bytes of at least 0, or 'none' for a second pass, "
-        f"got {cache!r}."
-    )
-    raise ValueError(msg)

@@ -1,0 +1,159 @@
+"""`LayerwiseDisplay`: metrics against depth."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from sknc.plotting._runs import Run, run_of_reports
+from sknc.plotting._trajectory import CollapseTrajectoryDisplay
+from sknc.report.layerwise_report import LayerwiseReport
+
+_MISMATCH = "layer_ncc_mismatch"
+_DEFAULT_KEYS = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy", _MISMATCH)
+
+
+class LayerwiseDisplay:
+    """
+    Metrics of the layers of a model against depth, one panel a metric.
+
+    Make it with `from_report`; draw it with `plot`.
+
+    Parameters
+    ----------
+    report : LayerwiseReport
+        Reports of the layers.
+
+    Attributes
+    ----------
+    report : LayerwiseReport
+        Reports of the layers.
+    axes_ : ndarray of matplotlib Axes of shape (n_panels,)
+        The panels, once `plot` was called.
+    figure_ : matplotlib Figure
+        The figure that holds them.
+    keys_ : list of str
+        The metric of each panel.
+
+    Raises
+    ------
+    TypeError
+        If `report` is no LayerwiseReport.
+
+    See Also
+    --------
+    CollapseTrajectoryDisplay : The same over training.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknc import LayerwiseDisplay, LayerwiseReport, NeuralCollapseAnalyzer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> reports = {
+    ...     f"layer{p}": NeuralCollapseAnalyzer().fit(X**p, y).score(X**p, y)
+    ...     for p in (1, 2)
+    ... }
+    >>> display = LayerwiseDisplay.from_report(LayerwiseReport(reports))
+    >>> display.plot().figure_.savefig("layers.png")  # doctest: +SKIP
+    """
+
+    axes_: np.ndarray
+    figure_: Any
+    keys_: list[str]
+
+    def __init__(self, report: LayerwiseReport) -> None:
+        if not isinstance(report, LayerwiseReport):
+            msg = (
+                "report must be a LayerwiseReport, such as sknc.torch.analyze_layers "
+                f"returns, got {type(report).__name__}."
+            )
+            raise TypeError(msg)
+        self.report = report
+
+    @classmethod
+    def from_report(cls, report: LayerwiseReport) -> Self:
+        """
+        Take the numbers of a report.
+
+        Parameters
+        ----------
+        report : LayerwiseReport
+            Reports of the layers.
+
+        Returns
+        -------
+        LayerwiseDisplay
+            Not drawn yet.
+
+        Raises
+        ------
+        TypeError
+            If it is no LayerwiseReport.
+        """
+        return cls(report)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        metrics: str | Iterable[str] | None = None,
+        value_scale: Literal["auto", "linear", "log"] = "auto",
+        labels: Literal["formula", "key"] = "formula",
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """
+        Draw the metrics.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or array-like of Axes, default=None
+            One to divide into panels, or one for each panel. By default a new figure
+            is made.
+        metrics : str or iterable of str, default=None
+            Keys and groups such as "NC1" to draw, a panel for each key, or "all"; also
+            "layer_ncc_mismatch". By default ``nc1_fuzziness``, ``nc1_cdnv``,
+            ``nc4_ncc_accuracy`` and ``layer_ncc_mismatch``, those that there are.
+        value_scale, labels, line_kw : object
+            As in `CollapseTrajectoryDisplay.plot`.
+
+        Returns
+        -------
+        LayerwiseDisplay
+            Itself, with `axes_`, `figure_` and `keys_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If a metric is not in the reports, `ax` has too few axes, or a scale or kind
+            of label does not exist.
+
+        Notes
+        -----
+        ``nc1_fuzziness`` is a logarithm: where the law of data separation holds, it
+        falls along a straight line.
+        """
+        run = self._run()
+        if metrics is None:
+            metrics = [key for key in _DEFAULT_KEYS if key in run.keys] or None
+        drawn = CollapseTrajectoryDisplay._of({"": run}).plot(
+            ax, metrics=metrics, value_scale=value_scale, labels=labels, line_kw=line_kw
+        )
+        self.figure_, self.axes_, self.keys_ = drawn.figure_, drawn.axes_, drawn.keys_
+        return self
+
+    def _run(self) -> Run:
+        report = self.report
+        held_out = None if report.held_out is None else report.held_out.values()
+        # A model that is its own only layer has no name.
+        names = [name or "model" for name in report.layers]
+        run = run_of_reports(names, report.train.values(), held_out)
+        if report.train_mismatch is not None:
+            shares = {_MISMATCH: report.train_mismatch}
+            run = replace(run, train=run.train | shares)
+        if report.held_out_mismatch is not None:
+            shares = {_MISMATCH: report.held_out_mismatch}
+            run = replace(run, held_out=run.held_out | shares)
+        return run
