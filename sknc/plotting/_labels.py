@@ -11,6 +11,7 @@ _TITLES = {
     "nc1_pinv": "within-class variability",
     "nc1_trace_ratio": "within- over between-class variance",
     "nc1_within_fraction": "share of variance within classes",
+    "nc1_fuzziness": "separation fuzziness",
     "nc1_cdnv": "class-distance normalized variance",
     "nc2_equinorm": "unequal norms",
     "nc2_cos_std": "spread of angles",
@@ -23,7 +24,7 @@ _TITLES = {
     "nc4_ncc_accuracy": "accuracy of nearest center",
     "nc4_head_accuracy": "accuracy of the head",
     "nc4_bias_collapse": "logits of the mean sample",
-    "layer_ncc_mismatch": "nearest center differs from the model",
+    "layer_ncc_mismatch": "Nearest center differs from the model",
 }
 # Of the default convention.
 _AXES = {
@@ -31,6 +32,7 @@ _AXES = {
     "nc1_pinv": r"$\mathrm{tr}(\Sigma_W \Sigma_B^\dagger)\,/\,K$",
     "nc1_trace_ratio": r"$\mathrm{tr}\,\Sigma_W\,/\,\mathrm{tr}\,\Sigma_B$",
     "nc1_within_fraction": r"$\mathrm{tr}\,\Sigma_W/\mathrm{tr}(\Sigma_W+\Sigma_B)$",
+    "nc1_fuzziness": r"$\log\,\mathrm{tr}(\Sigma_W \Sigma_B^\dagger)$",
     "nc1_cdnv": r"mean $(\sigma_i^2+\sigma_j^2)\,/\,2\|\mu_i-\mu_j\|^2$",
     "nc2_equinorm": "std / mean of norms",
     "nc2_cos_std": "std of cosines",

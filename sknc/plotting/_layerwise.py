@@ -1,5 +1,6 @@
 """`LayerwiseDisplay`: metrics against depth."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self
@@ -11,6 +12,8 @@ from sknc.plotting._trajectory import CollapseTrajectoryDisplay
 from sknc.report.layerwise_report import LayerwiseReport
 
 _MISMATCH = "layer_ncc_mismatch"
+_MANY_LETTERS = 120  # that do not fit under a panel even if they are slanted
+_MOST_TICKS = 12
 _DEFAULT_KEYS = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy", _MISMATCH)
 
 
@@ -133,22 +136,31 @@ class LayerwiseDisplay:
         Notes
         -----
         ``nc1_fuzziness`` is a logarithm: where the law of data separation holds, it
-        falls along a straight line.
+        falls along a straight line. Names of layers that do not fit under the panels
+        become their positions in ``report.layers``.
         """
-        run = self._run()
+        # A model that is its own only layer has no name.
+        names = [name or "model" for name in self.report.layers]
+        run = self._run(names)
         if metrics is None:
             metrics = [key for key in _DEFAULT_KEYS if key in run.keys] or None
         drawn = CollapseTrajectoryDisplay._of({"": run}).plot(
-            ax, metrics=metrics, value_scale=value_scale, labels=labels, line_kw=line_kw
+            ax,
+            metrics=metrics,
+            value_scale=value_scale,
+            labels=labels,
+            xlabel="layer",
+            line_kw=line_kw,
         )
+        if sum(map(len, names)) > _MANY_LETTERS:
+            for panel in drawn.axes_:
+                _number_layers(panel, len(names))
         self.figure_, self.axes_, self.keys_ = drawn.figure_, drawn.axes_, drawn.keys_
         return self
 
-    def _run(self) -> Run:
+    def _run(self, names: list[str]) -> Run:
         report = self.report
         held_out = None if report.held_out is None else report.held_out.values()
-        # A model that is its own only layer has no name.
-        names = [name or "model" for name in report.layers]
         run = run_of_reports(names, report.train.values(), held_out)
         if report.train_mismatch is not None:
             shares = {_MISMATCH: report.train_mismatch}
@@ -157,3 +169,13 @@ class LayerwiseDisplay:
             shares = {_MISMATCH: report.held_out_mismatch}
             run = replace(run, held_out=run.held_out | shares)
         return run
+
+
+def _number_layers(panel: Any, n_layers: int) -> None:
+    """Mark layers by their position, where their names do not fit."""
+    places = range(0, n_layers, math.ceil(n_layers / _MOST_TICKS))
+    panel.set_xticks(places, [str(place) for place in places])
+    panel.tick_params("x", rotation=0)
+    for label in panel.get_xticklabels():
+        label.set(ha="center", rotation_mode="default")
+    panel.set_xlabel("position of the layer, from 0")

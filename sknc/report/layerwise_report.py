@@ -105,6 +105,12 @@ class LayerwiseReport:
                 shares = _shares(name, getattr(self, name), len(names))
                 object.__setattr__(self, name, shares)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by construction."""
+        sides = (None if s is None else dict(s) for s in (self.train, self.held_out))
+        shares = (self.train_mismatch, self.held_out_mismatch)
+        return type(self), (*sides, *shares, self.at, self.pooling, self.notes)
+
     # Reading --------------------------------------------------------------------
 
     @property
@@ -191,9 +197,8 @@ class LayerwiseReport:
         Returns
         -------
         DataFrame
-            One row a layer: "layer", "depth" (from 0), "n_features", and for each
-            metric "train/nc1_pinv" and, with held-out samples, "held_out/nc1_pinv",
-            and the same of "layer_ncc_mismatch".
+            One row a layer: "layer", "depth" (from 0), "n_features", and "train/..."
+            and "held_out/..." of each metric and of "layer_ncc_mismatch".
 
         Raises
         ------

@@ -41,7 +41,7 @@ def chosen_layers(model: nn.Module, layers: Any) -> dict[str, nn.Module]:
         If something else than text is passed.
     """
     parts = dict(model.named_modules())
-    if layers == "all" and isinstance(layers, str) and "all" not in parts:
+    if isinstance(layers, str) and layers == "all":
         found = {name: part for name, part in parts.items() if _is_linear(part)}
         if not found:
             msg = (
@@ -70,7 +70,7 @@ def _as_names(layers: Any) -> list[str]:
     if isinstance(layers, Iterable) and all(isinstance(name, str) for name in names):
         return names
     wrong = next((name for name in names if not isinstance(name, str)), layers)
-    msg = f"{_EXPECTED}, got a {type(wrong).__name__}."
+    msg = f"{_EXPECTED}, got {type(wrong).__name__}."
     raise TypeError(msg)
 
 

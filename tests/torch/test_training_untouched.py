@@ -11,7 +11,7 @@ from networks import K  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 
-from sknc.torch import analyze  # noqa: E402
+from sknc.torch import analyze, analyze_layers  # noqa: E402
 
 N, D = 80, 12
 RNG = np.random.default_rng(0)
@@ -90,12 +90,13 @@ LOADERS = {
 }
 
 
+@pytest.mark.parametrize("measure", [analyze, analyze_layers])
 @pytest.mark.parametrize("in_the_middle", [False, True], ids=["epoch", "step"])
 @pytest.mark.parametrize("kind", LOADERS)
-def test_training_goes_on_bit_for_bit(kind, in_the_middle):
+def test_training_goes_on_bit_for_bit(kind, in_the_middle, measure):
     options = {**LOADERS[kind], "in_the_middle": in_the_middle}
     wanted = trained(None, **options)
-    found = trained(analyze, **options)
+    found = trained(measure, **options)
     assert all(map(torch.equal, wanted, found))
 
 
@@ -198,18 +199,19 @@ def states_of_generators():
     return random.getstate(), legacy[1].tolist(), torch.get_rng_state().tolist()
 
 
+@pytest.mark.parametrize("measure", [analyze, analyze_layers])
 @pytest.mark.parametrize("why", FAILURES)
-def test_everything_is_put_back_whatever_is_raised(why):
+def test_everything_is_put_back_whatever_is_raised(why, measure):
     make, loader, options, error = FAILURES[why]
     model = make()
     before = state_of(model)
     numbers = [t.clone() for t in model.state_dict().values()]
     numbers_before = states_of_generators()
     if error is None:
-        analyze(model, loader, **options)
+        measure(model, loader, **options)
     else:
         with pytest.raises(error):
-            analyze(model, loader, **options)
+            measure(model, loader, **options)
     assert state_of(model) == before
     assert all(map(torch.equal, numbers, model.state_dict().values()))
     assert states_of_generators() == numbers_before

@@ -12,7 +12,7 @@ transformers = pytest.importorskip(
 )
 
 from sknc import NeuralCollapseAnalyzer  # noqa: E402
-from sknc.torch import FeatureProbe, analyze  # noqa: E402
+from sknc.torch import FeatureProbe, analyze, analyze_layers  # noqa: E402
 
 V, T, B = 23, 10, 24
 GENERATOR = torch.Generator().manual_seed(0)
@@ -327,3 +327,27 @@ def test_two_towers_are_refused():
         pytest.raises(ValueError, match=r"head='\.\.\.'"),
     ):
         made(**inputs)
+
+
+def test_layers_of_bert_are_means_of_its_hidden_states_without_padding():
+    bert = model("BertForSequenceClassification", "BertConfig", **SMALL, num_labels=5)
+    inputs = {"input_ids": IDS, "attention_mask": MASK}
+    found = analyze_layers(
+        bert, [{**inputs, "labels": CLASSES}], "bert.encoder.layer.*"
+    )
+    assert found.layers == ("bert.encoder.layer.0", "bert.encoder.layer.1")
+    with torch.no_grad():
+        states = bert(**inputs, output_hidden_states=True).hidden_states[1:]
+    for name, state in zip(found, states, strict=True):
+        rows = [row[keep.bool()].mean(0) for row, keep in zip(state, MASK, strict=True)]
+        analyzer = NeuralCollapseAnalyzer().fit(torch.stack(rows), CLASSES)
+        wanted = analyzer.report().nc1_trace_ratio
+        assert found[name].nc1_trace_ratio == pytest.approx(wanted, rel=1e-4)
+
+
+def test_queries_keys_and_values_of_bert_count_once():
+    bert = model("BertForSequenceClassification", "BertConfig", **SMALL, num_labels=5)
+    batch = {"input_ids": IDS, "attention_mask": MASK, "labels": CLASSES}
+    found = analyze_layers(bert, [batch])
+    assert len(found) == 2 * 4 + 2  # of each block; pooler and classifier
+    assert found.notes[0].count("key") == found.notes[0].count("value") == 2
