@@ -55,3 +55,14 @@ def pytest_collection_modifyitems(items):
 def torch():
     """Torch, or skip."""
     return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def one_process(torch):
+    """Be the only process of a group; ends when what the test made is gone."""
+    if not torch.distributed.is_available():
+        pytest.skip("torch was built without distributed")
+    from process_group import of_one_process
+
+    with of_one_process():
+        yield

@@ -294,17 +294,6 @@ def test_weights_of_another_layout(kind):
         assert found == expected
 
 
-@pytest.fixture
-def one_process():
-    """Be the only process of a group."""
-    dist = torch.distributed
-    store = dist.HashStore()
-    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-    yield
-    dist.destroy_process_group()
-
-
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="no torch.distributed")
 def test_sharded_layer(one_process):
     from torch.distributed.fsdp import fully_shard
 

@@ -130,34 +130,22 @@ def test_wrapped_models(kind):
     assert same(analyze(wrapped, LOADER).train, analyze(model, LOADER).train)
 
 
-def test_distributed_data_parallel(tmp_path):
-    if not torch.distributed.is_available():
-        pytest.skip("torch was built without distributed")
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        model = networks.mlp()
-        wrapped = nn.parallel.DistributedDataParallel(model)
-        assert same(analyze(wrapped, LOADER).train, analyze(model, LOADER).train)
-    finally:
-        torch.distributed.destroy_process_group()
+def test_distributed_data_parallel(one_process):
+    model = networks.mlp()
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    assert same(analyze(wrapped, LOADER).train, analyze(model, LOADER).train)
 
 
-def test_sharded_model(tmp_path):
+def test_sharded_model(one_process):
     fsdp = pytest.importorskip("torch.distributed.fsdp")
     if not hasattr(fsdp, "fully_shard"):
         pytest.skip("this torch has no fully_shard")
     model = networks.mlp()
     wanted = analyze(model, LOADER).train
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
-        fsdp.fully_shard(model[3], mesh=mesh)
-        fsdp.fully_shard(model, mesh=mesh)
-        assert same(analyze(model, LOADER).train, wanted)
-    finally:
-        torch.distributed.destroy_process_group()
+    mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+    fsdp.fully_shard(model[3], mesh=mesh)
+    fsdp.fully_shard(model, mesh=mesh)
+    assert same(analyze(model, LOADER).train, wanted)
 
 
 def test_quantized_model():

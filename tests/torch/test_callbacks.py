@@ -53,21 +53,15 @@ def test_a_loader_without_order_is_measured_as_it_is():
         assert every_sample(loader) is loader
 
 
-def test_a_part_of_the_samples_is_refused(tmp_path):
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path}/file", rank=0, world_size=1
-    )
-    try:
-        loader = DataLoader(Numbers(), 2)
-        assert every_sample(loader) is loader
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(torch.distributed, "get_world_size", lambda: 2)
-            assert every_sample(None) is None
-            message = r"^In distributed training .* loader=\.\.\., held_out=\.\.\. \(or"
-            with pytest.raises(ValueError, match=message):
-                every_sample(loader)
-    finally:
-        torch.distributed.destroy_process_group()
+def test_a_part_of_the_samples_is_refused(one_process):
+    loader = DataLoader(Numbers(), 2)
+    assert every_sample(loader) is loader
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.distributed, "get_world_size", lambda: 2)
+        assert every_sample(None) is None
+        message = r"^In distributed training .* loader=\.\.\., held_out=\.\.\. \(or"
+        with pytest.raises(ValueError, match=message):
+            every_sample(loader)
 
 
 # Parameters -----------------------------------------------------------------------

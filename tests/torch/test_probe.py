@@ -163,20 +163,13 @@ def test_quantized_head():
 
 
 @torch.no_grad()
-def test_distributed_data_parallel(tmp_path):
-    if not torch.distributed.is_available():
-        pytest.skip("torch was built without distributed")
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        inner = networks.mlp().eval()
-        model = nn.parallel.DistributedDataParallel(inner)
-        with FeatureProbe(model) as probe:
-            logits = model(X)
-            assert probe.head is inner[3]
-        torch.testing.assert_close(made_of(probe), logits.double(), rtol=0, atol=1e-5)
-    finally:
-        torch.distributed.destroy_process_group()
+def test_distributed_data_parallel(one_process):
+    inner = networks.mlp().eval()
+    model = nn.parallel.DistributedDataParallel(inner)
+    with FeatureProbe(model) as probe:
+        logits = model(X)
+        assert probe.head is inner[3]
+    torch.testing.assert_close(made_of(probe), logits.double(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
