@@ -15,3 +15,9 @@ def required(what: str, libraries: str, extra: str) -> Iterator[None]:
             f"clone of sknc, run pip install '.[{extra}]'."
         )
         raise ImportError(msg) from error
+
+
+def require_matplotlib(method: str) -> None:
+    """Say how to install matplotlib, which a method draws with, if it is missing."""
+    with required(method, "matplotlib", "plot"):
+        import matplotlib  # noqa: F401

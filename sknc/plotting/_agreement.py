@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from sknc._utils.optional import required
+from sknc._utils.optional import require_matplotlib
 from sknc._utils.parameters import check_integer, shown
 from sknc.estimators.agreement import AgreementReport
 from sknc.plotting._bars import Bar, draw_bars, inches_for, rows_that_fit
@@ -282,8 +282,7 @@ class AgreementDisplay:
         check_choice("kind", kind, ("class", "pair"))
         if max_rows is not None:
             check_integer("max_rows", max_rows, "at least 1", lambda n: n >= 1)
-        with required("AgreementDisplay.plot", "matplotlib", "plot"):
-            import matplotlib  # noqa: F401
+        require_matplotlib("AgreementDisplay.plot")
         most = rows_that_fit(ax) if max_rows is None else int(max_rows)
         found = self._class_bars() if kind == "class" else self._pair_bars()
         bars = found

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from sknc._utils.optional import required
+from sknc._utils.optional import require_matplotlib
 from sknc.plotting._cosines import PairRange, all_cosines, range_of
 from sknc.plotting._frames import check_labels, check_rows, frames_of
 from sknc.plotting._grids import (
@@ -236,8 +236,7 @@ class ClassMeanGeometryDisplay:
         Cells without a color are the diagonal, and classes whose vector has length 0.
         """
         check_choice("kind", kind, ("auto", "heatmap", "histogram"))
-        with required("ClassMeanGeometryDisplay.plot", "matplotlib", "plot"):
-            import matplotlib  # noqa: F401
+        require_matplotlib("ClassMeanGeometryDisplay.plot")
         few = len(self.classes) <= _MOST_IN_HEATMAP
         self.kind_ = ("heatmap" if few else "histogram") if kind == "auto" else kind
         if self.kind_ == "heatmap":

@@ -7,7 +7,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.label_kinds import in_common, shown_labels
-from sknc._utils.optional import required
+from sknc._utils.optional import require_matplotlib
 from sknc._utils.parameters import check_integer
 from sknc.estimators._inputs.class_index import ClassIndex
 from sknc.estimators._inputs.validation import check_batch, not_finite
@@ -230,8 +230,7 @@ class SimplexProjectionDisplay:
         -----
         Classes differ by marker as well as by color, and colors by lightness.
         """
-        with required("SimplexProjectionDisplay.plot", "matplotlib", "plot"):
-            import matplotlib  # noqa: F401
+        require_matplotlib("SimplexProjectionDisplay.plot")
         self.figure_, panels = make_panels(ax, 1, (4.2, 4.4))
         self.ax_ = panels[0]
         look = Look(feature_kw or {}, mean_kw or {}, head_kw or {}, simplex_kw or {})

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from sknc._utils.optional import required
+from sknc._utils.optional import require_matplotlib
 from sknc.plotting import _draw, _scales
 from sknc.plotting._choice import chosen_keys
 from sknc.plotting._labels import axis_label, title
@@ -305,7 +305,7 @@ class CollapseTrajectoryDisplay:
         The dotted line is the first epoch whose report has no training error. A legend
         explains each curve once, in the first panel that has it.
         """
-        _require_matplotlib()
+        require_matplotlib("CollapseTrajectoryDisplay.plot")
         _scales.check_choice("epoch_scale", epoch_scale, ("linear", "log"))
         _scales.check_choice("value_scale", value_scale, ("auto", "linear", "log"))
         _scales.check_choice("labels", labels, ("formula", "key"))
@@ -337,8 +337,3 @@ class CollapseTrajectoryDisplay:
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(color="0.9", linewidth=0.8)
         panel.set_axisbelow(True)
-
-
-def _require_matplotlib() -> None:
-    with required("CollapseTrajectoryDisplay.plot", "matplotlib", "plot"):
-        import matplotlib  # noqa: F401
