@@ -348,6 +348,7 @@ def test_training_step_in_the_same_autocast_region_has_gradients():
 
 @pytest.mark.parametrize("in_place", [False, True])
 def test_compiled_training_is_not_compiled_again(in_place):
+    torch._dynamo.reset()  # graphs of other tests of the same networks are used again
     counters = torch._dynamo.utils.counters["stats"]
     inner = networks.mlp()
     model = inner
