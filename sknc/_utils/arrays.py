@@ -196,21 +196,9 @@ def map_rows(
     function: Callable[[Array], Array], rows: Array, n_columns: int = 0
 ) -> Array:
     """
-    Apply a function of rows to one block after the other, in their working dtype.
+    Join ``function(block)`` of blocks of rows, (N, D), in their working dtype.
 
-    Parameters
-    ----------
-    function : callable
-        From (B, D) to an array of B rows.
-    rows : array of shape (N, D)
-        All rows.
-    n_columns : int, default=0
-        Width of what `function` makes of each row, if that is more than D.
-
-    Returns
-    -------
-    array of N rows
-        What `function` returned, joined.
+    The function returns as many rows, of up to max(D, n_columns) columns.
     """
     xp, dtype, n_rows = namespace(rows), working_dtype(rows), rows.shape[0]
     n_elements = _GPU_ELEMENTS if on_gpu(rows) else _WORK_ELEMENTS

@@ -16,25 +16,10 @@ def kind_of(labels: np.ndarray) -> str:
 
 def in_common(*arrays: np.ndarray) -> list[np.ndarray]:
     """
-    Return labels of one kind in dtypes that NumPy compares without rounding.
+    Return labels of one kind in dtypes that NumPy compares without rounding, or raise.
 
     NumPy compares unsigned with signed integers, and integers with floats, as float64,
     which has one number for two integers above 2^53.
-
-    Parameters
-    ----------
-    *arrays : ndarray
-        Labels of one kind.
-
-    Returns
-    -------
-    list of ndarray
-        The same labels.
-
-    Raises
-    ------
-    ValueError
-        If no dtype holds all of them.
     """
     filled = [labels for labels in arrays if labels.size]
     if len(filled) < len(arrays):  # an empty array has no kind of its own

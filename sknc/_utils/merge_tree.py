@@ -14,19 +14,7 @@ class Mergeable(Protocol):
 
 
 def merge_all(parts: Sequence[Part]) -> Part:
-    """
-    Merge values pairwise, as a tree.
-
-    Parameters
-    ----------
-    parts : sequence
-        At least one value with a ``merge`` method.
-
-    Returns
-    -------
-    object
-        All of them together.
-    """
+    """Merge one or more values pairwise, as a tree."""
     parts = list(parts)
     while len(parts) > 1:
         paired = [a.merge(b) for a, b in zip(parts[::2], parts[1::2], strict=False)]

@@ -23,19 +23,7 @@ _REMEDIES = {"c": _COMPLEX, "m": _TIMES, "M": _TIMES, "S": _TEXT, "U": _TEXT}
 
 
 def numeric_features(X: Any) -> Any:
-    """
-    Return features that may be real numbers; lists as an array, all else as it is.
-
-    Parameters
-    ----------
-    X : object
-        What came as features, but no tensor.
-
-    Returns
-    -------
-    object
-        An array, a data frame or the like.
-    """
+    """Return what may be real numbers; lists as an array, all else as it is."""
     _check_is_array(X)
     if isinstance(X, (list, tuple)):
         X = _array_of_rows(X)
@@ -94,19 +82,7 @@ def _refuse_dtype(dtype: Any, kind: str) -> NoReturn:
 
 
 def numeric_weights(sample_weight: Any) -> Any:
-    """
-    Return weights as they are, or as an array; or raise if they are no real numbers.
-
-    Parameters
-    ----------
-    sample_weight : object
-        What came as sample weights.
-
-    Returns
-    -------
-    array
-        Of any library, shape and real dtype.
-    """
+    """Return weights as they are, or as an array, or raise if they are no numbers."""
     found = _real_array(sample_weight)
     if found is None:
         _refuse_weights(sample_weight)

@@ -6,21 +6,7 @@ from sknc._utils.arrays import torch_module
 
 
 def check_tensor(what: str, tensor: Any) -> None:
-    """
-    Refuse a tensor that is not dense, has no data, or is one part of a whole.
-
-    Parameters
-    ----------
-    what : str
-        Its name in the error.
-    tensor : torch.Tensor
-        Any tensor.
-
-    Raises
-    ------
-    ValueError
-        If its numbers cannot be read like those of an array.
-    """
+    """Refuse a tensor that is not dense, has no data, or is one part of a whole."""
     found = _unusual(tensor)
     if found:
         msg = f"{what} must be a dense tensor, got a {found[0]} one. {found[1]}"

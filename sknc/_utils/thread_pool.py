@@ -32,36 +32,17 @@ _current: dict[str, "_Work"] = {}
 
 @dataclass(frozen=True)
 class ThreadPool:
-    """
-    The calling thread, and some others.
+    """The calling thread, and some others that work with it."""
 
-    Parameters
-    ----------
-    size : int
-        How many threads work together; one is the calling thread alone.
-    """
-
-    size: int = 1
+    size: int = 1  # one is the calling thread alone
 
     def run(self, jobs: Sequence[Job], *, hold_blas: bool = False) -> list[Any]:
         """
         Do all jobs, begun in their order, and return what they return.
 
         However this ends, also if it is interrupted, no job is running any more and the
-        BLAS has its threads back.
-
-        Parameters
-        ----------
-        jobs : sequence of callable
-            What to do.
-        hold_blas : bool, default=False
-            Whether the jobs multiply matrices, so that each must use only its share of
-            the BLAS's threads.
-
-        Returns
-        -------
-        list
-            The results, in the order of the jobs.
+        BLAS has its threads back. Jobs that multiply matrices `hold_blas`, so that each
+        uses only its share of the BLAS's threads.
         """
         if self.size < 2 or len(jobs) < 2:
             return [job() for job in jobs]
@@ -77,16 +58,7 @@ class ThreadPool:
 
 
 class _Work:
-    """
-    Jobs that several threads take from until none is left.
-
-    Parameters
-    ----------
-    jobs : sequence of callable
-        What to do.
-    n_others : int
-        Threads beside the calling one.
-    """
+    """Jobs that the calling thread and `n_others` take from until none is left."""
 
     def __init__(self, jobs: Sequence[Job], n_others: int) -> None:
         self._jobs = jobs

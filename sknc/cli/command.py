@@ -8,24 +8,7 @@ from sknc.cli.demo import DemoSettings, run_demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """
-    Run the command line.
-
-    Parameters
-    ----------
-    argv : sequence of str, default=None
-        Arguments; those of the process by default.
-
-    Returns
-    -------
-    int
-        0 if all went well.
-
-    Raises
-    ------
-    SystemExit
-        With code 2 if an argument is wrong, 1 if a library is missing.
-    """
+    """Run the command line, with the arguments of the process by default."""
     parser = _parser()
     options = parser.parse_args(argv)
     try:

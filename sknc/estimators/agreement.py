@@ -54,23 +54,7 @@ def compare_decisions(
     chosen: np.ndarray,
     truth: np.ndarray | None,
 ) -> AgreementReport:
-    """
-    Compare two decisions on the same samples.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (K,)
-        Class labels.
-    nearest, chosen : int ndarray of shape (B,)
-        Class that the nearest center and the head decide for.
-    truth : int ndarray of shape (B,), or None
-        True class.
-
-    Returns
-    -------
-    AgreementReport
-        The comparison.
-    """
+    """Compare the nearest center and the head on the same samples, by class indices."""
     agree = nearest == chosen
     by = chosen if truth is None else truth
     counts = np.bincount(by, minlength=len(classes))

@@ -18,23 +18,11 @@ _EXACT_ELEMENTS = 1 << 21  # of differences at once: 16 MiB of float64
 
 @dataclass(frozen=True, eq=False)
 class CenterModel:
-    """
-    Gaussians of one shared variance about the class means, or angles to these means.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of K classes.
-    metric : {"euclidean", "cosine"}
-        Distance or angle.
-    priors : float64 array of shape (K,), or None
-        Prior probabilities, zero for classes without samples; None for equal ones. For
-        "euclidean" only.
-    """
+    """Gaussians of one shared variance about the class means, or angles to these."""
 
     statistics: ClassStatistics
     metric: Literal["euclidean", "cosine"]
-    priors: Array | None
+    priors: Array | None  # (K,), zero without samples; None for equal ones
 
     @cached_property
     def centers(self) -> AffineRule:

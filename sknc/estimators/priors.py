@@ -44,22 +44,7 @@ def check_length(priors: np.ndarray, n_classes: int) -> None:
 
 
 def class_priors(statistics: ClassStatistics, priors: Any) -> Array:
-    """
-    Return the prior probabilities of the classes of fitted statistics.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of K classes.
-    priors : {"uniform", "empirical"} or array-like of shape (K,)
-        Equal, proportional to the counts, or proportional to these numbers.
-
-    Returns
-    -------
-    float64 array of shape (K,)
-        They sum to one, and are zero for classes without samples. In the array
-        library and on the device of the statistics.
-    """
+    """Return prior probabilities, float64, (K,); zero for classes without samples."""
     priors, counts = check_priors(priors), statistics.counts
     xp = namespace(counts)
     shares = counts

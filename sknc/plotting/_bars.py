@@ -21,18 +21,7 @@ _NONE = "on no sample"
 
 @dataclass(frozen=True)
 class Bar:
-    """
-    A row of a figure.
-
-    Parameters
-    ----------
-    name : str
-        Before the bar.
-    value : float
-        Its length.
-    note : str
-        Behind the bar.
-    """
+    """A row of a figure: the name before the bar, its length, the note behind it."""
 
     name: str
     value: float
@@ -57,20 +46,7 @@ def inches_for(n_rows: int) -> tuple[float, float]:
 def draw_bars(
     panel: Any, bars: Sequence[Bar], least: float, options: Mapping[str, Any]
 ) -> None:
-    """
-    Draw bars from above to below.
-
-    Parameters
-    ----------
-    panel : matplotlib Axes
-        Where.
-    bars : sequence of Bar
-        None if there is nothing to show.
-    least : float
-        Smallest length that the axis shows.
-    options : mapping
-        Of `barh`.
-    """
+    """Draw bars from above to below, on an axis that shows `least` at the least."""
     from matplotlib.ticker import MaxNLocator
 
     if not bars:

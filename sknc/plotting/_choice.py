@@ -18,26 +18,7 @@ DEFAULT_KEYS = (
 
 
 def chosen_keys(metrics: str | Iterable[str] | None, known: Set[str]) -> list[str]:
-    """
-    Return the metric of each panel.
-
-    Parameters
-    ----------
-    metrics : str, iterable of str, or None
-        Keys, names of groups, "default" or "all"; None for one of each property.
-    known : set of str
-        Keys that there are numbers of.
-
-    Returns
-    -------
-    list of str
-        Keys in the order in which they were asked for.
-
-    Raises
-    ------
-    ValueError
-        If there are no numbers of one of them.
-    """
+    """Return the key of each panel, in the order asked for; None: one a property."""
     if not known:
         msg = "The reports have no metrics to draw: they were made with metrics=[]."
         raise ValueError(msg)

@@ -14,16 +14,7 @@ _ROWS = 256  # at a time
 
 @dataclass(frozen=True)
 class PairRange:
-    """
-    What cosines of pairs are like.
-
-    Parameters
-    ----------
-    low, high, mean : float
-        Of the pairs that have a cosine; NaN without any.
-    n_pairs : int
-        How many these are.
-    """
+    """What cosines of pairs are like; NaN without any."""
 
     low: float
     high: float

@@ -36,25 +36,12 @@ _NO_ERROR = "no training error"
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """
-    The curves of a figure.
-
-    Parameters
-    ----------
-    runs : dict of str to Run
-        Numbers by name.
-    colors : dict of str to color
-        By name of the run; None for the only one.
-    options : dict
-        What the caller chose for every line.
-    names : list of str
-        Epochs that are names, in order; empty for numbers.
-    """
+    """The curves of a figure."""
 
     runs: dict[str, Run]
-    colors: dict[str, Any]
-    options: dict[str, Any]
-    names: list[str]
+    colors: dict[str, Any]  # by name of the run; None for the only one
+    options: dict[str, Any]  # what the caller chose for every line
+    names: list[str]  # epochs that are names, in order; empty for numbers
 
     @classmethod
     def of(cls, runs: dict[str, Run], line_kw: Mapping[str, Any]) -> "Lines":
@@ -152,16 +139,7 @@ def _say_undefined(panel: Any) -> None:
 
 
 def add_legends(panels: Iterable[Any], runs: Mapping[str, Any]) -> None:
-    """
-    Explain every label once, on the first panel that has it.
-
-    Parameters
-    ----------
-    panels : iterable of matplotlib Axes
-        In the order in which they are read.
-    runs : mapping of str to color
-        Colors by name, if there are several runs.
-    """
+    """Explain every label once, on the first panel that has it, and the runs."""
     seen: set[str] = set()
     for panel in panels:
         found = _entries(panel, runs)

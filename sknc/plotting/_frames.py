@@ -15,51 +15,17 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 @dataclass(frozen=True, eq=False)
 class FittedFrames:
-    """
-    The vectors of the classes that have samples.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (K,)
-        Labels.
-    class_means : ndarray of shape (K, D)
-        As they are.
-    centered : ndarray of shape (K, D)
-        Less the convention's global mean.
-    head : ndarray of shape (K, D) or None
-        Rows of the head.
-    n_without : int
-        Number of classes without samples, which are left out.
-    """
+    """The vectors of the classes that have samples, NumPy arrays in float64."""
 
     classes: np.ndarray
     class_means: np.ndarray
-    centered: np.ndarray
+    centered: np.ndarray  # less the convention's global mean
     head: np.ndarray | None
-    n_without: int
+    n_without: int  # classes without samples, which are left out
 
 
 def frames_of(estimator: Any, caller: str) -> FittedFrames:
-    """
-    Read the vectors of a fitted estimator.
-
-    Parameters
-    ----------
-    estimator : NeuralCollapseAnalyzer or NearestClassCenter
-        Fitted. Its head is read now.
-    caller : str
-        The method that was called, for the message.
-
-    Returns
-    -------
-    FittedFrames
-        NumPy arrays in float64.
-
-    Raises
-    ------
-    TypeError
-        If it is no estimator of sknc.
-    """
+    """Read the vectors of a fitted estimator for the method `caller`."""
     if not hasattr(type(estimator), "statistics_"):
         msg = (
             f"{caller} expected a fitted NeuralCollapseAnalyzer, got "
@@ -84,28 +50,7 @@ def frames_of(estimator: Any, caller: str) -> FittedFrames:
 
 
 def check_rows(name: str, values: Any, n_rows: int | None = None) -> np.ndarray:
-    """
-    Return finite vectors, one a class, as float64.
-
-    Parameters
-    ----------
-    name : str
-        What they are called, for the message.
-    values : array-like of shape (K, D)
-        The vectors.
-    n_rows : int or None
-        How many are expected.
-
-    Returns
-    -------
-    ndarray of shape (K, D)
-        The vectors.
-
-    Raises
-    ------
-    ValueError
-        If the shape is another, or a number is not finite.
-    """
+    """Return finite vectors, one a class, as float64, (K, D)."""
     found = np.asarray(arrays.to_numpy(values), dtype=np.float64)
     count = "n_classes" if n_rows is None else str(n_rows)
     if found.ndim != 2 or n_rows not in (None, len(found)):

@@ -39,27 +39,7 @@ def draw_heatmaps(
     ideal: float,
     options: Mapping[str, Any],
 ) -> Any:
-    """
-    Draw a heatmap in each panel, with colors in common.
-
-    Parameters
-    ----------
-    panels : ndarray of matplotlib Axes
-        One for each grid.
-    grids : mapping of str to ndarray of shape (K, K)
-        Cosines; NaN where there is none.
-    labels : ndarray of shape (K,)
-        Labels of the classes.
-    ideal : float
-        The cosine that has the color in the middle.
-    options : mapping
-        Of `imshow`.
-
-    Returns
-    -------
-    matplotlib Colorbar
-        Of all panels.
-    """
+    """Draw the cosines of each panel with colors about the ideal; return the scale."""
     reach = max(_LEAST_REACH, *(_reach(grid, ideal) for grid in grids.values()))
     look = {"vmin": ideal - reach, "vmax": ideal + reach, **options}
     if "norm" in look:
@@ -154,22 +134,7 @@ def draw_histogram(
     ideal: float,
     options: Mapping[str, Any],
 ) -> None:
-    """
-    Draw what shares of the pairs have which cosine.
-
-    Parameters
-    ----------
-    panel : matplotlib Axes
-        Where.
-    vectors : mapping of str to ndarray of shape (K, D)
-        Class means and rows of the head.
-    ranges : mapping of str to PairRange
-        Of their cosines.
-    ideal : float
-        Cosine of a simplex.
-    options : mapping
-        Of `stairs`.
-    """
+    """Draw what shares of the pairs have which cosine."""
     edges = _edges(ranges.values(), ideal)
     heights = {name: histogram_of(rows, edges) for name, rows in vectors.items()}
     for name, shares in heights.items():

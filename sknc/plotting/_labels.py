@@ -63,21 +63,7 @@ def title(key: str) -> str:
 
 
 def axis_label(key: str, convention: Convention | None) -> str:
-    """
-    Return a formula, or words; empty where the title says it all.
-
-    Parameters
-    ----------
-    key : str
-        Key of the metric.
-    convention : Convention or None
-        The one of all values; None if they differ or it is not known.
-
-    Returns
-    -------
-    str
-        With matplotlib's mathtext.
-    """
+    """Return a formula, or words; empty where the title says it all."""
     text = _AXES.get(key, "")
     if key == "nc1_pinv" and convention and not convention.divide_by_classes:
         return text.replace(r"\,/\,K", "")

@@ -15,30 +15,7 @@ _MANY_PANELS = 12
 def make_panels(
     ax: Any, n_panels: int, inches: tuple[float, float] = _PANEL_INCHES
 ) -> tuple[Any, np.ndarray]:
-    """
-    Return the figure and the axes to draw on.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes, array-like of Axes, or None
-        One to divide, one for each panel, or None for a new figure.
-    n_panels : int
-        How many are needed.
-    inches : (float, float)
-        Width and height of a panel in a new figure.
-
-    Returns
-    -------
-    figure : matplotlib Figure
-        The figure.
-    axes : ndarray of matplotlib Axes of shape (n_panels,)
-        The panels.
-
-    Raises
-    ------
-    ValueError
-        If there are too few axes, or the one cannot be divided.
-    """
+    """Return the figure, and axes to draw on: new ones, `ax`, or parts of it."""
     if isinstance(ax, (np.ndarray, Sequence)):
         return _given_panels(np.asarray(ax, dtype=object).ravel(), n_panels)
     if ax is not None and n_panels == 1:
@@ -84,23 +61,7 @@ def _given_panels(axes: np.ndarray, n_panels: int) -> tuple[Any, np.ndarray]:
 
 
 def share_of_legend(panel: Any, legend: Any, most: float = 0.6) -> float:
-    """
-    Return how much of the height of a panel its legend takes.
-
-    Parameters
-    ----------
-    panel : matplotlib Axes
-        The panel, drawn but for its limits.
-    legend : matplotlib Legend
-        Of the panel.
-    most : float
-        The largest share to return.
-
-    Returns
-    -------
-    float
-        Above 0, and at most `most`.
-    """
+    """Return how much of the height of a panel its legend takes, at most `most`."""
     height = 72 * inches_laid_out(panel)[1]
     points = 72 * legend.get_window_extent().height / panel.figure.dpi + 6
     return float(min(most, points / max(height, 1.0)))

@@ -15,23 +15,12 @@ class Plane:
     Two directions of feature space, and what three class means are in them.
 
     The simplex that is nearest to the means has its corners at `CORNERS`.
-
-    Parameters
-    ----------
-    center : ndarray of shape (D,)
-        Mean of the three class means.
-    directions : ndarray of shape (D, 2)
-        Orthonormal.
-    radius : float
-        Distance of the corners of the nearest simplex from the center.
-    length : float
-        Root of the summed squared distances of the means from the center.
     """
 
-    center: np.ndarray
-    directions: np.ndarray
-    radius: float
-    length: float
+    center: np.ndarray  # (D,), mean of the three class means
+    directions: np.ndarray  # (D, 2), orthonormal
+    radius: float  # of the nearest simplex
+    length: float  # of the means' offsets from the center, together
 
     @classmethod
     def of(cls, means: np.ndarray) -> "Plane":

@@ -16,22 +16,9 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """
-    A line of a panel.
+    """A line of a panel, which goes on over epochs not measured, and breaks at NaN."""
 
-    Parameters
-    ----------
-    part : {"train", "class means", "head", "held-out"}
-        What it is of.
-    values : ndarray of shape (n_reports,)
-        The numbers.
-    errors : ndarray of shape (n_reports,) or None
-        Their standard errors.
-    measured : bool ndarray of shape (n_reports,)
-        Where there is a report. Lines go on over epochs without, and break at NaN.
-    """
-
-    part: str
+    part: str  # "train", "class means", "head" or "held-out"
     values: np.ndarray
     errors: np.ndarray | None
     measured: np.ndarray
@@ -39,30 +26,15 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """
-    Metrics of one run.
+    """Metrics of one run, by key, and their standard errors where there are some."""
 
-    Parameters
-    ----------
-    epochs : ndarray of shape (n_reports,)
-        Numbers, or names of categories.
-    train, held_out : dict of str to ndarray of shape (n_reports,)
-        Values by key, of both parts of the samples.
-    train_error, held_out_error : dict of str to ndarray of shape (n_reports,)
-        Standard errors, of those that have some.
-    convention : Convention or None
-        The one that all reports have.
-    train_measured, held_out_measured : bool ndarray of shape (n_reports,) or None
-        Where there is a report; None if there is one at every epoch.
-    """
-
-    epochs: np.ndarray
+    epochs: np.ndarray  # numbers, or names of categories
     train: Columns
     held_out: Columns
     train_error: Columns = field(default_factory=dict)
     held_out_error: Columns = field(default_factory=dict)
-    convention: Convention | None = None
-    train_measured: np.ndarray | None = None
+    convention: Convention | None = None  # of all reports, if they have one in common
+    train_measured: np.ndarray | None = None  # None: at every epoch
     held_out_measured: np.ndarray | None = None
 
     @property
@@ -182,26 +154,7 @@ def run_of_reports(
 
 
 def check_epochs(epochs: Any) -> np.ndarray:
-    """
-    Return finite numbers, or names, as an array.
-
-    Parameters
-    ----------
-    epochs : iterable of float or of str
-        In the order of the reports.
-
-    Returns
-    -------
-    ndarray of shape (n_reports,)
-        Integers, floats or text.
-
-    Raises
-    ------
-    TypeError
-        If they have no order, or are neither numbers nor names.
-    ValueError
-        If it is no iterable, or a number is not finite.
-    """
+    """Return finite numbers, or names, as an array, or raise."""
     if isinstance(epochs, Set):
         kind = type(epochs).__name__
         msg = f"epochs must be in the order of the reports, got a {kind}."

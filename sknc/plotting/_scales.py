@@ -30,15 +30,6 @@ def set_value_scale(panel: Any, key: str, scale: str) -> None:
 
     A logarithm suits what falls to 0 by factors and never is 0. What may be negative,
     and shares of samples, which often are 0, have a linear axis.
-
-    Parameters
-    ----------
-    panel : matplotlib Axes
-        With the lines.
-    key : str
-        The metric.
-    scale : {"auto", "linear", "log"}
-        Chosen by the caller.
     """
     low, high = panel.dataLim.intervaly
     logarithm = high > 0

@@ -45,14 +45,7 @@ _BEYOND = 0.12  # of the height, between the outermost mark and a name
 
 @dataclass(frozen=True)
 class Look:
-    """
-    What the caller chose for each kind of mark.
-
-    Parameters
-    ----------
-    features, means, head, simplex : mapping
-        Options of matplotlib.
-    """
+    """What the caller chose for each kind of mark, as options of matplotlib."""
 
     features: Mapping[str, Any]
     means: Mapping[str, Any]
@@ -88,24 +81,7 @@ def draw_triangle(
     names: Sequence[str],
     look: Look,
 ) -> None:
-    """
-    Draw all that is known of three classes.
-
-    Parameters
-    ----------
-    panel : matplotlib Axes
-        Where.
-    features : sequence of ndarray of shape (N_k, 2)
-        Samples of each class.
-    means : ndarray of shape (3, 2)
-        Class means.
-    head : ndarray of shape (3, 2) or None
-        Rows of the head.
-    names : sequence of str
-        Labels of the classes, which are shortened to fit.
-    look : Look
-        What the caller chose.
-    """
+    """Draw all that is known of three classes, and their names, shortened to fit."""
     corners = np.vstack([CORNERS, CORNERS[:1]])
     panel.plot(*corners.T, label="simplex", **{**_SIMPLEX, **look.simplex})
     for k, marker in enumerate(_MARKERS):

@@ -8,19 +8,7 @@ _LEAST_LAYERS = 3  # through which a line is more than a guess
 
 
 def separation_rate(values: np.ndarray) -> float:
-    """
-    Return the factor from layer to layer, of logarithms by layer.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_layers,)
-        Logarithms of the separation fuzziness.
-
-    Returns
-    -------
-    float
-        NaN if there are fewer than 3 layers or a value is not finite.
-    """
+    """Return the factor from layer to layer, of logarithms by layer, or NaN."""
     if not _has_line(values):
         return math.nan
     depth, values = _centered(np.arange(len(values))), _centered(values)
@@ -28,19 +16,7 @@ def separation_rate(values: np.ndarray) -> float:
 
 
 def separation_correlation(values: np.ndarray) -> float:
-    """
-    Return Pearson's correlation of logarithms with depth.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_layers,)
-        Logarithms of the separation fuzziness.
-
-    Returns
-    -------
-    float
-        NaN if there is no rate, or all values are equal.
-    """
+    """Return Pearson's correlation of logarithms with depth, or NaN."""
     if not _has_line(values) or np.ptp(values) == 0:
         return math.nan
     depth, values = _centered(np.arange(len(values))), _centered(values)

@@ -23,30 +23,13 @@ _TILE_ELEMENTS = 1 << 21
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """
-    Sums of the residuals of the samples from an anchor of their class.
+    """Sums of the residuals ``r = x - anchor`` of samples of weight w, by class."""
 
-    With ``r = x - anchor`` and weight ``w`` of a sample of class k:
-
-    Parameters
-    ----------
-    counts : array of shape (K,)
-        Number of samples, int64, or sum of their weights, float64.
-    anchors : array of shape (K, D)
-        One point a class, in the dtype in which residuals are taken.
-    sums : float64 array of shape (K, D)
-        Sum of ``w r``.
-    squares : float64 array of shape (K,)
-        Sum of ``w |r|^2``.
-    scatter : float64 array of shape (D, D), or None
-        Sum over all classes of ``w r r^T``.
-    """
-
-    counts: Array
-    anchors: Array
-    sums: Array
-    squares: Array
-    scatter: Array | None
+    counts: Array  # (K,), int64, or sums of weights, float64
+    anchors: Array  # (K, D), in the dtype of the residuals
+    sums: Array  # (K, D) float64, of w r
+    squares: Array  # (K,) float64, of w |r|^2
+    scatter: Array | None  # (D, D) float64, of w r r^T over all classes
 
     @classmethod
     def zeros(

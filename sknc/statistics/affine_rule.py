@@ -114,33 +114,12 @@ def _relative_error(rows: Array) -> float:
 
 
 def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...]:
-    """
-    Let several rules decide in one pass over the features.
-
-    Parameters
-    ----------
-    rules : sequence of AffineRule
-        With the same origin and unit.
-    features : array of shape (B, D)
-        Finite features.
-
-    Returns
-    -------
-    tuple of int array of shape (B,)
-        Index of the chosen class of each row, by rule.
-    """
+    """Let rules of one origin and unit decide in one pass: indices, (B,), by rule."""
     return Decider(rules).decide(features)
 
 
 class Decider:
-    """
-    Decides on batch after batch, in the same memory.
-
-    Parameters
-    ----------
-    rules : sequence of AffineRule
-        With the same origin and unit.
-    """
+    """Decides by rules of one origin and unit, batch after batch in the same memory."""
 
     def __init__(self, rules: Sequence[AffineRule]) -> None:
         self._rules = rules

@@ -29,46 +29,19 @@ _N_MEASUREMENTS = 18
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """
-    Settings of the demonstration; the defaults reach collapse.
-
-    Parameters
-    ----------
-    epochs : int, default=300
-        Passes over the training samples.
-    seed : int, default=0
-        Of the split, the initial weights and the order of samples.
-    device : str, default="cpu"
-        Where torch trains.
-    width : int, default=256
-        Neurons of each hidden layer.
-    batch_size : int, default=256
-        Samples of a step.
-    learning_rate : float, default=0.06
-        Of the first steps.
-    momentum : float, default=0.9
-        Of stochastic gradient descent.
-    weight_decay : float, default=0.005
-        Of every parameter; collapse takes some.
-    decay : float, default=0.3
-        What the learning rate is multiplied with at each of `decay_at`.
-    decay_at : tuple of float, default=(0.4, 0.6, 0.8)
-        Shares of `epochs`.
-    held_out : float, default=0.25
-        Share of the samples that are not trained on.
-    """
+    """Settings of the demonstration; the defaults reach collapse."""
 
     epochs: int = 300
-    seed: int = 0
+    seed: int = 0  # of the split, the initial weights and the order of samples
     device: str = "cpu"
-    width: int = 256
+    width: int = 256  # of each hidden layer
     batch_size: int = 256
-    learning_rate: float = 0.06
+    learning_rate: float = 0.06  # of the first steps
     momentum: float = 0.9
-    weight_decay: float = 5e-3
-    decay: float = 0.3
-    decay_at: tuple[float, ...] = (0.4, 0.6, 0.8)
-    held_out: float = 0.25
+    weight_decay: float = 5e-3  # of every parameter; collapse takes some
+    decay: float = 0.3  # factor of the learning rate at each of `decay_at`
+    decay_at: tuple[float, ...] = (0.4, 0.6, 0.8)  # shares of `epochs`
+    held_out: float = 0.25  # share of the samples
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -78,41 +51,13 @@ class DemoSettings:
                 raise ValueError(msg)
 
     def measured_epochs(self) -> list[int]:
-        """
-        Return the epochs after which the features are measured.
-
-        Returns
-        -------
-        list of int
-            Spaced as a geometric sequence, with the first and the last epoch.
-        """
+        """Return the epochs to measure at: nearly geometric, with first and last."""
         spaced = np.geomspace(1, self.epochs, _N_MEASUREMENTS)
         return sorted({round(epoch) for epoch in spaced.tolist()})
 
 
 def run_demo(settings: DemoSettings, output: str | Path) -> CollapseTrajectoryDisplay:
-    """
-    Train and measure, print a table, and save a figure.
-
-    Parameters
-    ----------
-    settings : DemoSettings
-        What to train.
-    output : str or Path
-        File of the figure; its suffix is the format.
-
-    Returns
-    -------
-    CollapseTrajectoryDisplay
-        The numbers, drawn.
-
-    Raises
-    ------
-    ImportError
-        If torch, matplotlib or tqdm is not installed.
-    ValueError
-        If the figure cannot be saved there, or torch cannot use the device.
-    """
+    """Train and measure, print a table, and save a figure."""
     _require_libraries()
     path = _check_output(Path(output))
     display = train_and_measure(settings, progress=True)
@@ -126,30 +71,7 @@ def run_demo(settings: DemoSettings, output: str | Path) -> CollapseTrajectoryDi
 def train_and_measure(
     settings: DemoSettings, *, progress: bool = False
 ) -> CollapseTrajectoryDisplay:
-    """
-    Train the network and measure its features on the way.
-
-    Parameters
-    ----------
-    settings : DemoSettings
-        What to train.
-    progress : bool, default=False
-        Whether to show a progress bar over epochs, which takes tqdm.
-
-    Returns
-    -------
-    CollapseTrajectoryDisplay
-        The numbers by epoch, not drawn.
-
-    Raises
-    ------
-    ValueError
-        If torch cannot use the device.
-
-    Notes
-    -----
-    The random state and the number of threads of torch are left as they were.
-    """
+    """Train and measure; leave random state and threads of torch as they were."""
     place = _check_device(settings.device)
     train, held_out = _load_digits(settings, place)
     measured = settings.measured_epochs()

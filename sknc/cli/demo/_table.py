@@ -19,18 +19,9 @@ _HELD_OUT = "held-out"
 
 def format_table(display: CollapseTrajectoryDisplay) -> str:
     """
-    Return NC0 to NC4 by epoch as text.
+    Return NC0 to NC4 by epoch as text, a line an epoch under two lines of keys.
 
-    Parameters
-    ----------
-    display : CollapseTrajectoryDisplay
-        With held-out values.
-
-    Returns
-    -------
-    str
-        One line an epoch under two lines that make up the keys of the metrics, of
-        training samples unless held-out samples are named.
+    Of training samples, unless held-out samples are named.
     """
     columns = [("", "epoch", [f"{epoch:g}" for epoch in display.epochs.tolist()])]
     for key, has_held_out in _METRICS:
@@ -59,19 +50,7 @@ def _aligned(cells: list[str]) -> list[str]:
 
 
 def conclusion(display: CollapseTrajectoryDisplay) -> str:
-    """
-    Return what the table shows, in words.
-
-    Parameters
-    ----------
-    display : CollapseTrajectoryDisplay
-        Of `train_and_measure`.
-
-    Returns
-    -------
-    str
-        What falls to 0, and how far it fell.
-    """
+    """Return in words what falls to 0, and how far it fell."""
     text = "All but nc4_head_accuracy are 0 at collapse."
     reached = np.flatnonzero(display.train["nc4_head_accuracy"] == 1)
     first, last = (int(reached[0]) if len(reached) else -1), len(display.epochs) - 1

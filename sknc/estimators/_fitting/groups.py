@@ -27,24 +27,11 @@ def assign_groups(
     batch: Batch, first: int, n_groups: int
 ) -> Iterator[tuple[int, Batch]]:
     """
-    Yield the rows of a batch by group, as batches.
+    Yield (group, some of its rows as a batch) of a batch that is finite.
 
-    A row's group is a hash of its place in the stream, so that it depends neither on
-    batches nor on any order within the data.
-
-    Parameters
-    ----------
-    batch : Batch
-        Checked and finite.
-    first : int
-        Place of its first row in the stream.
-    n_groups : int
-        Number of groups.
-
-    Yields
-    ------
-    tuple of int and Batch
-        Group and some of its rows, which are copied: never many at a time.
+    A row's group is a hash of its place in the stream, which begins at `first`, so
+    that it depends neither on batches nor on any order within the data. Rows are
+    copied, never many at a time.
     """
     n_rows, n_features = batch.features.shape
     most = max(256, min(_MOST_ROWS, _MOST_ELEMENTS // n_features))
@@ -87,17 +74,10 @@ def check_finite(batch: Batch) -> None:
 
 class GroupedStream(Locked):
     """
-    Streams of groups of rows, in the place of one `Stream`.
+    Streams of at least two groups of rows, in the place of one `Stream`.
 
     An interrupted batch is finished before the interruption is passed on; if that is
     interrupted too, the sums are marked as incomplete.
-
-    Parameters
-    ----------
-    covariance : bool
-        Whether to keep the (D, D) scatter.
-    n_groups : int
-        Number of groups, at least 2.
     """
 
     def __init__(self, *, covariance: bool, n_groups: int) -> None:
@@ -236,19 +216,9 @@ def merged_parts(
 
 def merge_all_but_one(parts: Sequence[Any]) -> Iterator[Any]:
     """
-    Merge all parts but one, for each of them.
+    Yield all of at least two parts but one, merged, in the order of what was left out.
 
     Takes some 3 G merges for G parts, by running merges from both ends.
-
-    Parameters
-    ----------
-    parts : sequence
-        At least two values with a ``merge`` method.
-
-    Yields
-    ------
-    object
-        Merged values, in the order of what was left out.
     """
     after = [parts[-1]]  # the last one, the last two, and so on
     for part in parts[-2:0:-1]:

@@ -12,23 +12,7 @@ _EXPECTED = "(X, y) or (X, y, sample_weight)"
 
 
 class Batches:
-    """
-    The batches of an iterable. As a context it says which of them an error is about.
-
-    Parameters
-    ----------
-    batches : iterable of (X, y) or (X, y, sample_weight)
-        What came from outside.
-    progress : bool, default=False
-        Whether to show a progress bar.
-
-    Raises
-    ------
-    ValueError
-        If it is no iterable.
-    ImportError
-        If the progress bar is not installed.
-    """
+    """The batches of an iterable; as a context it says which of them had an error."""
 
     def __init__(self, batches: Iterable[Any], progress: bool = False) -> None:
         # Asking a loader for its iterator may start its workers.

@@ -19,23 +19,12 @@ class ClassIndex(Cached):
 
     Rows are handed out in the order in which classes appear, so that a new class
     moves none of the others.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (K,)
-        Sorted.
-    rows : ndarray of shape (K,)
-        A permutation of 0 ... K - 1.
-    fixed : bool
-        Whether other labels are an error.
-    of_centers : bool
-        Whether these are the classes of a fit, by which other samples are judged.
     """
 
-    labels: np.ndarray
-    rows: np.ndarray
-    fixed: bool = False
-    of_centers: bool = False
+    labels: np.ndarray  # (K,), sorted
+    rows: np.ndarray  # (K,), a permutation of 0 ... K - 1
+    fixed: bool = False  # whether other labels are an error
+    of_centers: bool = False  # whether of a fit, by which other samples are judged
 
     @classmethod
     def of(cls, labels: np.ndarray, *, fixed: bool = False) -> "ClassIndex":
@@ -68,19 +57,7 @@ class ClassIndex(Cached):
         """
         Return the row of each label beside `like`, and whether one is unknown.
 
-        Parameters
-        ----------
-        y : array of shape (B,)
-            Checked labels.
-        like : array
-            Features, for their library and device.
-
-        Returns
-        -------
-        index : int64 array of shape (B,)
-            Rows; arbitrary where the label is unknown.
-        unknown : bool or 0-d tensor
-            Whether a label is not among the classes.
+        Rows are arbitrary where the label is unknown; the flag may be a 0-d tensor.
         """
         if arrays.is_tensor(y) and arrays.is_tensor(like) and not self._beyond_int64:
             self.check_kind(np.empty(0))

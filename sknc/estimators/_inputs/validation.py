@@ -20,25 +20,12 @@ _HOST_FLOATS = [np.float64, np.float32, np.float16]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """
-    A checked batch, but for one flag that has yet to be read.
+    """A checked batch, but for one flag that has yet to be read."""
 
-    Parameters
-    ----------
-    features : array of shape (B, D)
-        Finite unless `invalid`; to be checked if that is None.
-    labels : array of shape (B,)
-        Integer tensor, or NumPy array of any kind of label.
-    weights : float64 array of shape (B,), or None
-        Positive where used; rows of weight zero have been taken out.
-    invalid : bool, 0-d tensor, or None
-        Whether the features hold NaN or infinity; None if nobody has looked.
-    """
-
-    features: Array
-    labels: Array
-    weights: Array | None
-    invalid: Any
+    features: Array  # (B, D); finite unless `invalid`
+    labels: Array  # (B,); integer tensor, or NumPy of any kind
+    weights: Array | None  # (B,) float64; zeros are taken out with their rows
+    invalid: Any  # whether not all are finite, bool or 0-d tensor; None: unknown
 
 
 # Features ---------------------------------------------------------------------

@@ -31,18 +31,7 @@ _OF_SAMPLES = {"energies", "ncc_margins", "cosine_margins", "directional"}
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """
-    What one pass found of some samples; a commutative monoid for the same centers.
-
-    Parameters
-    ----------
-    held_out : HeldOutStatistics
-        Their statistics about the centers.
-    decisions : Decisions or None
-        Counts of decisions.
-    measures : SampleMeasures or None
-        Numbers of single samples.
-    """
+    """What one pass found of samples; a commutative monoid for the same centers."""
 
     held_out: HeldOutStatistics
     decisions: Decisions | None
@@ -64,16 +53,8 @@ class Evaluation:
     """
     Accumulates batches about the centers of fitted statistics.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Fitted statistics, of all classes.
-    head : LinearHead or None
-        One row for each of all classes.
-    convention : Convention
-        Choices that the projection and the cosine margins depend on.
-    needs : set of str
-        Inputs of the metrics that were asked for; nothing else is collected.
+    The head has one row for each of all classes. What is collected is what `needs`
+    names: the inputs of the metrics that were asked for.
     """
 
     def __init__(

@@ -22,26 +22,14 @@ _OF_SCATTER = {"scatter", "within"}
 
 def jackknife_errors(replicates: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """
-    Return the standard error of each metric from its values without each group.
+    Return the standard error of each metric from its values without each of G groups.
 
-    Parameters
-    ----------
-    replicates : sequence of mapping of str to float
-        Values without group 1, without group 2, and so on: G of them.
+    ``sqrt((G - 1) / G * sum of squared deviations from the mean)`` [1]_; NaN where a
+    value is not finite.
 
-    Returns
-    -------
-    dict of str to float
-        ``sqrt((G - 1) / G * sum of squared deviations from the mean)``; NaN where a
-        value is not finite.
-
-    References
-    ----------
     .. [1] B. Efron, C. Stein. "The jackknife estimate of variance." Annals of
        Statistics 9 (3), 1981. https://doi.org/10.1214/aos/1176345462
 
-    Examples
-    --------
     >>> from sknc.estimators._scoring.jackknife import jackknife_errors
     >>> jackknife_errors([{"a": 1.0}, {"a": 3.0}])  # sqrt(1/2 * 2)
     {'a': 1.0}
@@ -65,24 +53,10 @@ def errors_of_report(
     keys: Sequence[str],
 ) -> dict[str, float]:
     """
-    Return errors of metrics of fitted samples.
+    Return errors of metrics of fitted samples, from the statistics of each group.
 
-    Parameters
-    ----------
-    parts : sequence of ClassStatistics or None
-        Statistics of each group.
-    head : LinearHead or None
-        Rows of all classes that have samples in some group.
-    convention : Convention
-        Choices.
-    keys : sequence of str
-        What to compute.
-
-    Returns
-    -------
-    dict of str to float
-        Standard errors. Metrics of the head alone, which no sample changes, have zero;
-        others NaN if a class has samples in one group only.
+    Metrics of the head alone, which no sample changes, have zero; others NaN if a class
+    has samples in one group only. The head has rows of all classes of some group.
     """
     held = [part for part in parts if part is not None]
     if len(held) < 2:
@@ -106,19 +80,7 @@ def errors_of_report(
 
 
 def single_group_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
-    """
-    Return the classes all of whose samples are in one group.
-
-    Parameters
-    ----------
-    parts : sequence of ClassStatistics or None
-        Statistics of each group.
-
-    Returns
-    -------
-    list
-        Labels that are missing without that group.
-    """
+    """Return the labels of classes all of whose samples are in one group."""
     held = [_observed(part) for part in parts if part is not None]
     if len(held) < 2:
         return []
@@ -133,25 +95,7 @@ def errors_of_score(
     convention: Convention,
     keys: Sequence[str],
 ) -> dict[str, float]:
-    """
-    Return errors of metrics of scored samples, their centers taken as given.
-
-    Parameters
-    ----------
-    parts : sequence of EvaluationResult
-        What was found of each group.
-    head : LinearHead or None
-        Rows of the classes of the centers.
-    convention : Convention
-        Choices.
-    keys : sequence of str
-        What to compute: metrics that depend on the samples.
-
-    Returns
-    -------
-    dict of str to float
-        Standard errors.
-    """
+    """Return errors of metrics of scored samples, their centers taken as given."""
     if len(parts) < 2:
         return {}
 

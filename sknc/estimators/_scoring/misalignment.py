@@ -29,21 +29,9 @@ def misalignment_note(
     statistics: ClassStatistics, head: LinearHead, *, names_classes: bool
 ) -> str:
     """
-    Return what suggests that rows of the head belong to other classes.
+    Return what suggests that rows of the head belong to other classes, or nothing.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of K classes, some of them perhaps without samples.
-    head : LinearHead
-        One row for each of the K classes.
-    names_classes : bool
-        Whether the head has ``classes_``, so that its rows were matched by label.
-
-    Returns
-    -------
-    str
-        Cause and remedy; empty if nothing was noticed.
+    `names_classes` if the head has ``classes_``, by which its rows were matched.
     """
     labels = statistics.classes
     texts = [] if names_classes else [padding(labels), sorted_as_text(labels)]
@@ -82,22 +70,10 @@ def better_rows(
     Find classes that rows of other classes fit too well for it to be chance.
 
     For the classes whose mean the head assigns to another class, an assignment problem
-    finds the rows that are most parallel to the means. They are returned if the head
-    decides for them, and if random weights, alone or added to those of an aligned head,
-    would seem to be out of order as clearly, in any order at all, with a probability
-    of less than about 1e-6.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of K classes.
-    head : LinearHead
-        One row for each of the K classes.
-
-    Returns
-    -------
-    classes, rows : ndarray of shape (S,)
-        Indices of classes and of the rows that fit them; empty if all is well.
+    finds the rows that are most parallel to the means. The classes and these rows are
+    returned if the head decides for them, and if random weights, alone or added to
+    those of an aligned head, would seem to be out of order as clearly, in any order at
+    all, with a probability of less than about 1e-6.
     """
     none = statistics.observed[:0], statistics.observed[:0]
     if len(statistics.observed) < 2:

@@ -29,28 +29,13 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 @dataclass(frozen=True, eq=False)
 class ReportChoices:
-    """
-    What the parameters of an analyzer say about its reports.
-
-    Parameters
-    ----------
-    head : object
-        What was passed as head, or None.
-    convention : Convention
-        Choices on which papers differ.
-    metrics : "default", "all", or iterable of str
-        What to report.
-    covariance : bool
-        Whether the scatter was to be kept.
-    n_groups : int
-        Groups of the jackknife, or zero.
-    """
+    """What the parameters of an analyzer say about its reports."""
 
     head: Any
     convention: Convention
     metrics: str | Iterable[str]
-    covariance: bool
-    n_groups: int
+    covariance: bool  # whether the scatter was to be kept
+    n_groups: int  # of the jackknife, or zero
 
     def keys(self, n_classes: int) -> list[str]:
         """Return the metrics that were asked for and are not too costly."""
@@ -86,23 +71,7 @@ def report_of_fit(
     parts: Sequence[ClassStatistics | None],
     choices: ReportChoices,
 ) -> NCReport:
-    """
-    Report the metrics of fitted statistics.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of all samples.
-    parts : sequence of ClassStatistics or None
-        Those of each group of the jackknife.
-    choices : ReportChoices
-        What to report.
-
-    Returns
-    -------
-    NCReport
-        The report.
-    """
+    """Report the metrics of fitted statistics, which consist of groups or one part."""
     seen = statistics.observed_only()
     head = choices.linear_head(statistics)
     rows = _rows_of_observed(head, statistics)
@@ -120,18 +89,7 @@ def report_of_fit(
 
 
 class SecondPass:
-    """
-    The pass of `score`: batches about the centers of fitted statistics.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Fitted statistics, of all classes.
-    parts : sequence of ClassStatistics or None
-        Those of each group of the jackknife.
-    choices : ReportChoices
-        What to report.
-    """
+    """The pass of `score`: batches about the centers of fitted statistics."""
 
     def __init__(
         self,

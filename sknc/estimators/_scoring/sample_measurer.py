@@ -16,31 +16,14 @@ _ELEMENTS = 1 << 20  # 8 MiB of float64 a temporary
 
 @dataclass(frozen=True, eq=False)
 class SampleMeasurer:
-    """
-    Measures samples about fitted centers.
-
-    Parameters
-    ----------
-    centers : ClassStatistics
-        Fitted statistics of K classes, each with samples.
-    head : LinearHead or None
-        Rows of the same classes.
-    directions : float64 array of shape (D, R), or None
-        Directions over singular values, for energies.
-    unit : float
-        What lengths along them are measured in.
-    needs : frozenset of str
-        Inputs of the metrics that were asked for.
-    convention : Convention
-        Global mean that cosine margins are about.
-    """
+    """Measures samples about fitted centers."""
 
     centers: ClassStatistics
-    head: LinearHead | None
-    directions: Array | None
-    unit: float
-    needs: frozenset[str]
-    convention: Convention
+    head: LinearHead | None  # rows of the same classes
+    directions: Array | None  # (D, R), over singular values, for energies
+    unit: float  # of lengths along them
+    needs: frozenset[str]  # of the metrics that were asked for
+    convention: Convention  # global mean that cosine margins are about
 
     def measure(
         self,
@@ -49,25 +32,7 @@ class SampleMeasurer:
         weights: Array | None,
         correct: Array | None,
     ) -> SampleMeasures:
-        """
-        Measure a batch.
-
-        Parameters
-        ----------
-        features : array of shape (B, D)
-            Finite features.
-        index : int array of shape (B,)
-            Class of each.
-        weights : array of shape (B,), or None
-            Sample weights.
-        correct : bool array of shape (B,), or None
-            Whether the head decides for the true class.
-
-        Returns
-        -------
-        SampleMeasures
-            Of the batch.
-        """
+        """Return the measures of a batch; `correct` is whether the head is right."""
         widest = max(self.centers.n_classes, self.centers.n_features)
         parts = [
             self._measure_block(

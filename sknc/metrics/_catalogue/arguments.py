@@ -31,20 +31,7 @@ def with_checked_arguments(function: Callable[..., float]) -> Callable[..., floa
 
 
 def check_arguments(given: dict[str, Any]) -> None:
-    """
-    Refuse statistics, heads and conventions of another kind or that do not fit.
-
-    Parameters
-    ----------
-    given : dict
-        Arguments by name.
-
-    Raises
-    ------
-    ValueError
-        If statistics, head or convention is something else, or the head has another
-        number of classes or features than the statistics.
-    """
+    """Refuse statistics, heads and conventions of another kind or that do not fit."""
     if "convention" in given:
         Convention.preset(given["convention"])
     if "statistics" in given:

@@ -29,25 +29,7 @@ def build_report(
     omissions: Omissions = _NOTHING_OMITTED,
     errors: Errors = _NO_ERRORS,
 ) -> NCReport:
-    """
-    Compute the selected metrics and what surrounds them.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Checked values.
-    metrics : "default", "all", or iterable of str
-        What to compute.
-    omissions : Omissions
-        What is missing from the inputs.
-    errors : Errors
-        Of the jackknife.
-
-    Returns
-    -------
-    NCReport
-        The report. Metrics whose input is missing are left out.
-    """
+    """Compute the metrics whose inputs are there, and what surrounds them."""
     request = _request(inputs, metrics)
     values = metric_values(inputs, request.metrics)
     content = Content(

@@ -15,34 +15,15 @@ from sknc.statistics.sample_measures import SampleMeasures
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """
-    Checked values that metrics are computed from; None for what is missing.
+    """Checked values that metrics are computed from; None for what is missing."""
 
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Of classes that all have centers.
-    convention : Convention
-        Choices.
-    head : LinearHead or None
-        Rows of the same classes.
-    decisions : Decisions or None
-        Counts of decisions of the samples, for the same classes.
-    measures : SampleMeasures or None
-        Numbers of single samples.
-    ood_mean : ClassStatistics, array of shape (D,), or None
-        Samples that belong to no class as one class, or their mean.
-    ood_features : array of shape (B, D) or None
-        Those samples.
-    """
-
-    statistics: AnyStatistics
+    statistics: AnyStatistics  # of classes that all have centers
     convention: Convention
-    head: LinearHead | None = None
+    head: LinearHead | None = None  # rows of the same classes
     decisions: Decisions | None = None
     measures: SampleMeasures | None = None
-    ood_mean: Any = None
-    ood_features: Any = None
+    ood_mean: Any = None  # samples of no class as one class, or their mean
+    ood_features: Any = None  # those samples
 
     def by_name(self) -> dict[str, Any]:
         """Return by name all that the rows of the table may need."""
@@ -79,21 +60,7 @@ class Inputs:
 def metric_values(
     inputs: Inputs, metrics: str | Iterable[str] = "default"
 ) -> dict[str, float]:
-    """
-    Compute the selected metrics.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Checked values.
-    metrics : "default", "all", or iterable of str
-        What to compute.
-
-    Returns
-    -------
-    dict of str to float
-        Metrics whose input is there, in the order of the table.
-    """
+    """Compute the metrics whose inputs are there, in the order of the table."""
     found = inputs.by_name()
     n_classes = inputs.statistics.n_classes
     return {

@@ -13,25 +13,12 @@ from sknc.report._building.inputs import Inputs
 
 @dataclass(frozen=True)
 class Omissions:
-    """
-    What was fitted or passed, and yet is not in the metrics as it should be.
+    """What was fitted or passed, and yet is not in the metrics as it should be."""
 
-    Parameters
-    ----------
-    n_unobserved : int
-        Classes without samples.
-    n_unused_rows : int
-        Rows of the head without a class.
-    lost_scatter : bool
-        Whether the scatter was asked for and is not there.
-    misalignment : str
-        What suggests that rows of the head belong to other classes.
-    """
-
-    n_unobserved: int = 0
-    n_unused_rows: int = 0
-    lost_scatter: bool = False
-    misalignment: str = ""
+    n_unobserved: int = 0  # classes without samples
+    n_unused_rows: int = 0  # rows of the head without a class
+    lost_scatter: bool = False  # whether it was asked for and is not there
+    misalignment: str = ""  # what suggests that rows belong to other classes
 
     def notes(self, *, has_head: bool) -> dict[str, str]:
         """Return notes for the reader, by what they concern."""
@@ -58,19 +45,10 @@ class Omissions:
 
 @dataclass(frozen=True)
 class Errors:
-    """
-    Jackknife errors of a report.
-
-    Parameters
-    ----------
-    values : mapping of str to float
-        Standard error by key.
-    single_group_classes : sequence
-        Labels of classes that are missing without one of the groups.
-    """
+    """Jackknife errors of a report."""
 
     values: Mapping[str, float] = field(default_factory=dict)
-    single_group_classes: Sequence[Any] = ()
+    single_group_classes: Sequence[Any] = ()  # missing without one group
 
     def of(self, keys: Mapping[str, float]) -> dict[str, float]:
         """Return the errors of those metrics that there are."""

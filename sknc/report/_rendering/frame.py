@@ -30,30 +30,7 @@ def report_frame(content: Content, backend: str) -> Any:
 def data_frame(
     names: Sequence[str], lines: Iterable[Sequence[Any]], backend: str, caller: str
 ) -> Any:
-    """
-    Return lines of values as a data frame.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of the columns.
-    lines : iterable of sequence
-        A value for each column.
-    backend : str
-        "pandas", "polars" or another library that narwhals knows.
-    caller : str
-        The method that was called, for the message.
-
-    Returns
-    -------
-    DataFrame
-        Of the backend; without rows if there are no lines.
-
-    Raises
-    ------
-    ImportError
-        If narwhals or the backend is not installed.
-    """
+    """Return lines of values as a data frame, for the method `caller`."""
     held = list(lines)
     columns = {name: [line[i] for line in held] for i, name in enumerate(names)}
     what, libraries = f"{caller}(backend={backend!r})", f"narwhals and {backend}"

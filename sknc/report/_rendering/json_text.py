@@ -94,26 +94,7 @@ def _label(label: Any) -> Any:
 
 
 def from_json(text: str | bytes) -> Content:
-    """
-    Return the content that `to_json` wrote.
-
-    Parameters
-    ----------
-    text : str or bytes
-        The text of a JSON object.
-
-    Returns
-    -------
-    Content
-        Equal to what was written.
-
-    Raises
-    ------
-    TypeError
-        If it is not text.
-    ValueError
-        If it is not what `to_json` writes.
-    """
+    """Return the content that `to_json` wrote, or raise."""
     document = _parse(text)
     _check_version(document)
 

@@ -12,30 +12,13 @@ _DIRECTIONS = {True: "lower", False: "higher", None: "none"}
 
 @dataclass(frozen=True)
 class Row:
-    """
-    A metric.
-
-    Parameters
-    ----------
-    key : str
-        Its name.
-    value : float
-        The number.
-    error : float or None
-        Standard error, if the report has one.
-    group : str
-        Property that it measures.
-    direction : {"lower", "higher", "none"}
-        Of the more collapsed value.
-    note : str
-        Note for the reader; may be empty.
-    """
+    """A metric as a line of a table."""
 
     key: str
     value: float
     error: float | None
     group: str
-    direction: str
+    direction: str  # of the more collapsed value: "lower", "higher" or "none"
     note: str
 
 

@@ -20,16 +20,9 @@ from sknc.head import LinearHead
 
 def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     """
-    Return a head's weights and bias in float64, its rows in the order of `classes`.
+    Return a head in float64, its rows in the order of the sorted `classes`.
 
-    Parameters
-    ----------
-    head : object
-        ``torch.nn.Linear``, a fitted scikit-learn linear classifier, ``(W, b)`` or W.
-    classes : ndarray of shape (K,)
-        Sorted labels.
-    like : array of shape (..., D)
-        Features, for their library, device and width.
+    Beside `like`, whose last axis is as long as the features are wide.
     """
     n_features = int(like.shape[-1])
     parts = parts_of(head, n_features)
@@ -65,22 +58,10 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
 
 def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray | None:
     """
-    Return the classes that the rows of a head stand for, if that can be told.
+    Return the classes that the rows of a head stand for, or None if nobody can tell.
 
-    Parameters
-    ----------
-    head : object
-        As in `check_head`.
-    found : ndarray
-        Sorted labels of a first batch.
-    n_features : int
-        Width of its features, which the head must fit.
-
-    Returns
-    -------
-    ndarray of shape (K,), or None
-        The head's ``classes_``; for K rows and integers below K all of 0 ... K - 1; for
-        as many other integers as rows those; None for other labels.
+    Its ``classes_``; for K rows and integers `found` below K all of 0 ... K - 1; for as
+    many other integers as rows those.
     """
     outline = outline_of(head, n_features)
     _check_outline(outline, found, n_features, complete=False)

@@ -15,42 +15,20 @@ from sknc.head import LinearHead
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """
-    What can be told of a head without its numbers.
+    """What can be told of a head without its numbers."""
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape of the weights, of two axes where they are of one.
-    n_biases : int, or None
-        Number of entries of the bias; None without a bias.
-    classes : array-like of shape (K,), or None
-        Labels of the rows, if they have any.
-    """
-
-    shape: tuple[int, ...]
-    n_biases: int | None
-    classes: Any = None
+    shape: tuple[int, ...]  # of the weights, of two axes where they are of one
+    n_biases: int | None  # entries of the bias, if there is one
+    classes: Any = None  # labels of the rows, if they have any
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """
-    Weights, bias and class labels of a head, in the library that they come in.
+    """Weights, bias and row labels of a head, in the library that they come in."""
 
-    Parameters
-    ----------
-    weights : array-like
-        Of shape (K, D) if they fit.
-    bias : array-like, or None
-        None for a head without bias.
-    classes : array-like of shape (K,), or None
-        Labels of the rows, if they have any.
-    """
-
-    weights: Any
+    weights: Any  # (K, D) if they fit
     bias: Any = None
-    classes: Any = None
+    classes: Any = None  # labels of the rows, if they have any
 
     @property
     def outline(self) -> Outline:
