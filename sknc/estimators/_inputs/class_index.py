@@ -38,7 +38,7 @@ class ClassIndex(Cached):
 
     def including(self, y: Array) -> "ClassIndex":
         """Return an index that knows the labels in `y` too."""
-        if self.fixed:
+        if self.fixed or self._has_range_of(y):
             return self
         found = distinct_labels(y)
         if not len(self.labels):
@@ -64,9 +64,7 @@ class ClassIndex(Cached):
             y = y.to(like.device)
             if self._consecutive:
                 return self._encode_consecutive(y)
-            labels, rows = self.cached(
-                ("tensors", str(y.device)), lambda: self._as_tensors(y)
-            )
+            labels, rows = self._beside(y)
             xp = namespace(y)
             y = xp.astype(y, labels.dtype)
             place = xp.searchsorted(labels, y)
@@ -83,8 +81,13 @@ class ClassIndex(Cached):
         index = arrays.move_like(self.rows[place], like, namespace(like).int64)
         return index, unknown
 
-    def _as_tensors(self, like: Array) -> tuple[Array, Array]:
+    def _beside(self, y: Array) -> tuple[Array, Array]:
         """Return labels, wide enough for any label they are compared to, and rows."""
+        if isinstance(y, np.ndarray):
+            return self.labels, self.rows
+        return self.cached(("tensors", str(y.device)), lambda: self._as_tensors(y))
+
+    def _as_tensors(self, like: Array) -> tuple[Array, Array]:
         whole = exactly(self.labels, np.int64)
         labels = arrays.move_like(self.labels if whole is None else whole, like)
         return labels, arrays.move_like(self.rows, like)
@@ -96,22 +99,38 @@ class ClassIndex(Cached):
 
     @cached_property
     def _consecutive(self) -> bool:
-        """Whether labels are integers in a row, and each row is its label's place."""
+        """Whether labels are integers without gaps."""
         labels = self.labels
         return (
             labels.dtype.kind in "iu"
             and len(labels) > 0
             and int(labels[-1]) - int(labels[0]) == len(labels) - 1
             and not self._beyond_int64
-            and np.array_equal(self.rows, np.arange(len(labels)))
         )
+
+    @cached_property
+    def _in_order(self) -> bool:
+        """Whether each row is its label's place."""
+        return np.array_equal(self.rows, np.arange(len(self.rows)))
+
+    def _has_range_of(self, y: Array) -> bool:
+        """Whether labels without gaps hold all of `y`, told without sorting it."""
+        if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
+            return False
+        if not y.size or not self._consecutive:
+            return False
+        least, greatest = int(self.labels[0]), int(self.labels[-1])
+        return least <= int(y.min()) and int(y.max()) <= greatest
 
     def _encode_consecutive(self, y: Array) -> tuple[Array, Any]:
         """Encode by subtraction, without a search."""
         xp = namespace(y)
         index = xp.astype(y, xp.int64) - int(self.labels[0])
         outside = (index < 0) | (index >= len(self.labels))
-        return xp.where(outside, 0 * index, index), xp.any(outside)
+        index = xp.where(outside, 0 * index, index)
+        if not self._in_order:
+            index = xp.take(self._beside(y)[1], index)
+        return index, xp.any(outside)
 
     def unknown_label(self, y: Array) -> ValueError:
         """Return the error for labels that are not among the classes."""
