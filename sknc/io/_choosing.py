@@ -1,0 +1,150 @@
+"""Which array of a file holds the features, and which the labels."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from sknc.io._formats import StoredArray, arrays_in
+
+FEATURE_NAMES = ("features", "X", "x", "embeddings")
+LABEL_NAMES = ("labels", "label", "y", "targets", "target")
+
+
+def features_of(path: Path, key: str | None) -> StoredArray:
+    """
+    Return the features of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    key : str or None
+        Name of the array. By default the only one with two axes, or the only one of
+        these with a usual name.
+
+    Returns
+    -------
+    StoredArray
+        With two axes, of real numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no such array, more than one, or it cannot be features.
+    """
+    arrays = arrays_in(path)
+    if key is None:
+        two_axes = [name for name, array in arrays.items() if len(array.shape) == 2]
+        key = _only(path, arrays, two_axes or arrays, FEATURE_NAMES, "key")
+    array = _named(path, arrays, key, "key")
+    what = _what("features", path, key)
+    _check_axes(what, array, 2, "a row for each sample", _AXES.get(len(array.shape)))
+    if array.dtype.hasobject:
+        raise _holds_objects(what, "X.astype(np.float32)")
+    if array.dtype.kind not in "biuf":
+        msg = f"{what} must be real numbers, got {array.dtype}."
+        raise ValueError(msg)
+    return array
+
+
+_AXES = {
+    1: "Labels are passed as labels=; in a folder with both, name the files of "
+    "features, as in 'folder/features*.npy'.",
+    3: "Put samples below each other: X.reshape(-1, X.shape[-1]), with a label a row.",
+    4: "Pool or flatten maps first: X.mean(axis=(2, 3)) or X.reshape(len(X), -1).",
+}
+
+
+def labels_of(path: Path, key: str | None, *, beside: bool) -> StoredArray | None:
+    """
+    Return the labels of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    key : str or None
+        Name of the array. By default the one with a usual name or, in a file of
+        labels, the only one.
+    beside : bool
+        Whether the file is of features, so that there may be no labels.
+
+    Returns
+    -------
+    StoredArray or None
+        With one axis.
+
+    Raises
+    ------
+    ValueError
+        If there is no such array, more than one, or it cannot be labels.
+    """
+    arrays = arrays_in(path)
+    if key is None:
+        usual = [name for name in LABEL_NAMES if name in arrays]
+        if beside and not usual:
+            return None
+        one_axis = [name for name, array in arrays.items() if len(array.shape) == 1]
+        among = usual if beside else one_axis or arrays
+        key = _only(path, arrays, among, LABEL_NAMES, "label_key")
+    array = _named(path, arrays, key, "label_key")
+    what = _what("labels", path, key)
+    _check_axes(what, array, 1, "one label for each row", "y.ravel() or y.argmax(1).")
+    if array.dtype.hasobject:
+        raise _holds_objects(what, "y.astype(str)")
+    return array
+
+
+def _only(
+    path: Path,
+    arrays: dict[str, StoredArray],
+    among: Collection[str],
+    usual: tuple[str, ...],
+    parameter: str,
+) -> str:
+    """Return the only name, or the only usual one."""
+    names = [*among] if len(among) == 1 else [n for n in usual if n in among]
+    if len(names) == 1:
+        return names[0]
+    found = f"several arrays, {_listed(arrays)}" if arrays else "no arrays"
+    example = next(iter(names or among), "features")
+    msg = f"{path} holds {found}. Name the one to read, as in {parameter}={example!r}."
+    raise ValueError(msg)
+
+
+def _named(
+    path: Path, arrays: dict[str, StoredArray], key: str, parameter: str
+) -> StoredArray:
+    if key in arrays:
+        return arrays[key]
+    if set(arrays) == {""}:  # a format without names
+        return arrays[""]
+    msg = f"{path} has no array {parameter}={key!r}, but {_listed(arrays)}."
+    raise ValueError(msg)
+
+
+def _listed(arrays: dict[str, StoredArray], at_most: int = 8) -> str:
+    """Name arrays with their shapes."""
+    names = [f"{name!r} {array.shape}" for name, array in arrays.items()]
+    more = [f"{len(names) - at_most} more"] if len(names) > at_most else []
+    return ", ".join([*names[:at_most], *more])
+
+
+def _what(kind: str, path: Path, key: str) -> str:
+    return f"The {kind} in {path} ({key!r})" if key else f"The {kind} in {path}"
+
+
+def _check_axes(
+    what: str, array: StoredArray, n_axes: int, expected: str, remedy: str | None
+) -> None:
+    if len(array.shape) != n_axes:
+        axes = "two axes" if n_axes == 2 else "one axis"
+        msg = f"{what} must have {axes}, {expected}; got shape {array.shape}."
+        raise ValueError(f"{msg} {remedy}" if remedy else msg)
+
+
+def _holds_objects(what: str, remedy: str) -> ValueError:
+    msg = (
+        f"{what} are Python objects, which are not read, because doing so could run "
+        f"any code. Save {remedy} instead."
+    )
+    return ValueError(msg)

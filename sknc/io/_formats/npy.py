@@ -1,0 +1,112 @@
+"""NumPy's file of one array, and arrays mapped from any file."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from sknc.io._formats.errors import unreadable
+from sknc.io._formats.stored import StoredArray
+
+
+@dataclass(frozen=True)
+class MappedArray:
+    """
+    An array whose numbers follow each other in a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    offset : int
+        Bytes before the first number.
+    shape : tuple of int
+        Rows first.
+    dtype : np.dtype
+        Of the numbers as they are stored.
+    columns_first : bool, default=False
+        Whether the numbers of a column, not of a row, are next to each other.
+    """
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    columns_first: bool = False
+
+    @property
+    def end(self) -> int:
+        """Bytes up to the last number."""
+        return self.offset + math.prod(self.shape) * self.dtype.itemsize
+
+    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
+        """
+        Yield views of the file.
+
+        Each has a map of its own, because pages of a map of the whole file would stay
+        in memory until it is closed.
+        """
+        for first in range(start, stop, rows):
+            yield self._rows(first, min(first + rows, stop))
+
+    def _rows(self, start: int, stop: int) -> np.ndarray:
+        if self.columns_first:
+            whole = np.memmap(
+                self.path, self.dtype, "r", self.offset, self.shape, order="F"
+            )
+            return np.asarray(whole[start:stop])
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        offset, shape = self.offset + start * row_bytes, (stop - start, *self.shape[1:])
+        if not row_bytes:  # nothing to map
+            return np.empty(shape, self.dtype)
+        return np.asarray(np.memmap(self.path, self.dtype, "r", offset, shape))
+
+
+def arrays_in(path: Path) -> dict[str, StoredArray]:
+    """
+    Return the array of a ``.npy`` file, under an empty name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to StoredArray
+        One array.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    with path.open("rb") as file:
+        try:
+            shape, columns_first, dtype = read_header(file)
+        except ValueError as error:
+            raise unreadable(path, error) from error
+        array = MappedArray(path, file.tell(), shape, dtype, columns_first)
+    check_length(array)
+    return {"": array}
+
+
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read a header; return the shape, whether columns come first, and the dtype."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        shape, columns_first, dtype = np.lib.format.read_array_header_2_0(file)
+    return tuple(shape), bool(columns_first) and len(shape) > 1, dtype
+
+
+def check_length(array: MappedArray) -> None:
+    """Raise if a file ends before its array does."""
+    found = array.path.stat().st_size
+    if found < array.end:
+        msg = f"it has {found} bytes, but its header promises {array.end}"
+        raise unreadable(array.path, msg)

@@ -1,0 +1,122 @@
+"""NumPy's archive of named arrays."""
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+
+from sknc.io._formats.errors import unreadable
+from sknc.io._formats.npy import MappedArray, check_length, read_header
+from sknc.io._formats.stored import StoredArray
+
+_DAMAGED = (BadZipFile, EOFError, zlib.error)
+_LOCAL_HEADER = 30  # bytes before the name, whose last four are two lengths
+
+
+@dataclass(frozen=True)
+class CompressedArray:
+    """
+    A compressed array of an archive, which is read from its beginning.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    member : str
+        Name of the file in it.
+    shape : tuple of int
+        Rows first.
+    dtype : np.dtype
+        Of the numbers.
+    """
+
+    path: Path
+    member: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
+        """Yield rows; what comes before them is decompressed too."""
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        with ZipFile(self.path) as archive, archive.open(self.member) as file:
+            read_header(file)
+            for first in range(start, stop, rows):
+                n_rows = min(rows, stop - first)
+                try:
+                    if first == start:
+                        file.seek(start * row_bytes, 1)
+                    data = file.read(n_rows * row_bytes)
+                    found = np.frombuffer(data, self.dtype)
+                    yield found.reshape(n_rows, *self.shape[1:])
+                except (*_DAMAGED, ValueError) as error:
+                    raise unreadable(self.path, error) from error
+
+
+def arrays_in(path: Path) -> dict[str, StoredArray]:
+    """
+    Return the arrays of a ``.npz`` file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to StoredArray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or an array is compressed with columns first.
+    """
+    try:
+        with ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+            return {m.filename[:-4]: _array(path, archive, m) for m in members}
+    except _DAMAGED as error:
+        raise unreadable(path, error) from error
+
+
+def _array(path: Path, archive: ZipFile, member: ZipInfo) -> StoredArray:
+    """Return one array, mapped if it is not compressed."""
+    with archive.open(member) as file:
+        try:
+            shape, columns_first, dtype = read_header(file)
+        except ValueError as error:
+            raise unreadable(path, error) from error
+        header_bytes = file.tell()
+    name = member.filename[:-4]
+    if dtype.hasobject:
+        return MappedArray(path, 0, shape, dtype)
+    if member.compress_type == ZIP_STORED and not member.flag_bits & 1:
+        offset = _data_offset(path, member) + header_bytes
+        array = MappedArray(path, offset, shape, dtype, columns_first)
+        check_length(array)
+        return array
+    if columns_first:
+        msg = (
+            f"{name!r} in {path} is compressed with its columns first, so that no row "
+            "can be read before all are. Write it again by np.savez_compressed of "
+            "np.ascontiguousarray(X)."
+        )
+        raise ValueError(msg)
+    return CompressedArray(path, member.filename, shape, dtype)
+
+
+def _data_offset(path: Path, member: ZipInfo) -> int:
+    """Return where the bytes of a member begin, which only its own header says."""
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        header = file.read(_LOCAL_HEADER)
+    lengths = header[-4:-2], header[-2:]
+    return (
+        member.header_offset
+        + _LOCAL_HEADER
+        + sum(int.from_bytes(length, "little") for length in lengths)
+    )

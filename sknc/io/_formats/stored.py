@@ -1,0 +1,108 @@
+"""What every format gives: arrays with shape and dtype, read some rows at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class StoredArray(Protocol):
+    """
+    An array in a file, of which only the shape and the dtype have been read.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Rows first.
+    dtype : np.dtype
+        That of what `pieces` yields.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows first."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of what `pieces` yields."""
+
+    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
+        """
+        Yield rows ``start:stop`` in order, cut where the file makes it easy.
+
+        Parameters
+        ----------
+        start, stop : int
+            Which rows, ``0 <= start <= stop <= shape[0]``.
+        rows : int
+            About how many rows a piece should have.
+
+        Yields
+        ------
+        array of shape (n_rows, ...)
+            The next rows. An array may be a view of a mapped file: whoever drops it
+            frees its memory.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayInMemory:
+    """An array that needs no file, such as labels that were passed."""
+
+    values: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows first."""
+        return tuple(self.values.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the array."""
+        return self.values.dtype
+
+    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
+        """Yield views."""
+        for first in range(start, stop, rows):
+            yield self.values[first : min(first + rows, stop)]
+
+
+def blocks(
+    array: StoredArray, start: int, stop: int, rows: int
+) -> Iterator[np.ndarray]:
+    """
+    Yield rows ``start:stop`` in blocks of `rows`, of which the last may be shorter.
+
+    Parameters
+    ----------
+    array : StoredArray
+        Any.
+    start, stop, rows : int
+        As in `StoredArray.pieces`, but `rows` is exact.
+
+    Yields
+    ------
+    array of shape (n_rows, ...)
+        The next rows, in the byte order of the machine.
+    """
+    native = array.dtype.newbyteorder("=")
+    held: list[np.ndarray] = []
+    n_held = 0
+    for piece in array.pieces(start, stop, rows):
+        piece = piece.astype(native, copy=False)
+        first = 0
+        while n_held + len(piece) - first >= rows:
+            last = first + rows - n_held
+            yield _joined([*held, piece[first:last]])
+            held, n_held, first = [], 0, last
+        if first < len(piece):
+            held.append(piece[first:])
+            n_held += len(piece) - first
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Return parts one below the other, without a copy if there is one only."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

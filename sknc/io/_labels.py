@@ -1,0 +1,127 @@
+"""Labels for shards: inside them, in files of their own, or an array."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sknc._utils.arrays import to_numpy
+from sknc._utils.parameters import refuse
+from sknc.io._choosing import labels_of
+from sknc.io._formats import StoredArray
+from sknc.io._formats.stored import ArrayInMemory
+from sknc.io._paths import find_files, is_path
+
+_EXPECTED = "an array of labels, or paths of files of labels"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a stored array, in order."""
+
+    array: StoredArray
+    start: int
+    n_rows: int
+
+
+def label_parts(
+    labels: Any, label_key: str | None, paths: Sequence[Path], lengths: Sequence[int]
+) -> list[Part] | None:
+    """
+    Return the labels of each shard, or None if there are none.
+
+    Parameters
+    ----------
+    labels : array-like, path or paths, or None
+        All labels, files of them, or None for those in the shards.
+    label_key : str or None
+        Name of the labels in their files.
+    paths : sequence of Path
+        The shards.
+    lengths : sequence of int
+        Their numbers of rows.
+
+    Returns
+    -------
+    list of Part or None
+        One a shard.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as rows, in all or in a shard.
+    """
+    if labels is None:
+        return _inside(paths, lengths, label_key)
+    if not is_path(labels):
+        return _of_all(_in_memory(labels), "labels=", lengths)
+    files = find_files("labels", labels)
+    arrays = [_labels_in(path, label_key) for path in files]
+    if len(files) == 1:
+        return _of_all(arrays[0], str(files[0]), lengths)
+    if len(files) != len(paths):
+        msg = (
+            f"There are {len(files)} files of labels for {len(paths)} files of "
+            "features: expected one for all, or one for each."
+        )
+        raise ValueError(msg)
+    for path, array, shard, n_rows in zip(files, arrays, paths, lengths, strict=True):
+        _check_length(str(path), array.shape[0], str(shard), n_rows)
+    return [Part(array, 0, array.shape[0]) for array in arrays]
+
+
+def _inside(
+    paths: Sequence[Path], lengths: Sequence[int], label_key: str | None
+) -> list[Part] | None:
+    found = [labels_of(path, label_key, beside=True) for path in paths]
+    parts = []
+    for path, array, n_rows in zip(paths, found, lengths, strict=True):
+        if array is None:
+            continue
+        _check_length(str(path), array.shape[0], "features", n_rows)
+        parts.append(Part(array, 0, n_rows))
+    if parts and len(parts) < len(paths):
+        without = next(p for p, a in zip(paths, found, strict=True) if a is None)
+        msg = f"{without} has no labels, but other files do: write them there too."
+        raise ValueError(msg)
+    return parts or None
+
+
+def _labels_in(path: Path, label_key: str | None) -> StoredArray:
+    array = labels_of(path, label_key, beside=False)
+    assert array is not None
+    return array
+
+
+def _in_memory(labels: Any) -> StoredArray:
+    array = to_numpy(labels)
+    if array.ndim != 1:
+        refuse("labels", _EXPECTED, labels)
+    return ArrayInMemory(array)
+
+
+def _of_all(array: StoredArray, name: str, lengths: Sequence[int]) -> list[Part]:
+    """Return the parts of labels of all shards."""
+    _check_length(name, array.shape[0], "features", sum(lengths))
+    starts = accumulate(lengths, initial=0)
+    return [Part(array, start, n) for start, n in zip(starts, lengths, strict=False)]
+
+
+def _check_length(name: str, n_labels: int, shard: str, n_rows: int) -> None:
+    if n_labels != n_rows:
+        msg = (
+            f"{name} holds {n_labels} labels for {n_rows} rows of {shard}: expected "
+            "one label for each row."
+        )
+        raise ValueError(msg)
+
+
+def label_values(parts: Sequence[Part], rows: int = 1 << 20) -> Iterator[np.ndarray]:
+    """Yield the labels that occur, some rows at a time."""
+    for part in parts:
+        stop = part.start + part.n_rows
+        for piece in part.array.pieces(part.start, stop, rows):
+            yield np.unique(piece)

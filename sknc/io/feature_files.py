@@ -1,0 +1,253 @@
+"""Features in files, as one data set."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sknc._utils.parameters import check_integer
+from sknc.io._choosing import features_of
+from sknc.io._formats.stored import StoredArray, blocks
+from sknc.io._labels import Part, label_parts, label_values
+from sknc.io._paths import find_files
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureFiles:
+    """
+    Features and labels in files, of which some rows at a time are in memory.
+
+    `open_features` makes it. It holds no open files, and can be pickled.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        The files of features, in the order of their rows.
+    arrays : tuple
+        The features in each file.
+    label_parts : tuple or None
+        The labels of each file, or None without labels.
+
+    Attributes
+    ----------
+    shape : tuple of (int, int)
+        Number of rows in all files, and of features.
+    dtype : np.dtype
+        Of the features, as `batches` yields them.
+    lengths : tuple of int
+        Number of rows of each file.
+
+    See Also
+    --------
+    open_features : Opens files of any format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sknc.io import open_features
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "train.npz")
+    ...     np.savez(path, features=np.eye(4), labels=np.array([0, 1, 0, 1]))
+    ...     files = open_features(path)
+    ...     files.shape, files.classes, [len(X) for X, y in files.batches(3)]
+    ((4, 4), array([0, 1]), [3, 1])
+    """
+
+    paths: tuple[Path, ...]
+    arrays: tuple[StoredArray, ...] = field(repr=False)
+    label_parts: tuple[Part, ...] | None = field(repr=False)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Number of rows of each file."""
+        return tuple(array.shape[0] for array in self.arrays)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of rows in all files, and of features."""
+        return sum(self.lengths), self.arrays[0].shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the features, as `batches` yields them."""
+        return self.arrays[0].dtype.newbyteorder("=")
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """
+        Sorted labels that occur, (K,).
+
+        Asked for the first time, all labels are read.
+        """
+        found = [*label_values(self._labels())]
+        return np.unique(np.concatenate(found))
+
+    def __repr__(self) -> str:
+        """Name the files, the shape and the dtype."""
+        n_files = f"{len(self.paths)} files from " if len(self.paths) > 1 else ""
+        without = "" if self.label_parts else ", no labels"
+        return f"<{n_files}{self.paths[0]}: {self.shape}, {self.dtype}{without}>"
+
+    def batches(
+        self, rows: int = 8192, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """
+        Return an iterator over features and labels, in the order of the files.
+
+        Parameters
+        ----------
+        rows : int, default=8192
+            Number of rows in a batch. The last one of a file may have fewer.
+        start : int, default=0
+            First row to read, counted over all files. To go on after an interruption,
+            pass the number of rows that were read.
+        stop : int or None, default=None
+            First row not to read, or None for the end.
+
+        Returns
+        -------
+        iterator of (X, y)
+            Arrays of shapes (n_rows, n_features) and (n_rows,). Those of mapped files
+            are read-only views, which take memory until they are dropped.
+
+        Raises
+        ------
+        ValueError
+            If there are no labels, or `rows`, `start` or `stop` is out of range.
+        """
+        labels, n_rows = self._labels(), self.shape[0]
+        rows = check_integer("rows", rows, "a positive integer", lambda n: n > 0)
+        start = _check_row("start", start, n_rows)
+        stop = n_rows if stop is None else _check_row("stop", stop, n_rows)
+        return self._batches(labels, rows, start, stop)
+
+    def _batches(
+        self, labels: tuple[Part, ...], rows: int, start: int, stop: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        before = 0
+        for array, part in zip(self.arrays, labels, strict=True):
+            first = max(start - before, 0)
+            last = min(stop - before, array.shape[0])
+            before += array.shape[0]
+            if first < last:
+                own = (part.start + first, part.start + last)
+                yield from zip(
+                    blocks(array, first, last, rows),
+                    blocks(part.array, *own, rows),
+                    strict=True,
+                )
+
+    def _labels(self) -> tuple[Part, ...]:
+        if self.label_parts is None:
+            msg = (
+                f"There are no labels in {self.paths[0]}: pass labels= to "
+                "open_features, an array or a path, or the name of an array of this "
+                "file as label_key=."
+            )
+            raise ValueError(msg)
+        return self.label_parts
+
+
+def _check_row(name: str, value: Any, n_rows: int) -> int:
+    return check_integer(
+        name, value, f"a row from 0 to {n_rows}", lambda n: 0 <= n <= n_rows
+    )
+
+
+def open_features(
+    paths: Any,
+    labels: Any = None,
+    *,
+    key: str | None = None,
+    label_key: str | None = None,
+) -> FeatureFiles:
+    """
+    Open files of features as one data set; only shapes and dtypes are read.
+
+    Parameters
+    ----------
+    paths : str, path-like or iterable of these
+        A file, a folder of files, a glob pattern such as ``"train/*.npy"``, or a list
+        of these. Files of a folder or pattern are sorted by name, with numbers in
+        them by value: ``shard2`` before ``shard10``. Lists keep their order.
+    labels : array-like, or path or paths as for `paths`, default=None
+        The labels of all rows as an array or in one file, or one file of labels for
+        each file of features, in the same order. By default they are in the files of
+        features.
+    key : str, default=None
+        Name of the features in files that hold several arrays. By default the only
+        array of two axes, or the one named ``features``, ``X``, ``x`` or
+        ``embeddings``.
+    label_key : str, default=None
+        Name of the labels in files that hold several arrays. By default ``labels``,
+        ``label``, ``y``, ``targets`` or ``target`` and, in a file of labels, the only
+        array of one axis.
+
+    Returns
+    -------
+    FeatureFiles
+        With ``shape``, ``dtype``, ``classes`` and ``batches(rows)``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or none that matches.
+    ValueError
+        If the suffix of a file is unknown, a file is damaged or holds Python objects,
+        the array to read is not clear, or numbers of rows, widths or dtypes differ.
+    ImportError
+        If the library that reads a format is not installed.
+
+    See Also
+    --------
+    sknc.NeuralCollapseAnalyzer.fit_batches : Takes what ``batches`` yields.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sknc import NeuralCollapseAnalyzer
+    >>> from sknc.io import open_features
+    >>> X = np.array([[2.0, 0.0], [4.0, 0.0], [-2.0, 0.0], [-4.0, 0.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(Path(folder, "shard1.npy"), X[:2])
+    ...     np.save(Path(folder, "shard2.npy"), X[2:])
+    ...     files = open_features(folder, labels=[0, 0, 1, 1])
+    ...     analyzer = NeuralCollapseAnalyzer().fit_batches(files.batches())
+    >>> analyzer.n_samples_seen_, analyzer.class_means_[:, 0]
+    (4, array([ 3., -3.]))
+    """
+    found = find_files("paths", paths)
+    arrays = [features_of(path, key) for path in found]
+    _check_alike(found, arrays)
+    lengths = [array.shape[0] for array in arrays]
+    parts = label_parts(labels, label_key, found, lengths)
+    return FeatureFiles(
+        tuple(found), tuple(arrays), None if parts is None else tuple(parts)
+    )
+
+
+def _check_alike(paths: list[Path], arrays: list[StoredArray]) -> None:
+    """Raise if shards differ in width or dtype, or have no rows."""
+    first, *_ = arrays
+    for path, array in zip(paths, arrays, strict=True):
+        for what, found, expected in (
+            ("features in a row", array.shape[1], first.shape[1]),
+            ("dtype", array.dtype, first.dtype),
+        ):
+            if found != expected:
+                msg = (
+                    f"Files of one data set must agree: {path} has {found} as its "
+                    f"{what}, {paths[0]} has {expected}. Open them one by one, or "
+                    "convert them."
+                )
+                raise ValueError(msg)
+    if not any(array.shape[0] for array in arrays):
+        msg = f"There are no rows in {', '.join(map(str, paths[:3]))}."
+        raise ValueError(msg)

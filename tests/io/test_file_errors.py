@@ -1,0 +1,307 @@
+"""What is wrong with files is said in one line, with what to do."""
+
+import re
+
+import numpy as np
+import pytest
+
+from sknc.io import open_features
+
+
+class Anything:
+    """An object that only pickle can write."""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Files of five rows in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    X, y = np.arange(10.0).reshape(5, 2), np.array([0, 1, 0, 1, 1])
+    np.save("features.npy", X)
+    np.save("labels.npy", y)
+    np.save("short.npy", y[:4])
+    np.save("wide.npy", np.ones((5, 3)))
+    np.save("half.npy", X.astype(np.float16))
+    np.save("maps.npy", np.ones((5, 2, 4, 4)))
+    np.save("tokens.npy", np.ones((5, 3, 2)))
+    np.save("empty.npy", X[:0])
+    np.save("complex.npy", X + 1j)
+    np.save("objects.npy", np.array([Anything()] * 5), allow_pickle=True)
+    np.savez("two.npz", a=X, b=X[:, :1], c=y)
+    np.savez("mixed.npz", X=X, labels=y, target=y)
+    np.savez("objects.npz", X=X, labels=np.array([Anything()] * 5))
+    np.savez("nothing.npz")
+    (tmp_path / "notes.txt").write_text("About")
+    (tmp_path / "text.npy").write_text("not an array, but long enough for a header")
+    whole = (tmp_path / "features.npy").read_bytes()
+    (tmp_path / "cut.npy").write_bytes(whole[:-1])
+    (tmp_path / "header.npy").write_bytes(whole[:20])
+    archive = (tmp_path / "two.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(archive[:-30])
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "notes.txt").write_text("About")
+    (tmp_path / "void").mkdir()
+    return tmp_path
+
+
+ONE_OF_EACH = "expected one label for each row."
+DAMAGED = "It may be damaged, cut short or misnamed: write it again."
+OBJECTS = (
+    "are Python objects, which are not read, because doing so could run any code. Save"
+)
+
+CASES = [
+    # Paths
+    (
+        "feature.npy",
+        None,
+        {},
+        "paths: no file feature.npy. Did you mean 'features.npy'?",
+    ),
+    (
+        "other/x.npy",
+        None,
+        {},
+        "paths: no file other/x.npy, because there is no folder other.",
+    ),
+    ("zzz", None, {}, "paths: no file zzz. Check the path."),
+    (
+        "features.npy",
+        "label.npy",
+        {},
+        "labels: no file label.npy. Did you mean 'labels.npy'?",
+    ),
+    ("*.npq", None, {}, "paths: no file matches *.npq. Patterns are those of a shell."),
+    (
+        "*.txt",
+        None,
+        {},
+        "paths: nothing that *.txt matches has a known suffix (.npy, .npz",
+    ),
+    (
+        "notes.txt",
+        None,
+        {},
+        "notes.txt has the suffix '.txt'. Known formats: .npy, .npz",
+    ),
+    ("sub", None, {}, "The folder sub has no file of a known format (.npy, .npz"),
+    ("void", None, {}, "): nothing."),
+    (
+        [],
+        None,
+        {},
+        "paths must be a path, a glob pattern, a folder, or a list of these with "
+        "at least one item, got [].",
+    ),
+    (
+        3,
+        None,
+        {},
+        "paths must be a path, a glob pattern, a folder, or a list of these, got 3.",
+    ),
+    (
+        [3],
+        None,
+        {},
+        "paths must be a path, a glob pattern, a folder, or a list of these, got [3].",
+    ),
+    # Labels
+    (
+        "features.npy",
+        "short.npy",
+        {},
+        f"short.npy holds 4 labels for 5 rows of features: {ONE_OF_EACH}",
+    ),
+    (
+        ["features.npy"] * 2,
+        ["labels.npy", "short.npy"],
+        {},
+        f"short.npy holds 4 labels for 5 rows of features.npy: {ONE_OF_EACH}",
+    ),
+    (
+        ["features.npy"] * 3,
+        ["labels.npy"] * 2,
+        {},
+        "There are 2 files of labels for 3 files of features: expected one for "
+        "all, or one for each.",
+    ),
+    (
+        "features.npy",
+        [0, 1],
+        {},
+        f"labels= holds 2 labels for 5 rows of features: {ONE_OF_EACH}",
+    ),
+    (
+        "features.npy",
+        [[0], [1]],
+        {},
+        "labels must be an array of labels, or paths of files of labels, got "
+        "[[0], [1]].",
+    ),
+    (
+        "features.npy",
+        "features.npy",
+        {},
+        "The labels in features.npy must have one axis, one label for each row; "
+        "got shape (5, 2). y.ravel() or y.argmax(1).",
+    ),
+    (
+        ["mixed.npz", "two.npz"],
+        None,
+        {"key": "a"},
+        "mixed.npz has no array key='a', but 'X' (5, 2), 'labels' (5,), 'target' (5,).",
+    ),
+    # Arrays
+    (
+        "labels.npy",
+        None,
+        {},
+        "The features in labels.npy must have two axes, a row for each sample; "
+        "got shape (5,). Labels are passed as labels=;",
+    ),
+    (
+        "tokens.npy",
+        None,
+        {},
+        "got shape (5, 3, 2). Put samples below each other: X.reshape(-1, "
+        "X.shape[-1]), with a label a row.",
+    ),
+    (
+        "maps.npy",
+        None,
+        {},
+        "got shape (5, 2, 4, 4). Pool or flatten maps first: X.mean(axis=(2, 3)) "
+        "or X.reshape(len(X), -1).",
+    ),
+    (
+        "complex.npy",
+        None,
+        {},
+        "The features in complex.npy must be real numbers, got complex128.",
+    ),
+    (
+        "two.npz",
+        None,
+        {},
+        "two.npz holds several arrays, 'a' (5, 2), 'b' (5, 1), 'c' (5,). Name the"
+        " one to read, as in key='a'.",
+    ),
+    (
+        "two.npz",
+        None,
+        {"key": "d"},
+        "two.npz has no array key='d', but 'a' (5, 2), 'b' (5, 1), 'c' (5,).",
+    ),
+    (
+        "mixed.npz",
+        None,
+        {},
+        "mixed.npz holds several arrays, 'X' (5, 2), 'labels' (5,), 'target' "
+        "(5,). Name the one to read, as in label_key='labels'.",
+    ),
+    ("nothing.npz", None, {}, "nothing.npz holds no arrays."),
+    ("objects.npy", None, {}, "must have two axes"),
+    (
+        "features.npy",
+        "objects.npy",
+        {},
+        f"The labels in objects.npy {OBJECTS} y.astype(str) instead.",
+    ),
+    (
+        "objects.npz",
+        None,
+        {},
+        f"The labels in objects.npz ('labels') {OBJECTS} y.astype(str) instead.",
+    ),
+    # Shards
+    (
+        ["features.npy", "wide.npy"],
+        None,
+        {},
+        "Files of one data set must agree: wide.npy has 3 as its features in a "
+        "row, features.npy has 2. Open them one by one, or convert them.",
+    ),
+    (
+        ["features.npy", "half.npy"],
+        None,
+        {},
+        "half.npy has float16 as its dtype, features.npy has float64.",
+    ),
+    (
+        ["empty.npy", "empty.npy"],
+        None,
+        {},
+        "There are no rows in empty.npy, empty.npy.",
+    ),
+    # Damage
+    ("text.npy", None, {}, "text.npy cannot be read as a .npy file: "),
+    ("text.npy", None, {}, DAMAGED),
+    (
+        "cut.npy",
+        None,
+        {},
+        "cut.npy cannot be read as a .npy file: it has 207 bytes, but its header "
+        "promises 208. "
+        f"{DAMAGED}",
+    ),
+    ("header.npy", None, {}, "header.npy cannot be read as a .npy file: "),
+    (
+        "cut.npz",
+        None,
+        {},
+        f"cut.npz cannot be read as a .npz file: File is not a zip file. {DAMAGED}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("paths", "labels", "options", "message"), CASES)
+def test_messages(folder, paths, labels, options, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)) as e:
+        open_features(paths, labels, **options)
+    assert "\n" not in str(e.value)
+
+
+def test_features_without_labels_have_a_shape_but_no_batches(folder):
+    files = open_features("features.npy")
+    assert files.shape == (5, 2)
+    message = re.escape(
+        "There are no labels in features.npy: pass labels= to open_features, an array "
+        "or a path, or the name of an array of this file as label_key=."
+    )
+    for read in (files.batches, lambda: files.classes):
+        with pytest.raises(ValueError, match=message):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"rows": 0}, "rows must be a positive integer, got 0."),
+        ({"rows": 2.5}, "rows must be a positive integer, got 2.5."),
+        ({"start": 6}, "start must be a row from 0 to 5, got 6."),
+        ({"stop": -1}, "stop must be a row from 0 to 5, got -1."),
+    ],
+)
+def test_rows_out_of_range(folder, arguments, message):
+    files = open_features("features.npy", "labels.npy")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        files.batches(**arguments)
+
+
+def test_only_some_files_have_labels(folder):
+    np.savez("with.npz", X=np.ones((2, 2)), y=[0, 1])
+    np.savez("without.npz", X=np.ones((2, 2)))
+    message = "without.npz has no labels, but other files do: write them there too."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        open_features(["with.npz", "without.npz"])
+
+
+def test_damaged_compressed_rows(folder):
+    X = np.random.default_rng(0).random((500, 20))
+    np.savez_compressed("X.npz", features=X, labels=np.arange(500) % 2)
+    data = bytearray((folder / "X.npz").read_bytes())
+    data[3000:3010] = bytes(10)
+    (folder / "X.npz").write_bytes(data)
+    files = open_features("X.npz")
+    with pytest.raises(ValueError, match=r"X\.npz cannot be read as a \.npz file: "):
+        [*files.batches(100)]
