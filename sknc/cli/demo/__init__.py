@@ -19,7 +19,6 @@ import numpy as np
 
 from sknc._utils.optional import required
 from sknc.cli.demo._table import conclusion, format_table
-from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.plotting import CollapseTrajectoryDisplay
 from sknc.report.nc_report import NCReport
 
@@ -156,25 +155,16 @@ def _train_epoch(model: Any, X: Any, y: Any, optimizer: Any, batch_size: int) ->
 
 def _measure(
     model: Any, train: tuple[Any, Any], held_out: tuple[Any, Any], batch_size: int
-) -> tuple[NCReport, NCReport]:
+) -> tuple[NCReport, NCReport | None]:
     """Report the metrics of both parts about the class means of the first."""
-    model.eval()
-    analyzer = NeuralCollapseAnalyzer(head=model.head)
-    analyzer.fit_batches(_features(model, *train, batch_size))
-    return (
-        analyzer.score_batches(_features(model, *train, batch_size)),
-        analyzer.score_batches(_features(model, *held_out, batch_size)),
-    )
+    from sknc.torch import analyze
 
-
-def _features(model: Any, X: Any, y: Any, batch_size: int) -> Iterator[tuple[Any, Any]]:
-    """Yield what the head reads, and labels, batch by batch."""
-    import torch
-
-    for images, labels in zip(X.split(batch_size), y.split(batch_size), strict=True):
-        with torch.no_grad():
-            features = model.body(images)
-        yield features, labels
+    loaders = [
+        [*zip(*(part.split(batch_size) for part in samples), strict=True)]
+        for samples in (train, held_out)
+    ]
+    analysis = analyze(model, loaders[0], held_out=loaders[1])
+    return analysis.train, analysis.held_out
 
 
 @contextmanager
