@@ -10,8 +10,14 @@ from sknc.metrics import TABLE
 
 _LEAST_FACTOR = 3  # between values, for a logarithm to show more than a linear axis
 # First digits of the numbers that are marked on an axis of so many decades.
-_DIGITS = ((1.2, (1, 2, 3, 5)), (2.2, (1, 2, 5)), (3.5, (1, 3)), (math.inf, (1,)))
-_FEW_DECADES = 0.8  # below which numbers at equal distances are marked
+_DIGITS = (
+    (0.8, (1, 2, 3, 4, 5, 7)),
+    (1.2, (1, 2, 3, 5)),
+    (2.2, (1, 2, 5)),
+    (3.5, (1, 3)),
+    (math.inf, (1,)),
+)
+_FEW_DECADES = 0.4  # below which numbers at equal distances are marked
 _PLAIN = (1e-4, 1e5)  # written without a power of ten
 _MANY_LETTERS = 30  # that do not fit under a panel
 
