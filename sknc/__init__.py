@@ -5,6 +5,7 @@ from sknc.convention import Convention
 from sknc.estimators.agreement import AgreementReport
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.classifier import NearestClassCenter
+from sknc.estimators.loading import load
 from sknc.estimators.scorer import nc_scorer
 from sknc.head import LinearHead
 from sknc.history import NCHistory
@@ -35,5 +36,6 @@ __all__ = [
     "NeuralCollapseAnalyzer",
     "SimplexProjectionDisplay",
     "__version__",
+    "load",
     "nc_scorer",
 ]

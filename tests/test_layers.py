@@ -25,9 +25,10 @@ LAYERS = [
 LAYERS_OF_ESTIMATORS = [
     {"_inputs"},
     {"_fitting"},
-    {"_scoring", "base", "center_model", "priors"},
-    {"agreement", "coordinates", "scorer", "class_values"},
+    {"_stored", "_scoring", "base", "center_model", "priors"},
+    {"agreement", "coordinates", "scorer", "class_values", "stored_estimator"},
     {"analyzer", "classifier"},
+    {"loading"},
 ]
 PACKAGES = {"sknc", "sknc.estimators"}
 EXEMPT = {"__init__", "__main__"}

@@ -21,15 +21,15 @@ from sknc.estimators._inputs.heads import (
 from sknc.estimators._inputs.labels import check_classes
 from sknc.estimators._inputs.validation import Batch, check_batch
 from sknc.estimators._scoring.reports import ReportChoices, SecondPass, report_of_fit
-from sknc.estimators.base import CenterEstimator
 from sknc.estimators.coordinates import ClassMeanCoordinates
+from sknc.estimators.stored_estimator import StoredEstimator
 from sknc.metrics import neco_scores, select
 from sknc.report._building import Inputs, metric_values
 from sknc.report.nc_report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
 
 
-class NeuralCollapseAnalyzer(ClassMeanCoordinates, CenterEstimator):
+class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
     """
     Measure neural collapse of last-layer features, in one pass.
 

@@ -18,11 +18,12 @@ from sknc.estimators.agreement import AgreementReport, compare_decisions
 from sknc.estimators.center_model import CenterModel
 from sknc.estimators.class_values import ClassValues
 from sknc.estimators.priors import check_length, check_priors, class_priors
+from sknc.estimators.stored_estimator import StoredEstimator
 from sknc.statistics.affine_rule import decide_all
 from sknc.statistics.class_statistics import ClassStatistics
 
 
-class NearestClassCenter(ClassifierMixin, ClassValues):
+class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
     r"""
     Assign each sample to the class with the nearest mean.
 

@@ -7,6 +7,8 @@ from io import FileIO
 from pathlib import Path
 from typing import NoReturn
 
+from sknc._utils.storage.atomic import sync_folder
+
 
 class Journal:
     """
@@ -80,7 +82,7 @@ class Journal:
                 self._refuse_size(size)
             yield descriptor
         if is_new:
-            _store_name(self.path)
+            sync_folder(self.path.parent)
 
     def _open(self, create: int) -> FileIO:
         """
@@ -135,13 +137,3 @@ def _lock(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def _store_name(path: Path) -> None:
-    """Wait until the folder's entry of a new file is stored, where one can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sknc._utils.parameters import shown
+from sknc._utils.storage.atomic import checked_target
 from sknc.history._entry import HistoryEntry, check_step, line_of
 from sknc.history._journal import Journal
 from sknc.history._reading import read_file
@@ -168,18 +169,7 @@ class StoredEntries:
 
 
 def _checked_path(path: Any) -> Path:
-    """Return where a file can be, before a run has spent time on its first report."""
-    found = Path(path).absolute()  # also if the program changes its folder
-    if not found.parent.is_dir():
-        msg = (
-            f"There is no folder {found.parent} for the history {found.name}: make it "
-            "first, with Path(path).parent.mkdir(parents=True)."
-        )
-        raise FileNotFoundError(msg)
-    if found.is_dir():
-        msg = f"{found} is a folder: name a file in it, such as {found}/history.jsonl."
-        raise IsADirectoryError(msg)
-    return found
+    return checked_target(path, "history", "history.jsonl")
 
 
 def _check_reports(entry: HistoryEntry) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
-from sknc._utils.cached import Cached
 from sknc._utils.label_kinds import in_common, union
 from sknc._utils.numeric import checked_samples, positive_weights
 from sknc._utils.parameters import refuse
 from sknc.statistics._accumulation import Accumulator
 from sknc.statistics._merge_checks import check_mergeable
 from sknc.statistics._moments import Moments, scatter_of_means
+from sknc.statistics._plain_arrays import PlainArrays
 
 _TILE_ELEMENTS = 1 << 21
 
@@ -22,7 +22,7 @@ _frozen = partial(arrays.read_only, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
-class ClassStatistics(Cached):
+class ClassStatistics(PlainArrays):
     """
     Counts, class means and within-class scatter of labelled features.
 

@@ -1,8 +1,8 @@
 """A stream that assigns its rows to groups, for the jackknife."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from sknc._utils import arrays
 from sknc._utils.label_kinds import union
 from sknc._utils.merge_tree import merge_all
 from sknc.estimators._fitting.stream import (
+    HeldStream,
     Locked,
     Stream,
     check_same_place,
@@ -18,6 +19,8 @@ from sknc.estimators._fitting.stream import (
 from sknc.estimators._inputs.class_index import ClassIndex
 from sknc.estimators._inputs.validation import Batch, not_finite
 from sknc.statistics.class_statistics import ClassStatistics
+
+T = TypeVar("T")
 
 _MOST_ROWS = 2048  # of a group, copied together
 _MOST_ELEMENTS = 1 << 21
@@ -106,6 +109,28 @@ class GroupedStream(Locked):
         self._index = ClassIndex.of(labels, fixed=fixed)
         return self
 
+    @classmethod
+    def of_held(
+        cls, groups: Sequence[HeldStream | None], *, covariance: bool
+    ) -> "GroupedStream":
+        """Return a stream that goes on from what the groups of another knew."""
+        self = cls(covariance=covariance, n_groups=len(groups))
+        self._streams = [
+            Stream(covariance=covariance, save_memory=True)
+            if group is None
+            else Stream.of_held(group, covariance=covariance, save_memory=True)
+            for group in groups
+        ]
+        indices = [group.index for group in groups if group is not None]
+        labels = union(*(index.labels for index in indices))
+        self._index = ClassIndex.of(labels, fixed=any(i.fixed for i in indices))
+        return self
+
+    def held(self) -> list[HeldStream | None]:
+        """Return what each group knows; to be used under lock."""
+        self._check_whole()
+        return [stream.held() for stream in self._streams]
+
     @property
     def fixed(self) -> bool:
         """Whether the classes were named."""
@@ -192,6 +217,43 @@ def resumed_stream(
     if len(parts) == 1 and parts[0] is not None:
         return Stream.resumed(parts[0], covariance=covariance, fixed=fixed)
     return GroupedStream.resumed(parts, covariance=covariance, fixed=fixed)
+
+
+def map_held(
+    stream: AnyStream, function: Callable[[HeldStream], T]
+) -> tuple[list[T | None], int]:
+    """
+    Apply a function to what each group of a stream knows, while nobody changes it.
+
+    Parameters
+    ----------
+    stream : Stream or GroupedStream
+        Of some batches.
+    function : callable
+        It must not keep the arrays: the next batch may overwrite them.
+
+    Returns
+    -------
+    parts : list
+        One for each group, None if it has no rows; one if there are no groups.
+    n_groups : int
+        Number of groups, or zero.
+    """
+    with stream.lock():
+        groups = stream.held() if isinstance(stream, GroupedStream) else [stream.held()]
+        found = [None if group is None else function(group) for group in groups]
+        return found, stream.n_groups
+
+
+def stream_of_held(
+    groups: Sequence[HeldStream | None], n_groups: int, *, covariance: bool
+) -> AnyStream:
+    """Return a stream that goes on from what `map_held` was given of another."""
+    if n_groups:
+        return GroupedStream.of_held(groups, covariance=covariance)
+    (held,) = groups
+    assert held is not None
+    return Stream.of_held(held, covariance=covariance)
 
 
 def merged_parts(

@@ -2,8 +2,9 @@
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sknc._utils.label_kinds import shown_labels
 from sknc.estimators._inputs.class_index import ClassIndex
 from sknc.estimators._inputs.labels import check_classes
 from sknc.estimators._inputs.validation import Batch, not_finite
-from sknc.statistics._accumulation import WAITING_BLOCKS, Accumulator
+from sknc.statistics._accumulation import WAITING_BLOCKS, Accumulator, Held
 from sknc.statistics.class_statistics import ClassStatistics
 
 
@@ -51,6 +52,35 @@ class _Sums:
     accumulator: Accumulator
     dtype: str
     n_samples: int
+
+
+@dataclass(frozen=True, eq=False)
+class HeldStream:
+    """
+    What a stream knows, for another to go on from with the same bits.
+
+    Parameters
+    ----------
+    index : ClassIndex
+        Labels, and their rows of the sums.
+    sums : Held
+        What the accumulator knows.
+    dtype : str
+        Plain name of a dtype that holds all features.
+    """
+
+    index: ClassIndex
+    sums: Held
+    dtype: str
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples, those that wait too."""
+        return self.sums.n_summed + self.sums.waiting.n_rows
+
+    def map(self, function: Callable[[Array], Array]) -> "HeldStream":
+        """Apply `function` to every array of sums."""
+        return replace(self, sums=self.sums.map(function))
 
 
 class Stream(Locked):
@@ -98,6 +128,25 @@ class Stream(Locked):
         )
         self._statistics = statistics
         return self
+
+    @classmethod
+    def of_held(
+        cls, held: HeldStream, *, covariance: bool, save_memory: bool = False
+    ) -> "Stream":
+        """Return a stream that goes on from what another knew, bit for bit."""
+        self = cls(covariance=covariance, save_memory=save_memory)
+        accumulator = Accumulator.resumed(
+            held.sums, len(held.index.labels), waiting_blocks=self._waiting_blocks
+        )
+        self._sums = _Sums(held.index, accumulator, held.dtype, held.n_samples)
+        return self
+
+    def held(self) -> HeldStream | None:
+        """Return all that this knows, None before any batch; to be used under lock."""
+        sums = self._settled()
+        if sums is None:
+            return None
+        return HeldStream(sums.index, sums.accumulator.held(), sums.dtype)
 
     @property
     def like(self) -> Array | None:

@@ -3,7 +3,12 @@
 from sknc.report._rendering.content import Content, Directions, Measured
 from sknc.report._rendering.frame import data_frame, report_frame
 from sknc.report._rendering.html import as_html
-from sknc.report._rendering.json_text import from_json, to_json
+from sknc.report._rendering.json_text import (
+    convention_document,
+    from_json,
+    read_convention,
+    to_json,
+)
 from sknc.report._rendering.text import as_text
 
 __all__ = [
@@ -12,8 +17,10 @@ __all__ = [
     "Measured",
     "as_html",
     "as_text",
+    "convention_document",
     "data_frame",
     "from_json",
+    "read_convention",
     "report_frame",
     "to_json",
 ]

@@ -46,7 +46,7 @@ def to_json(content: Content, **options: Any) -> str:
             for key, levels in content.quantiles.items()
         },
         "notes": dict(content.notes),
-        "convention": _convention(content.convention),
+        "convention": convention_document(content.convention),
         **asdict(content.measured),
         **{name: _number(x) for name, x in asdict(content.directions).items()},
         "requested": content.request.metrics,
@@ -75,7 +75,8 @@ def _column(array: np.ndarray) -> list[Any]:
     return [_number(value) for value in array.tolist()]
 
 
-def _convention(convention: Convention) -> dict[str, Any]:
+def convention_document(convention: Convention) -> dict[str, Any]:
+    """Return a convention as what JSON can hold."""
     fields = {name: _number(value) for name, value in asdict(convention).items()}
     if isinstance(convention.minority, tuple):
         fields["minority"] = [_label(label) for label in convention.minority]
@@ -118,7 +119,7 @@ def from_json(text: str | bytes) -> Content:
         ),
         quantiles=part("quantiles", _read_quantiles),
         notes=part("notes", _texts),
-        convention=part("convention", _read_convention),
+        convention=part("convention", read_convention),
         measured=measured,
         directions=_read_directions(
             part("rank", lambda found: None if found is None else _count(found)),
@@ -252,7 +253,8 @@ def _read_quantiles(found: Any) -> dict[str, dict[float, float]]:
     }
 
 
-def _read_convention(found: Any) -> Convention:
+def read_convention(found: Any) -> Convention:
+    """Return the convention that `convention_document` made a document of."""
     fields = dict(found)
     if isinstance(fields["minority"], list):
         fields["minority"] = tuple(map(_read_label, fields["minority"]))

@@ -5,6 +5,11 @@ From batches of labeled rows to moments.
 `residuals` takes them, `totals` sums them, and `summing` does so about good `anchors`.
 """
 
-from sknc.statistics._accumulation.accumulator import WAITING_BLOCKS, Accumulator
+from sknc.statistics._accumulation.accumulator import (
+    WAITING_BLOCKS,
+    Accumulator,
+    Held,
+)
+from sknc.statistics._accumulation.residuals import Rows
 
-__all__ = ["WAITING_BLOCKS", "Accumulator"]
+__all__ = ["WAITING_BLOCKS", "Accumulator", "Held", "Rows"]

@@ -1,6 +1,7 @@
 """The one mutable object: takes batches, and adds them to the moments."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,22 @@ WAITING_BLOCKS = 4
 _WAITING_ELEMENTS = 1 << 22
 # Up to this width all is so cheap that float32 would save next to nothing.
 _NARROW = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What an accumulator knows, for another to go on from with the same bits."""
+
+    moments: Moments  # of rows that do not wait; with the room for more classes
+    n_summed: int  # those rows
+    waiting: Rows  # residuals from the anchors
+    room: int  # rows that can wait
+
+    def map(self, function: Callable[[Array], Array]) -> "Held":
+        """Apply `function` to every array."""
+        columns = (self.waiting.values, self.waiting.index, self.waiting.weights)
+        rows = Rows(*map(function, (*columns, self.waiting.squares)))
+        return replace(self, moments=self.moments.map_all(function), waiting=rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +98,38 @@ class Accumulator:
         self._in_cache = isinstance(like, np.ndarray) and totals.scatter is None
         self._block_rows = self._most_rows(waiting_blocks)
 
+    @classmethod
+    def resumed(
+        cls, held: Held, n_classes: int, *, waiting_blocks: int
+    ) -> "Accumulator":
+        """Return an accumulator that goes on from what another knew."""
+        moments, n_waiting = held.moments, held.waiting.n_rows
+        self = cls(
+            moments.anchors,
+            n_classes,
+            moments=moments,
+            n_samples=held.n_summed,
+            waiting_blocks=waiting_blocks,
+        )
+        if n_waiting:
+            # A GPU has more room. Here it is made as large as it has to be.
+            fits = n_waiting <= held.room <= self._block_rows
+            room = held.room if fits else max(self._block_rows, n_waiting)
+            self._memory = Rows.empty(self.like, room)
+            self._memory[slice(0, n_waiting)].fill(held.waiting)
+            self._state = replace(self._state, n_waiting=n_waiting)
+        return self
+
     # Reading ---------------------------------------------------------------
+
+    def held(self) -> Held:
+        """Return all that this knows, in arrays that the next update may overwrite."""
+        self._settle()
+        state = self._state
+        rows = self._buffer() if state.n_waiting else Rows.empty(self.like, 0)
+        parts = (getattr(state.totals, item.name) for item in fields(Moments))
+        waiting = rows[slice(0, state.n_waiting)]
+        return Held(Moments(*parts), state.n_summed, waiting, rows.n_rows)
 
     @property
     def like(self) -> Array:

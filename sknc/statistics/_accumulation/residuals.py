@@ -98,6 +98,11 @@ class Rows:
             taken = replace(self, dtype=out.values.dtype).residuals()
             out.values[:, :], out.squares[:] = taken.values, taken.squares
 
+    def fill(self, rows: "Rows") -> None:
+        """Overwrite these rows with others, of as many and of the same columns."""
+        for name in ("values", "index", "weights", "squares"):
+            getattr(self, name)[...] = getattr(rows, name)
+
     def _write(self, out: np.ndarray, squares: np.ndarray) -> None:
         threads = thread_pool.new_pool(self.n_rows // rows_in_cache(out.shape[1]))
         parts = thread_pool.cut(self.n_rows, threads.size)

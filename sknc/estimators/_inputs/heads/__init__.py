@@ -10,6 +10,7 @@ from sknc.estimators._inputs.heads.parts import (
     check_head_kind,
     classes_of_head,
     is_head,
+    parts_of,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "default_classes",
     "is_head",
     "n_unused_rows",
+    "parts_of",
 ]

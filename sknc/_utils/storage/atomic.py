@@ -1,0 +1,93 @@
+"""Files that are replaced as a whole, or stay as they were."""
+
+import contextlib
+import glob
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+
+def checked_target(path: Any, what: str, example: str) -> Path:
+    """
+    Return where a file can be written, before somebody has worked for it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, which need not exist.
+    what : str
+        What it is to hold, for the message.
+    example : str
+        A name for it, for the message.
+
+    Returns
+    -------
+    Path
+        Absolute, so that it stays valid if the program changes its folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    IsADirectoryError
+        If it is a folder.
+    """
+    found = Path(path).absolute()
+    if not found.parent.is_dir():
+        msg = (
+            f"There is no folder {found.parent} for the {what} {found.name}: make it "
+            "first, with Path(path).parent.mkdir(parents=True)."
+        )
+        raise FileNotFoundError(msg)
+    if found.is_dir():
+        msg = f"{found} is a folder: name a file in it, such as {found}/{example}."
+        raise IsADirectoryError(msg)
+    return found
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """
+    Yield a new file beside `path`, which takes its place once it is on the disk.
+
+    If the body raises, or the program is killed, `path` stays as it was.
+    """
+    target = path.resolve()  # a link goes on pointing there
+    if target.exists() and not target.is_file():
+        msg = f"{path} is no regular file, so it cannot be replaced: name another path."
+        raise ValueError(msg)
+    new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        with new.open("x+b") as file:
+            yield cast(BinaryIO, file)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(OSError):
+            new.chmod(stat.S_IMODE(target.stat().st_mode))
+        new.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    sync_folder(target.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed programs left beside `path`; no other may be writing it."""
+    target = path.resolve()
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of new files in a folder are stored, where one can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,213 @@
+"""
+One file of named arrays and a JSON header: an .npz archive with a checksum at its end.
+
+Nothing in it is compressed or pickled, so no array is larger than the file, and reading
+runs no code. The comment of the archive, its last bytes, is the SHA-256 of all bytes
+before.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+_HEADER = "header.json"
+_COMMENT = b"sknc sha256 "
+_N_DIGITS = 64
+_LONGEST_HEADER, _LONGEST_NPY_HEADER = 1 << 20, 1 << 10
+_BLOCK = 1 << 20
+_KINDS = "biufUSMm"
+# What reading an archive may raise that was made to do harm.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    struct.error,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,  # of archives with a password, too
+)
+_RESTORE = "Restore it from a copy, or make it again."
+
+
+@dataclass(frozen=True, eq=False)
+class Container:
+    """
+    What is in a file.
+
+    Parameters
+    ----------
+    header : dict
+        What JSON can hold.
+    arrays : dict of str to ndarray
+        Of numbers, strings or times.
+    """
+
+    header: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+# Writing --------------------------------------------------------------------------
+
+
+def write_container(
+    file: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """
+    Write a header and arrays; the same ones give the same bytes.
+
+    Parameters
+    ----------
+    file : binary file
+        Empty, open for writing and reading, and seekable.
+    header : mapping
+        What JSON can hold.
+    arrays : mapping of str to ndarray
+        Of numbers, strings or times.
+    """
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        text = json.dumps(header, allow_nan=False)
+        archive.writestr(zipfile.ZipInfo(_HEADER), text)
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            with archive.open(entry, "w", force_zip64=True) as member:
+                npy.write_array(member, np.asarray(array), allow_pickle=False)
+        archive.comment = _COMMENT + _N_DIGITS * b"0"
+    end = file.seek(0, os.SEEK_END) - _N_DIGITS
+    digest = _digest(file, end)
+    file.seek(end)
+    file.write(digest)
+
+
+def _digest(file: BinaryIO, end: int) -> bytes:
+    """Return the checksum of all bytes before `end`, as text."""
+    found = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(min(_BLOCK, end - file.tell())):
+        found.update(block)
+    return found.hexdigest().encode()
+
+
+# Reading --------------------------------------------------------------------------
+
+
+def read_container(file: BinaryIO, name: str) -> Container:
+    """
+    Read what `write_container` wrote.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading, and seekable.
+    name : str
+        What to call it in errors.
+
+    Returns
+    -------
+    Container
+        Header and arrays; not more memory than the file is long.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, or a bit of it has changed.
+    """
+    _check_digest(file, name)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _read(archive, file.seek(0, os.SEEK_END))
+    except _UNREADABLE as error:
+        msg = f"{name} cannot be read: {_first_line(error)}. {_RESTORE}"
+        raise ValueError(msg) from error
+
+
+def _check_digest(file: BinaryIO, name: str) -> None:
+    """Refuse a file that is not as it was written."""
+    size = file.seek(0, os.SEEK_END)
+    end = size - _N_DIGITS
+    file.seek(0)
+    start = file.read(64)
+    file.seek(max(0, end - len(_COMMENT)))
+    last = file.read()
+    if not last.startswith(_COMMENT) or len(last) != len(_COMMENT) + _N_DIGITS:
+        if not start.startswith(b"PK\3\4") or _HEADER.encode() not in start:
+            msg = (
+                f"{name} is no state file of sknc, but a file of {size} bytes that "
+                "something else wrote: name one that save(path) wrote."
+            )
+            raise ValueError(msg)
+        msg = f"{name} is cut off or damaged: its end is missing. {_RESTORE}"
+        raise ValueError(msg)
+    if last[len(_COMMENT) :] != _digest(file, end):
+        msg = f"{name} is damaged: its checksum is not that of its bytes. {_RESTORE}"
+        raise ValueError(msg)
+
+
+def _read(archive: zipfile.ZipFile, size: int) -> Container:
+    entries = {entry.filename: entry for entry in archive.infolist()}
+    stored = all(
+        entry.compress_type == zipfile.ZIP_STORED
+        and entry.compress_size == entry.file_size
+        for entry in entries.values()
+    )
+    total = sum(entry.file_size for entry in entries.values())
+    if not stored or total > size or len(entries) != len(archive.infolist()):
+        msg = "its parts are compressed, overlap or are named twice"
+        raise ValueError(msg)
+    head = entries.pop(_HEADER)
+    if head.file_size > _LONGEST_HEADER:
+        msg = f"its header has {head.file_size} bytes, more than {_LONGEST_HEADER}"
+        raise ValueError(msg)
+    header = json.loads(archive.read(head))
+    if not isinstance(header, dict):
+        msg = "its header is no JSON object"
+        raise ValueError(msg)
+    arrays = {
+        name.removesuffix(".npy"): _read_array(archive, entry)
+        for name, entry in entries.items()
+    }
+    return Container(header, arrays)
+
+
+def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(entry) as member:
+        if npy.read_magic(member) != (1, 0):
+            msg = f"{entry.filename!r} is no array of version 1.0"
+            raise ValueError(msg)
+        shape, by_columns, dtype = npy.read_array_header_1_0(
+            member, max_header_size=_LONGEST_NPY_HEADER
+        )
+        n_bytes = entry.file_size - member.tell()
+        n_elements = 1
+        for length in shape:
+            n_elements *= length
+        known = dtype.kind in _KINDS and dtype.itemsize > 0
+        if not known or n_elements < 0 or n_elements * dtype.itemsize != n_bytes:
+            msg = (
+                f"{entry.filename!r} is said to hold {shape} of {dtype}, which are not "
+                f"its {n_bytes} bytes"
+            )
+            raise ValueError(msg)
+        data = np.empty(n_bytes, np.uint8)
+        if n_bytes and member.readinto(data) != n_bytes:  # type: ignore[attr-defined]
+            msg = f"{entry.filename!r} is cut off"
+            raise ValueError(msg)
+        member.read(1)  # at the end, where the archive checks its own sum
+    values = data.view(dtype).astype(dtype.newbyteorder("="), copy=False)
+    array: np.ndarray = values.reshape(shape[::-1]).T if by_columns else values
+    return array.reshape(shape)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).partition("\n")[0].rstrip(".")
+    return text or type(error).__name__

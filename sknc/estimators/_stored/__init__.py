@@ -1,0 +1,1 @@
+"""What a state file holds: sums, parameters and head of an estimator."""

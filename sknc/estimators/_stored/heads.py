@@ -1,0 +1,66 @@
+"""The weights of a head, as arrays in a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc.estimators._inputs.heads import parts_of
+from sknc.estimators._inputs.labels import plain_labels
+from sknc.head import LinearHead
+
+_WEIGHTS, _BIAS, _CLASSES = "head/weights", "head/bias", "head/classes"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredHead:
+    """
+    Weights and labels of a head with rows of its own order, like a classifier's.
+
+    Parameters
+    ----------
+    coef_ : ndarray of shape (K, D)
+        Weights.
+    intercept_ : ndarray of shape (K,), or None
+        Bias.
+    classes_ : ndarray of shape (K,)
+        Label of each row.
+    """
+
+    coef_: np.ndarray
+    intercept_: np.ndarray | None
+    classes_: np.ndarray
+
+
+def arrays_of_head(head: Any, n_features: int) -> dict[str, np.ndarray]:
+    """Return the numbers of a head as they are now; none if there is no head."""
+    if head is None:
+        return {}
+    parts = parts_of(head, n_features)
+    found = {_WEIGHTS: _host(parts.weights)}
+    if parts.bias is not None:
+        found[_BIAS] = _host(parts.bias)
+    if parts.classes is not None:
+        found[_CLASSES] = plain_labels(np.asarray(parts.classes), "classes_")
+    return found
+
+
+def _host(values: Any) -> np.ndarray:
+    """Return real numbers in a dtype that NumPy has and that holds them."""
+    host = arrays.to_numpy(values)
+    return host if host.dtype.kind == "f" else host.astype(np.float64)
+
+
+def head_of_arrays(found: Mapping[str, np.ndarray]) -> LinearHead | StoredHead | None:
+    """Return the head that `arrays_of_head` made arrays of."""
+    if _WEIGHTS not in found:
+        return None
+    weights, bias = found[_WEIGHTS], found.get(_BIAS)
+    if _CLASSES in found:
+        return StoredHead(weights, bias, found[_CLASSES])
+    weights = np.atleast_2d(weights)
+    if bias is not None:
+        bias = np.broadcast_to(bias.reshape(-1), (len(weights),))
+    return LinearHead(weights, bias)

@@ -1,0 +1,223 @@
+"""The file of a fitted estimator: a header, and the arrays of each group."""
+
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.label_kinds import kind_of
+from sknc._utils.parameters import is_integer
+from sknc._utils.storage.container import read_container, write_container
+from sknc._version import __version__
+from sknc.estimators._fitting.groups import AnyStream, map_held
+from sknc.estimators._fitting.stream import HeldStream
+from sknc.estimators._stored.parameters import read_parameters, stored_parameters
+from sknc.estimators._stored.sums import arrays_of_sums, sums_of_arrays
+
+# Raised when files of this version could no longer be read by earlier ones.
+FORMAT_VERSION = 1
+_NAMES = "feature_names"
+_MOST_GROUPS = 1 << 16
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredState:
+    """
+    What is in the file of an estimator.
+
+    Parameters
+    ----------
+    estimator : str
+        Name of its class.
+    parameters : dict of str to object
+        Of its constructor.
+    groups : list of HeldStream or None
+        What each group of its stream knew, of NumPy.
+    n_groups : int
+        Number of groups of the jackknife, or zero.
+    library : str
+        Array library of the sums when they were saved, such as "torch".
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (D,), or None
+        Names of the features, if they had any.
+    """
+
+    estimator: str
+    parameters: dict[str, Any]
+    groups: list[HeldStream | None]
+    n_groups: int
+    library: str
+    n_features_in_: int
+    feature_names_in_: np.ndarray | None
+
+
+# Writing --------------------------------------------------------------------------
+
+
+def write_state(
+    file: BinaryIO,
+    estimator: str,
+    parameters: dict[str, Any],
+    stream: AnyStream,
+    feature_names: np.ndarray | None = None,
+) -> None:
+    """
+    Write what is fitted; nothing of it changes, and no rows are added before.
+
+    Parameters
+    ----------
+    file : binary file
+        Empty, open for writing and reading, and seekable.
+    estimator : str
+        Name of its class.
+    parameters : dict of str to object
+        Checked, of its constructor.
+    stream : Stream or GroupedStream
+        Of some batches.
+    feature_names : ndarray of shape (D,), default=None
+        Names of the features.
+    """
+    groups, n_groups = map_held(stream, arrays_of_sums_and_place)
+    held = [group for group in groups if group is not None]
+    (first, library, device), n_samples = held[0], 0
+    found: dict[str, np.ndarray] = {}
+    for number, group in enumerate(groups):
+        if group is not None:
+            found |= {f"{number}/{name}": array for name, array in group[0].items()}
+            n_samples += int(group[0]["n_samples"]) + len(
+                group[0].get("waiting_rows", ())
+            )
+    n_features = first["anchors"].shape[1]
+    document, more = stored_parameters(parameters, n_features)
+    found |= more
+    if feature_names is not None:
+        found[_NAMES] = feature_names.astype(np.str_)
+    header = {
+        "sknc_state": FORMAT_VERSION,
+        "sknc_version": __version__,
+        "estimator": estimator,
+        "parameters": document,
+        "n_samples": n_samples,
+        "n_features": n_features,
+        "input_dtype": first["input_dtype"].tolist(),
+        "label_kind": kind_of(first["classes"]),
+        "classes_fixed": stream.fixed,
+        "n_groups": n_groups,
+        "groups": [number for number, group in enumerate(groups) if group is not None],
+        "library": library,
+        "device": device,
+    }
+    write_container(file, header, found)
+
+
+def arrays_of_sums_and_place(held: HeldStream) -> tuple[dict[str, Any], str, str]:
+    """Return the arrays of a group, and the library and device that it had."""
+    like = held.sums.moments.sums
+    library = type(like).__module__.partition(".")[0]
+    return arrays_of_sums(held), library, str(arrays.device_of(like))
+
+
+# Reading --------------------------------------------------------------------------
+
+
+def read_state(file: BinaryIO, name: str) -> StoredState:
+    """
+    Read what `write_state` wrote.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for reading, and seekable.
+    name : str
+        What to call it in errors.
+
+    Returns
+    -------
+    StoredState
+        With the same bits.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, is damaged, or comes from a later version.
+    """
+    content = read_container(file, name)
+    header, found = content.header, content.arrays
+    _check_version(header, name)
+    try:
+        return _state_of(header, found)
+    except _UNREADABLE as error:
+        msg = (
+            f"{name} is no state that sknc could have written: {error}. Make it again."
+        )
+        raise ValueError(msg) from error
+
+
+def _check_version(header: dict[str, Any], name: str) -> None:
+    version: Any = header.get("sknc_state")
+    if not is_integer(version) or version < 1:
+        msg = (
+            f'{name} is no state file of sknc: its header has no "sknc_state". Name '
+            "one that save(path) wrote."
+        )
+        raise ValueError(msg)
+    if version > FORMAT_VERSION:
+        msg = (
+            f"{name} has format {version}, written by sknc "
+            f"{str(header.get('sknc_version'))[:40]}, but sknc {__version__} reads "
+            f"formats up to {FORMAT_VERSION}: install a later sknc."
+        )
+        raise ValueError(msg)
+
+
+def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredState:
+    n_groups: int = _get(header, "n_groups", int)
+    numbers: list[Any] = _get(header, "groups", list)
+    fixed: bool = _get(header, "classes_fixed", bool)
+    n_parts = max(1, n_groups)
+    known = all(is_integer(number) and 0 <= number < n_parts for number in numbers)
+    if not 0 <= n_groups <= _MOST_GROUPS or not numbers or not known:
+        msg = f"it has {n_groups} groups, of which those in {numbers} have rows"
+        raise ValueError(msg)
+    groups: list[HeldStream | None] = [None] * n_parts
+    for number in numbers:
+        part = {
+            name.partition("/")[2]: array
+            for name, array in found.items()
+            if name.startswith(f"{number}/")
+        }
+        groups[number] = sums_of_arrays(part, fixed=fixed)
+    held = [group for group in groups if group is not None]
+    widths = {int(group.sums.moments.sums.shape[1]) for group in held}
+    n_features: int = _get(header, "n_features", int)
+    n_samples = sum(group.n_samples for group in held)
+    if widths != {n_features} or n_samples != _get(header, "n_samples", int):
+        msg = (
+            f"it has {n_samples} samples of {sorted(widths)} features, and its header "
+            f"says {header['n_samples']} of {n_features}"
+        )
+        raise ValueError(msg)
+    names = found.get(_NAMES)
+    if names is not None and (names.shape != (n_features,) or names.dtype.kind != "U"):
+        msg = f"it has {names.shape} names of {n_features} features"
+        raise ValueError(msg)
+    return StoredState(
+        estimator=_get(header, "estimator", str),
+        parameters=read_parameters(_get(header, "parameters", dict), found),
+        groups=groups,
+        n_groups=n_groups,
+        library=_get(header, "library", str),
+        n_features_in_=n_features,
+        feature_names_in_=None if names is None else names.astype(object),
+    )
+
+
+def _get(header: dict[str, Any], name: str, kind: type) -> Any:
+    value = header.get(name)
+    if type(value) is not kind:
+        msg = f"its header has no {name!r} that is {kind.__name__}"
+        raise ValueError(msg)
+    return value

@@ -1,0 +1,114 @@
+"""What a stream knows, as arrays in a file: sums, and rows that wait to be added."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc.estimators._fitting.stream import HeldStream
+from sknc.estimators._inputs.class_index import ClassIndex
+from sknc.statistics._accumulation import Held, Rows
+from sknc.statistics.class_statistics import ClassStatistics
+
+_COLUMNS = {"values": "rows", "index": "index", "squares": "squares"}
+
+
+def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
+    """
+    Return copies of all numbers of a stream, on the host.
+
+    Those of `ClassStatistics.to_arrays`, of the rows that were added; "order", the row
+    of the sums that each class has, and "room", for how many classes and waiting rows;
+    and "waiting_rows", residuals of the others, with "waiting_index",
+    "waiting_squares" and, if there are weights, "waiting_weights".
+    """
+    sums, index = held.sums, held.index
+    moments = sums.moments.take(index.rows)
+    added = ClassStatistics(index.labels, moments, sums.n_summed, held.dtype)
+    found = added.to_arrays()
+    found["order"] = np.array(index.rows, np.int64)
+    n_rows = int(sums.moments.counts.shape[0])
+    found["room"] = np.array([n_rows, sums.room], np.int64)
+    if sums.waiting.n_rows:
+        columns = dict(_COLUMNS)
+        if found["counts"].dtype.kind == "f":
+            columns["weights"] = "weights"
+        for name, stored in columns.items():
+            values = arrays.to_numpy(getattr(sums.waiting, name))
+            found[f"waiting_{stored}"] = np.array(values, order="C")
+    return found
+
+
+def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStream:
+    """
+    Return what a stream knew, of NumPy, from what `arrays_of_sums` returned.
+
+    Parameters
+    ----------
+    found : mapping of str to ndarray
+        The arrays.
+    fixed : bool
+        Whether the classes were named.
+
+    Returns
+    -------
+    HeldStream
+        With the same bits.
+
+    Raises
+    ------
+    ValueError
+        If the arrays contradict each other.
+    """
+    added = ClassStatistics.from_arrays(found)
+    n_classes = added.n_classes
+    order = _column(found, "order", "int64", n_classes)
+    if not np.array_equal(np.sort(order), np.arange(n_classes)):
+        _refuse(f"'order' that is a permutation of {n_classes} classes")
+    n_rows, room = _column(found, "room", "int64", 2).tolist()
+    # Room grows by a share of what there was.
+    if not n_classes <= n_rows <= n_classes + n_classes // 4 + 8 or room < 0:
+        _refuse(f"'room' for {n_classes} classes, got {n_rows} and {room} rows")
+    moments = added.moments.take(np.argsort(order)).copied()
+    if n_rows > n_classes:
+        moments = moments.grown(n_rows)
+    waiting = _waiting(found, added)
+    sums = Held(moments, added.n_samples, waiting, room)
+    index = ClassIndex(added.classes, order, fixed)
+    return HeldStream(index, sums, added.input_dtype)
+
+
+def _waiting(found: Mapping[str, np.ndarray], added: ClassStatistics) -> Rows:
+    """Return the rows that wait."""
+    anchors = added.moments.anchors
+    if "waiting_rows" not in found:
+        return Rows.empty(anchors, 0)
+    values = found["waiting_rows"]
+    n_rows = len(values) if values.ndim else 0
+    if values.dtype != anchors.dtype or values.shape != (n_rows, added.n_features):
+        _refuse(f"'waiting_rows' like the anchors, got {values.dtype} {values.shape}")
+    index = _column(found, "waiting_index", "int64", n_rows)
+    squares = _column(found, "waiting_squares", "float64", n_rows)
+    weights = np.ones(n_rows)
+    if added.weighted:
+        weights = _column(found, "waiting_weights", "float64", n_rows)
+    if not np.all((index >= 0) & (index < added.n_classes)):
+        _refuse(f"'waiting_index' below {added.n_classes}")
+    if not np.all((weights > 0) & (weights < np.inf)):
+        _refuse("'waiting_weights' above 0")
+    return Rows(values, index, weights, squares)
+
+
+def _column(
+    found: Mapping[str, np.ndarray], name: str, dtype: str, length: int
+) -> np.ndarray:
+    array = found[name] if name in found else np.empty(0)
+    if array.dtype != np.dtype(dtype) or array.shape != (length,):
+        _refuse(f"{name!r} of {length} {dtype}, got {array.shape} of {array.dtype}")
+    return array
+
+
+def _refuse(expected: str, *_: Any) -> None:
+    msg = f"expected {expected}"
+    raise ValueError(msg)

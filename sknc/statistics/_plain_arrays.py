@@ -1,0 +1,227 @@
+"""Class statistics as named NumPy arrays, and back."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array
+from sknc._utils.cached import Cached
+from sknc._utils.parameters import is_integer, shown
+from sknc._utils.places import copier_to
+from sknc.statistics._moments import Moments
+
+_KINDS = "biufUSMm"
+_TILE = 128
+_DTYPES = {
+    "counts": ("int64", "float64"),
+    "anchors": ("float32", "float64"),
+    "sums": ("float64",),
+    "squares": ("float64",),
+    "scatter": ("float64",),
+}
+_INPUT_DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+class PlainArrays(Cached):
+    """The part of `ClassStatistics` that goes to other programs and devices."""
+
+    classes: np.ndarray
+    moments: Moments
+    n_samples: int
+    input_dtype: str
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """
+        Return copies of all numbers as NumPy arrays, for a file or another process.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "classes" (K,), "counts" (K,), "anchors" (K, D), "sums" (K, D), "squares"
+            (K,), "n_samples" () and "input_dtype" (), a string. With the scatter also
+            "scatter", its upper triangle row by row, (D (D + 1) / 2,). What they mean
+            is said in docs/design.md. None of them holds objects, so that
+            ``np.savez(path, **arrays)`` does not pickle.
+
+        See Also
+        --------
+        NeuralCollapseAnalyzer.save : A file with a checksum, and the parameters too.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sknc import ClassStatistics
+        >>> X, y = np.array([[1.0, 0.0], [3.0, 2.0], [0.0, 5.0]]), np.array([0, 0, 1])
+        >>> found = ClassStatistics.from_samples(X, y).to_arrays()
+        >>> found["counts"], found["scatter"].shape
+        (array([2, 1]), (3,))
+        >>> ClassStatistics.from_arrays(found).class_means
+        array([[2., 1.],
+               [0., 5.]])
+        """
+        moments = self.moments
+        found = {"classes": np.array(self.classes)}
+        for name in ("counts", "anchors", "sums", "squares"):
+            found[name] = np.array(arrays.to_numpy(getattr(moments, name)), order="C")
+        if moments.scatter is not None:
+            found["scatter"] = _packed(arrays.to_numpy(moments.scatter))
+        found["n_samples"] = np.asarray(self.n_samples, np.int64)
+        found["input_dtype"] = np.asarray(self.input_dtype)
+        return found
+
+    @classmethod
+    def from_arrays(cls, found: Mapping[str, Any]) -> Self:
+        """
+        Return the statistics that `to_arrays` made arrays of.
+
+        Parameters
+        ----------
+        found : mapping of str to ndarray
+            What `to_arrays` returned, or what ``np.load`` opened. Other names are
+            ignored.
+
+        Returns
+        -------
+        ClassStatistics
+            Of NumPy, bit for bit; `to` moves them to a device.
+
+        Raises
+        ------
+        ValueError
+            If an array is missing, or shapes, dtypes or numbers contradict each other.
+        """
+        names = ("classes", *_DTYPES, "n_samples", "input_dtype")
+        held = {name: np.asarray(found[name]) for name in names if name in found}
+        missing = [name for name in names if name not in held and name != "scatter"]
+        if missing:
+            _refuse(f"all arrays that to_arrays returns, got none named {missing}")
+        _check_arrays(held)
+        n_features = held["anchors"].shape[1]
+        scatter = _unpacked(held["scatter"], n_features) if "scatter" in held else None
+        counts, anchors, sums, squares = (
+            np.array(held[n]) for n in ("counts", "anchors", "sums", "squares")
+        )
+        return cls(  # type: ignore[call-arg]
+            np.array(held["classes"]),
+            Moments(counts, anchors, sums, squares, scatter),
+            int(held["n_samples"]),
+            str(held["input_dtype"]),
+        )
+
+    def to(self, place: Any) -> Self:
+        """
+        Return a copy of the statistics that lies elsewhere, with the same numbers.
+
+        Parameters
+        ----------
+        place : str or torch.device
+            "numpy"; "cpu", which keeps tensors tensors; or another device of torch.
+
+        Returns
+        -------
+        ClassStatistics
+            The copy.
+
+        Raises
+        ------
+        ValueError
+            If there is no such place.
+        """
+        return type(self)(  # type: ignore[call-arg]
+            self.classes,
+            self.moments.map_all(copier_to(place)),
+            self.n_samples,
+            self.input_dtype,
+        )
+
+
+# The scatter ----------------------------------------------------------------------
+
+
+def _packed(scatter: np.ndarray) -> np.ndarray:
+    """Return the upper triangle row by row; all of it if the lower one differs."""
+    n_features = len(scatter)
+    if not np.array_equal(scatter, scatter.T, equal_nan=True):
+        return scatter.copy()  # of a library whose products are not symmetric
+    out = np.empty(n_features * (n_features + 1) // 2)
+    start = 0
+    for row in range(n_features):
+        end = start + n_features - row
+        out[start:end] = scatter[row, row:]
+        start = end
+    return out
+
+
+def _unpacked(packed: np.ndarray, n_features: int) -> np.ndarray:
+    if packed.ndim == 2:
+        return packed.copy()
+    scatter = np.empty((n_features, n_features))
+    start = 0
+    for tile in arrays.tiles(n_features, _TILE):
+        for row in range(tile.start, tile.stop):
+            end = start + n_features - row
+            scatter[row, row:] = packed[start:end]
+            scatter[row : tile.stop, row] = scatter[row, row : tile.stop]
+            start = end
+        # Below the tile, many columns at a time: single ones are far apart in memory.
+        scatter[tile.stop :, tile] = scatter[tile, tile.stop :].T
+    return scatter
+
+
+# Checks ---------------------------------------------------------------------------
+
+
+def _check_arrays(held: dict[str, np.ndarray]) -> None:
+    """Refuse arrays that `to_arrays` could not have returned."""
+    for name, dtypes in _DTYPES.items():
+        if name in held and str(held[name].dtype) not in dtypes:
+            _refuse(f"{name!r} of {' or '.join(dtypes)}, got {held[name].dtype}")
+    _check_shapes(held)
+    _check_labels(held["classes"])
+    counts, n_samples = held["counts"], held["n_samples"].tolist()
+    if not is_integer(n_samples) or n_samples < 0:
+        _refuse(f"'n_samples' of at least 0, got {shown(n_samples)}")
+    if not np.all(counts >= 0):
+        _refuse("'counts' of at least 0")
+    if counts.dtype.kind == "i" and int(counts.sum()) != n_samples:
+        _refuse(f"'counts' that sum to {n_samples}, got {int(counts.sum())}")
+    if held["input_dtype"].tolist() not in _INPUT_DTYPES:
+        named = " or ".join(_INPUT_DTYPES)
+        _refuse(f"'input_dtype' {named}, got {shown(held['input_dtype'].tolist())}")
+
+
+def _check_shapes(held: dict[str, np.ndarray]) -> None:
+    shape = held["anchors"].shape
+    if len(shape) != 2 or not shape[1]:
+        _refuse(f"'anchors' of shape (n_classes, n_features), got {shape}")
+    n_classes, n_features = shape
+    triangle = (n_features * (n_features + 1) // 2,)
+    wanted: dict[str, tuple[tuple[int, ...], ...]] = {
+        "classes": ((n_classes,),),
+        "counts": ((n_classes,),),
+        "sums": (shape,),
+        "squares": ((n_classes,),),
+        "scatter": (triangle, (n_features, n_features)),
+        "n_samples": ((),),
+        "input_dtype": ((),),
+    }
+    for name, shapes in wanted.items():
+        if name in held and held[name].shape not in shapes:
+            expected = " or ".join(map(str, shapes))
+            _refuse(f"{name!r} of shape {expected}, got {held[name].shape}")
+
+
+def _check_labels(labels: Array) -> None:
+    if labels.dtype.kind not in _KINDS:
+        _refuse(f"'classes' of numbers, strings or times, got {labels.dtype}")
+    if len(labels) > 1 and not np.all(labels[1:] > labels[:-1]):
+        _refuse("'classes' that are sorted, each once")
+    if labels.dtype.kind in "fMm" and np.any(labels != labels):
+        _refuse("'classes' without NaN")
+
+
+def _refuse(expected: str) -> None:
+    msg = f"ClassStatistics.from_arrays expected {expected}."
+    raise ValueError(msg)
