@@ -111,7 +111,7 @@ class TestDemo:
 
     def test_seed_decides(self, libraries):
         runs = [train_and_measure(DemoSettings(epochs=2, seed=s)) for s in (0, 0, 1)]
-        values = [run.train["nc1_pinv"] for run in runs]
+        values = [run.trajectory.train["nc1_pinv"] for run in runs]
         np.testing.assert_array_equal(values[0], values[1])
         assert np.all(values[0] != values[2])
 
@@ -177,8 +177,8 @@ class TestDemo:
     @pytest.mark.parametrize("seed", [0, 1, 2])
     def test_default_settings_collapse(self, libraries, seed, tmp_path):
         start = time.perf_counter()
-        display = run_demo(DemoSettings(seed=seed), tmp_path / "figure.png")
-        train = display.train
+        run = run_demo(DemoSettings(seed=seed), tmp_path / "figure.png")
+        train = run.trajectory.train
         assert train["nc1_pinv"][0] >= 100 * train["nc1_pinv"][-1]
         assert train["nc3_self_duality"][-1] < 0.15
         assert train["nc4_mismatch"][-1] == 0
