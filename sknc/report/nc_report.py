@@ -1,26 +1,18 @@
 """The report: every metric of one evaluation, as a number with a table behind it."""
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from sknc._utils import arrays
 from sknc.convention import Convention
 from sknc.metrics import TABLE
 from sknc.metrics._catalogue.table import did_you_mean
-from sknc.report._rendering import (
-    Content,
-    as_html,
-    as_text,
-    from_json,
-    report_frame,
-    to_json,
-)
+from sknc.report._metric_report import MetricReport, read_only
+from sknc.report._rendering import Content, from_json, to_json
 
 
-class NCReport(float):
+class NCReport(MetricReport):
     """
     Neural collapse metrics, read by key or attribute; itself one number.
 
@@ -104,37 +96,10 @@ class NCReport(float):
         self = super().__new__(cls, content.score)
         parts = {**vars(content.measured), **vars(content.directions)}
         for name in ("per_class", "notes", "quantiles", "standard_error"):
-            parts[name] = _read_only(getattr(content, name))
+            parts[name] = read_only(getattr(content, name))
         parts["convention"] = content.convention
         self.__dict__.update(parts, _content=content)
         return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy by construction."""
-        return type(self), (self._content,)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse: a report does not change."""
-        msg = f"NCReport is read-only: cannot set {name!r}."
-        raise AttributeError(msg)
-
-    # Reading -------------------------------------------------------------------
-
-    def __getitem__(self, key: str) -> float:
-        """Return the metric of that key."""
-        try:
-            return self._content.values[key]
-        except KeyError:
-            raise KeyError(self._missing(key)) from None
-
-    def __getattr__(self, name: str) -> float:
-        """Return the metric of that name."""
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self._content.values[name]
-        except KeyError:
-            raise AttributeError(self._missing(name)) from None
 
     def _missing(self, key: str) -> str:
         if key in TABLE:
@@ -143,64 +108,6 @@ class NCReport(float):
             f"There is no metric {key!r}.{did_you_mean(key)} sknc.metrics.catalogue() "
             "lists all, keys() those of this report."
         )
-
-    def __dir__(self) -> list[str]:
-        """List the metrics too, for completion."""
-        return [*super().__dir__(), *self.keys()]
-
-    def __contains__(self, key: object) -> bool:
-        """Whether the report has that metric."""
-        return key in self._content.values
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys."""
-        return iter(self._content.values)
-
-    def keys(self) -> list[str]:
-        """
-        Return the keys of the metrics.
-
-        Returns
-        -------
-        list of str
-            In the order of the catalogue.
-        """
-        return list(self._content.values)
-
-    def values(self) -> list[float]:
-        """
-        Return the values of the metrics.
-
-        Returns
-        -------
-        list of float
-            In the order of `keys`.
-        """
-        return list(self._content.values.values())
-
-    def items(self) -> list[tuple[str, float]]:
-        """
-        Return the metrics as pairs.
-
-        Returns
-        -------
-        list of (str, float)
-            Key and value, in the order of `keys`.
-        """
-        return list(self._content.values.items())
-
-    # Exporting -----------------------------------------------------------------
-
-    def to_dict(self) -> dict[str, float]:
-        """
-        Return the metrics as a new dictionary.
-
-        Returns
-        -------
-        dict of str to float
-            Value by key: a row for ``pd.DataFrame([report.to_dict()])``.
-        """
-        return dict(self._content.values)
 
     def to_json(self, **options: Any) -> str:
         """
@@ -245,47 +152,3 @@ class NCReport(float):
             version of sknc whose reports this one cannot read.
         """
         return cls(from_json(text))
-
-    def to_frame(self, backend: str = "pandas") -> Any:
-        """
-        Return the metrics as a data frame.
-
-        Parameters
-        ----------
-        backend : str, default="pandas"
-            "pandas", "polars" or another library that narwhals knows.
-
-        Returns
-        -------
-        DataFrame
-            One row a metric: "metric", "value", "standard_error" (NaN without one),
-            "group", "direction" and "note".
-
-        Raises
-        ------
-        ImportError
-            If narwhals or the backend is not installed.
-        """
-        return report_frame(self._content, backend)
-
-    # Showing -------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        """Return a text table."""
-        return as_text(self._content)
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        """Format the number, or the whole table without a format."""
-        return float.__format__(float(self), spec) if spec else str(self)
-
-    def _repr_html_(self) -> str:
-        return as_html(self._content)
-
-
-def _read_only(value: Any) -> Any:
-    """Return a view of nested mappings and arrays that cannot change them."""
-    if isinstance(value, Mapping):
-        return MappingProxyType({k: _read_only(item) for k, item in value.items()})
-    return arrays.read_only(value) if isinstance(value, np.ndarray) else value

@@ -9,12 +9,14 @@ from sknc.report._rendering.json_text import (
     read_convention,
     to_json,
 )
+from sknc.report._rendering.table import Shown
 from sknc.report._rendering.text import as_text
 
 __all__ = [
     "Content",
     "Directions",
     "Measured",
+    "Shown",
     "as_html",
     "as_text",
     "convention_document",

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sknc.convention import Convention
+from sknc.metrics import TABLE, Metric
 from sknc.metrics._catalogue.missing import Request
+from sknc.metrics._catalogue.properties import PROPERTIES
 
 
 @dataclass(frozen=True)
@@ -49,3 +51,30 @@ class Content:
         return self.request.why_missing(
             key, self.convention.within, self.measured.n_classes
         )
+
+    def metric(self, key: str) -> Metric:
+        """Return what is known of a metric."""
+        return TABLE[key]
+
+    def meaning(self, group: str) -> str:
+        """Return what the metrics of a group measure."""
+        return PROPERTIES[group]
+
+    def title(self) -> str:
+        """Return one line about what was measured."""
+        measured = self.measured
+        weighted = " (weighted)" if measured.weighted else ""
+        return (
+            f"Neural collapse of {measured.n_samples} samples{weighted}, "
+            f"{measured.n_classes} classes, {measured.n_features} features "
+            f"({measured.dtype} on {measured.device}), "
+            f"convention {self.convention.name!r}"
+        )
+
+    def summary(self) -> list[str]:
+        """Return lines about the whole: the score, and the directions compared."""
+        lines = [f"score (1 - nc1_within_fraction) {self.score:.6g}"]
+        rank, condition = self.directions.rank, self.directions.condition
+        if rank is not None:
+            lines.append(f"class means: rank {rank}, condition {condition:.3g}")
+        return lines

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sknc._utils.optional import required
-from sknc.report._rendering.content import Content
-from sknc.report._rendering.table import rows
+from sknc.report._rendering.table import Shown, rows
 
 _COLUMNS = ("metric", "value", "standard_error", "group", "direction", "note")
 
 
-def report_frame(content: Content, backend: str) -> Any:
-    """Return a data frame with a row for each metric."""
+def report_frame(content: Shown, backend: str, caller: str) -> Any:
+    """Return a data frame with a row for each metric, for the method `caller`."""
     lines = (
         (
             row.key,
@@ -24,7 +23,7 @@ def report_frame(content: Content, backend: str) -> Any:
         )
         for row in rows(content)
     )
-    return data_frame(_COLUMNS, lines, backend, "NCReport.to_frame")
+    return data_frame(_COLUMNS, lines, backend, caller)
 
 
 def data_frame(

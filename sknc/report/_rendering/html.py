@@ -2,13 +2,12 @@
 
 from html import escape
 
-from sknc.report._rendering.content import Content
-from sknc.report._rendering.table import Row, closing_lines, footnotes, sections, title
+from sknc.report._rendering.table import Row, Shown, closing_lines, footnotes, sections
 
 _LEFT = ' style="text-align: left"'
 
 
-def as_html(content: Content) -> str:
+def as_html(content: Shown) -> str:
     """Return a table with a body for each property, and notes at its foot."""
     numbers = footnotes(content)
     names = ["metric", "value", "more collapsed", "note"]
@@ -20,7 +19,7 @@ def as_html(content: Content) -> str:
         for group, what, found in sections(content)
     )
     return (
-        f"<table><caption>{escape(title(content))}</caption>"
+        f"<table><caption>{escape(content.title())}</caption>"
         f"<thead><tr>{head}</tr></thead>{bodies}{_foot(content, numbers, len(names))}"
         "</table>"
     )
@@ -43,7 +42,7 @@ def _line(row: Row, numbers: dict[str, int], width: int) -> str:
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _foot(content: Content, numbers: dict[str, int], width: int) -> str:
+def _foot(content: Shown, numbers: dict[str, int], width: int) -> str:
     lines = closing_lines(content)
     lines += [f"[{number}] {text}" for text, number in numbers.items()]
     return f"<tfoot>{''.join(_spanning('td', line, width) for line in lines)}</tfoot>"

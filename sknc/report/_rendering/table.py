@@ -1,13 +1,51 @@
 """A report as a table: rows under headings, footnotes and closing lines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-
-from sknc.metrics import TABLE
-from sknc.metrics._catalogue.properties import PROPERTIES
-from sknc.report._rendering.content import Content
+from typing import Protocol
 
 _DIRECTIONS = {True: "lower", False: "higher", None: "none"}
+
+
+class MetricRow(Protocol):
+    """What a table of metrics knows of one."""
+
+    @property
+    def group(self) -> str:
+        """Property that it measures."""
+
+    @property
+    def lower_is_collapsed(self) -> bool | None:
+        """Direction; None for a quantity that has none."""
+
+
+class Shown(Protocol):
+    """What the forms of a report read of its content."""
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """Value of each metric, by key."""
+
+    @property
+    def standard_error(self) -> Mapping[str, float]:
+        """Standard errors of those metrics that have one."""
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """Notes, by key or by what they concern."""
+
+    def metric(self, key: str) -> MetricRow:
+        """Return what is known of a metric."""
+
+    def meaning(self, group: str) -> str:
+        """Return what the metrics of a group measure."""
+
+    def title(self) -> str:
+        """Return one line about what was measured."""
+
+    def summary(self) -> list[str]:
+        """Return lines about the whole, such as the score."""
 
 
 @dataclass(frozen=True)
@@ -22,57 +60,39 @@ class Row:
     note: str
 
 
-def rows(content: Content) -> list[Row]:
+def rows(content: Shown) -> list[Row]:
     """Return a row for each metric, in the order of the table of metrics."""
     return [
         Row(
             key,
             value,
             content.standard_error.get(key),
-            TABLE[key].group,
-            _DIRECTIONS[TABLE[key].lower_is_collapsed],
+            content.metric(key).group,
+            _DIRECTIONS[content.metric(key).lower_is_collapsed],
             content.notes.get(key, ""),
         )
         for key, value in content.values.items()
     ]
 
 
-def sections(content: Content) -> list[tuple[str, str, list[Row]]]:
+def sections(content: Shown) -> list[tuple[str, str, list[Row]]]:
     """Return (group, property, rows) for each group of metrics."""
     grouped = groupby(rows(content), key=lambda row: row.group)
-    return [(group, PROPERTIES[group], list(found)) for group, found in grouped]
+    return [(group, content.meaning(group), list(found)) for group, found in grouped]
 
 
-def title(content: Content) -> str:
-    """Return one line about what was measured."""
-    measured = content.measured
-    weighted = " (weighted)" if measured.weighted else ""
-    return (
-        f"Neural collapse of {measured.n_samples} samples{weighted}, "
-        f"{measured.n_classes} classes, {measured.n_features} features "
-        f"({measured.dtype} on {measured.device}), "
-        f"convention {content.convention.name!r}"
-    )
-
-
-def footnotes(content: Content) -> dict[str, int]:
+def footnotes(content: Shown) -> dict[str, int]:
     """Return the number of each distinct note of a row, by its text."""
     texts = dict.fromkeys(row.note for row in rows(content) if row.note)
     return {text: number for number, text in enumerate(texts, 1)}
 
 
-def closing_lines(content: Content) -> list[str]:
+def closing_lines(content: Shown) -> list[str]:
     """Return what concerns the whole report, a line each."""
-    lines = [f"score (1 - nc1_within_fraction) {content.score:.6g}"]
-    directions = content.directions
-    if directions.rank is not None:
-        lines.append(
-            f"class means: rank {directions.rank}, condition {directions.condition:.3g}"
-        )
-    return lines + _notes_on_no_row(content)
+    return content.summary() + _notes_on_no_row(content)
 
 
-def _notes_on_no_row(content: Content) -> list[str]:
+def _notes_on_no_row(content: Shown) -> list[str]:
     """Return notes on the whole report and on missing metrics, each text once."""
     keys: dict[str, list[str]] = {}
     for key, text in content.notes.items():

@@ -1,16 +1,15 @@
 """A report as plain text."""
 
-from sknc.report._rendering.content import Content
-from sknc.report._rendering.table import Row, closing_lines, footnotes, sections, title
+from sknc.report._rendering.table import Row, Shown, closing_lines, footnotes, sections
 
 _ARROWS = {"lower": "↓", "higher": "↑", "none": " "}
 
 
-def as_text(content: Content) -> str:
+def as_text(content: Shown) -> str:
     """Return the table of metrics under headings, with notes at its end."""
     numbers = footnotes(content)
     width = max(map(len, content.values), default=0)
-    lines = [title(content)]
+    lines = [content.title()]
     for group, what, found in sections(content):
         lines.append(f"{group}: {what}")
         lines += [_line(row, width, numbers) for row in found]

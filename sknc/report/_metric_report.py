@@ -1,0 +1,150 @@
+"""What reports of every kind share: one number with a table of metrics behind it."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc.report._rendering import Shown, as_html, as_text, report_frame
+
+
+class MetricReport(float):
+    """Base of reports: metrics by key or attribute, shown and exported as a table."""
+
+    _content: Shown
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by construction."""
+        return type(self), (self._content,)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse: a report does not change."""
+        msg = f"{type(self).__name__} is read-only: cannot set {name!r}."
+        raise AttributeError(msg)
+
+    # Reading -------------------------------------------------------------------
+
+    def __getitem__(self, key: str) -> float:
+        """Return the metric of that key."""
+        try:
+            return self._content.values[key]
+        except KeyError:
+            raise KeyError(self._missing(key)) from None
+
+    def __getattr__(self, name: str) -> float:
+        """Return the metric of that name."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._content.values[name]
+        except KeyError:
+            raise AttributeError(self._missing(name)) from None
+
+    def _missing(self, key: str) -> str:
+        """Say why there is no such key."""
+        raise NotImplementedError
+
+    def __dir__(self) -> list[str]:
+        """List the metrics too, for completion."""
+        return [*super().__dir__(), *self.keys()]
+
+    def __contains__(self, key: object) -> bool:
+        """Whether the report has that metric."""
+        return key in self._content.values
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys."""
+        return iter(self._content.values)
+
+    def keys(self) -> list[str]:
+        """
+        Return the keys of the metrics.
+
+        Returns
+        -------
+        list of str
+            In the order of the catalogue.
+        """
+        return list(self._content.values)
+
+    def values(self) -> list[float]:
+        """
+        Return the values of the metrics.
+
+        Returns
+        -------
+        list of float
+            In the order of `keys`.
+        """
+        return list(self._content.values.values())
+
+    def items(self) -> list[tuple[str, float]]:
+        """
+        Return the metrics as pairs.
+
+        Returns
+        -------
+        list of (str, float)
+            Key and value, in the order of `keys`.
+        """
+        return list(self._content.values.items())
+
+    # Exporting -----------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, float]:
+        """
+        Return the metrics as a new dictionary.
+
+        Returns
+        -------
+        dict of str to float
+            Value by key: a row for ``pd.DataFrame([report.to_dict()])``.
+        """
+        return dict(self._content.values)
+
+    def to_frame(self, backend: str = "pandas") -> Any:
+        """
+        Return the metrics as a data frame.
+
+        Parameters
+        ----------
+        backend : str, default="pandas"
+            "pandas", "polars" or another library that narwhals knows.
+
+        Returns
+        -------
+        DataFrame
+            One row a metric: "metric", "value", "standard_error" (NaN without one),
+            "group", "direction" and "note".
+
+        Raises
+        ------
+        ImportError
+            If narwhals or the backend is not installed.
+        """
+        caller = f"{type(self).__name__}.to_frame"
+        return report_frame(self._content, backend, caller)
+
+    # Showing -------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """Return a text table."""
+        return as_text(self._content)
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        """Format the number, or the whole table without a format."""
+        return float.__format__(float(self), spec) if spec else str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self._content)
+
+
+def read_only(value: Any) -> Any:
+    """Return a view of nested mappings and arrays that cannot change them."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({k: read_only(item) for k, item in value.items()})
+    return arrays.read_only(value) if isinstance(value, np.ndarray) else value
