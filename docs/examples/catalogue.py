@@ -34,8 +34,9 @@ FROM_CONVENTION = {"minority", "weight_decay", "convention"}
 INTRODUCTION = """# Metrics
 
 This page lists all {n} metrics, as `sknc.metrics.catalogue()` describes them. The
-{n_headline} in bold are the default ones; the README has their formulas. The docstring
-of each function has its formula, range, invariances, source and an example:
+{n_headline} in bold are the default ones; [definitions](definitions.md) has their
+formulas. The docstring of each function has its formula, range, invariances, source and
+an example:
 `help(sknc.metrics.nc1_cdnv)`.
 
 ```python
