@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from sknc._utils.arrays import Array, namespace
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import (
     check_choice,
     check_flag,
@@ -15,6 +16,19 @@ from sknc._utils.parameters import (
     is_number,
     refuse,
 )
+
+_WEIGHTS = """
+
+Parameters
+----------
+counts : array of shape (K,)
+    Number of samples of each class, or sum of their weights.
+
+Returns
+-------
+array of shape (K,)
+    Weights.
+"""
 
 
 @dataclass(frozen=True)
@@ -128,54 +142,21 @@ class Convention:
             refuse("convention", expected, name)
         return PRESETS[name]
 
+    @documented(_WEIGHTS)
     def center_weights(self, counts: Array) -> Array:
-        """
-        Return the weights of the class means in the global mean.
-
-        Parameters
-        ----------
-        counts : array of shape (K,)
-            Number of samples of each class, or sum of their weights.
-
-        Returns
-        -------
-        array of shape (K,)
-            Weights.
-        """
+        """Return the weights of the class means in the global mean."""
         if self.center == "none":
             return 0 * counts
         return _weights(counts, by_count=self.center == "sample")
 
+    @documented(_WEIGHTS)
     def between_weights(self, counts: Array) -> Array:
-        """
-        Return the weights of the classes in the between-class covariance.
-
-        Parameters
-        ----------
-        counts : array of shape (K,)
-            Number of samples of each class, or sum of their weights.
-
-        Returns
-        -------
-        array of shape (K,)
-            Weights.
-        """
+        """Return the weights of the classes in the between-class covariance."""
         return _weights(counts, by_count=self.between == "frequency")
 
+    @documented(_WEIGHTS)
     def within_weights(self, counts: Array) -> Array:
-        """
-        Return the weights of the class covariances in the within-class covariance.
-
-        Parameters
-        ----------
-        counts : array of shape (K,)
-            Number of samples of each class, or sum of their weights.
-
-        Returns
-        -------
-        array of shape (K,)
-            Weights.
-        """
+        """Return the weights of class covariances in the within-class covariance."""
         return _weights(counts, by_count=self.within == "sample")
 
 

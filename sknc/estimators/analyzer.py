@@ -9,10 +9,12 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_flag, check_integer
 from sknc.convention import Convention
 from sknc.estimators._inputs.batches import Batches
 from sknc.estimators._inputs.class_index import distinct_labels
+from sknc.estimators._inputs.docs import BATCHES, FITTED_ATTRIBUTES, NEW_SAMPLES
 from sknc.estimators._inputs.heads import (
     check_head_kind,
     check_head_shape,
@@ -24,11 +26,13 @@ from sknc.estimators._scoring.reports import ReportChoices, SecondPass, report_o
 from sknc.estimators.coordinates import ClassMeanCoordinates
 from sknc.estimators.stored_estimator import StoredEstimator
 from sknc.metrics import neco_scores, select
+from sknc.metrics._catalogue import sources as by
 from sknc.report._building import Inputs, metric_values
 from sknc.report.nc_report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
 
 
+@documented(FITTED_ATTRIBUTES, by.references(by.PAPYAN))
 class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
     """
     Measure neural collapse of last-layer features, in one pass.
@@ -70,12 +74,6 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Sorted class labels; always NumPy.
-    class_count_ : array of shape (n_classes,)
-        Number of samples of each class, or sum of their weights.
-    class_means_ : array of shape (n_classes, n_features)
-        Class means, float64.
     global_mean_ : array of shape (n_features,)
         The convention's global mean; by default the mean of class means.
     within_class_covariance_ : array of shape (n_features, n_features)
@@ -86,25 +84,11 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
     total_covariance_ : array of shape (n_features, n_features)
         Covariance of all samples about their mean, divided by their number. Equal to
         the sum of the other two under ``convention="frequency"``.
-    n_samples_seen_ : int
-        Number of samples accumulated.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if they had any.
-    statistics_ : ClassStatistics
-        Frozen state: everything else follows from it.
 
     See Also
     --------
     NearestClassCenter : The classifier that collapse leads to.
     sknc.nc_scorer : Every metric, for `cross_validate`.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
 
     Examples
     --------
@@ -207,6 +191,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
             self.head, convention, self.metrics, self._keeps_scatter, self._n_groups
         )
 
+    @documented(NEW_SAMPLES)
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> NCReport:
         """
         Report the metrics of samples about the fitted centers.
@@ -217,12 +202,8 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
         y : array-like of shape (n_samples,)
             Class labels, all of them fitted.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
 
         Returns
         -------
@@ -231,8 +212,6 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
 
         Raises
         ------
-        NotFittedError
-            If nothing was accumulated.
         ValueError
             If the input is malformed or the head does not fit.
 
@@ -244,6 +223,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
         """
         return self.score_batches([(X, y, sample_weight)])
 
+    @documented(NEW_SAMPLES, BATCHES)
     def score_batches(
         self, batches: Iterable[Any], *, progress: bool = False
     ) -> NCReport:
@@ -254,8 +234,6 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
         ----------
         batches : iterable of (X, y) or (X, y, sample_weight)
             Any iterable, such as a torch DataLoader.
-        progress : bool, default=False
-            Whether to show a progress bar, which takes tqdm.
 
         Returns
         -------
@@ -264,8 +242,6 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
 
         Raises
         ------
-        NotFittedError
-            If nothing was accumulated.
         ValueError
             If a batch is malformed, there is none, or the head does not fit.
         """
@@ -291,6 +267,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
 
     # Out of distribution ----------------------------------------------------------
 
+    @documented(NEW_SAMPLES, by.references(by.AMMAR))
     def score_ood(self, X: Any) -> dict[str, float]:
         """
         Measure where out-of-distribution samples lie relative to the classes (NC5).
@@ -306,19 +283,6 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
         dict of str to float
             ``nc5_orthogonality``, ``nc5_orthogonality_centered`` and, with
             ``covariance=True``, ``nc5_neco``.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If the features are malformed.
-
-        References
-        ----------
-        .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
-           neural collapse based out-of-distribution detection." ICLR 2024.
-           https://arxiv.org/abs/2310.06823
 
         Examples
         --------
@@ -344,14 +308,10 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
             )
             return metric_values(inputs, "NC5")
 
+    @documented(NEW_SAMPLES)
     def neco_score(self, X: Any) -> Array:
         """
         Return how much of each sample lies in the principal subspace of the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
@@ -360,8 +320,6 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
 
         Raises
         ------
-        NotFittedError
-            If nothing was accumulated.
         ValueError
             If the features are malformed, or the scatter was not kept.
 

@@ -7,6 +7,8 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
+from sknc._utils.docstrings import documented
+from sknc.estimators._inputs.docs import NEW_SAMPLES
 from sknc.estimators.base import CenterEstimator
 from sknc.estimators.center_model import CenterModel
 
@@ -18,14 +20,10 @@ class ClassValues(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CenterEstim
         """Return the model of the current state and parameters."""
         raise NotImplementedError
 
+    @documented(NEW_SAMPLES)
     def decision_function(self, X: Any) -> Array:
         """
         Return how much each class is favored; the greatest one is predicted.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
@@ -34,13 +32,6 @@ class ClassValues(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CenterEstim
             are not uniform add the variance times the logarithm of the prior over the
             uniform one. For two classes the second less the first. Minus infinity for
             classes that are never chosen.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If the features are malformed.
         """
         with arrays.plain_arithmetic(X):
             model = self._model()
@@ -57,14 +48,10 @@ class ClassValues(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CenterEstim
 
         return arrays.map_rows(narrow, features, self.statistics_.n_classes)
 
+    @documented(NEW_SAMPLES)
     def predict_proba(self, X: Any) -> Array:
         """
         Return class probabilities of a Gaussian model with one shared variance.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
@@ -72,26 +59,15 @@ class ClassValues(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CenterEstim
             Rows sum to one. With ``metric="euclidean"``, the posterior under `priors`
             and the mean within-class variance of the features; if that is zero, all on
             the nearest center. With "cosine", a softmax of cosines.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If the features are malformed.
         """
         with arrays.plain_arithmetic(X):
             model = self._model()
             return self._by_blocks(X, "predict_proba", model.probabilities)
 
+    @documented(NEW_SAMPLES)
     def predict_log_proba(self, X: Any) -> Array:
         """
         Return the logarithms of the class probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
@@ -99,38 +75,20 @@ class ClassValues(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CenterEstim
             Logarithms of `predict_proba`, at most 0. They are finite where
             probabilities are rounded to 0. Minus infinity for classes that are never
             chosen, and for all but the nearest if the variance is zero.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If the features are malformed.
         """
         with arrays.plain_arithmetic(X):
             model = self._model()
             return self._by_blocks(X, "predict_log_proba", model.log_probabilities)
 
+    @documented(NEW_SAMPLES)
     def transform(self, X: Any) -> Array:
         """
         Return the distance of each sample to each center.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
         array of shape (n_samples, n_classes)
             Euclidean distance, or one minus the cosine. Infinite without samples.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If the features are malformed.
         """
         with arrays.plain_arithmetic(X):
             return self._by_blocks(X, "transform", self._model().distances)

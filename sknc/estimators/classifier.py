@@ -7,9 +7,11 @@ from sklearn.base import ClassifierMixin
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
+from sknc._utils.docstrings import documented
 from sknc._utils.label_kinds import in_common
 from sknc._utils.parameters import check_choice, refuse
 from sknc.estimators._inputs.class_index import ClassIndex, distinct_labels
+from sknc.estimators._inputs.docs import FITTED_ATTRIBUTES, NEW_SAMPLES
 from sknc.estimators._inputs.heads import check_head, is_head
 from sknc.estimators._inputs.labels import check_classes, check_labels
 from sknc.estimators._inputs.validation import Batch, check_weights
@@ -23,6 +25,7 @@ from sknc.statistics.affine_rule import decide_all
 from sknc.statistics.class_statistics import ClassStatistics
 
 
+@documented(FITTED_ATTRIBUTES)
 class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
     r"""
     Assign each sample to the class with the nearest mean.
@@ -45,22 +48,8 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Sorted class labels; always NumPy.
-    class_count_ : array of shape (n_classes,)
-        Number of samples of each class, or sum of their weights.
-    class_means_ : array of shape (n_classes, n_features)
-        Class means, float64.
     class_prior_ : array of shape (n_classes,)
         Prior probabilities, float64; zero for classes without samples.
-    n_samples_seen_ : int
-        Number of samples accumulated.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if they had any.
-    statistics_ : ClassStatistics
-        Frozen state: everything else follows from it.
 
     See Also
     --------
@@ -205,26 +194,15 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
             priors = class_priors(statistics, self.priors)
         return CenterModel(statistics, self.metric, priors)
 
+    @documented(NEW_SAMPLES)
     def predict(self, X: Any) -> Array:
         """
         Predict the class of each sample: the nearest center, adjusted for priors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
         array of shape (n_samples,)
             Class labels: beside X if they are numbers, NumPy if they are not.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If the features are malformed.
         """
         with arrays.plain_arithmetic(X):
             features = self._check_new(X, "predict")
@@ -234,18 +212,15 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
 
     # Judging ----------------------------------------------------------------------
 
+    @documented(NEW_SAMPLES)
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """
         Return the share of samples that are nearest to their own class's center.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
         y : array-like of shape (n_samples,)
             True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
 
         Returns
         -------
@@ -254,8 +229,6 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
 
         Raises
         ------
-        NotFittedError
-            If nothing was accumulated.
         ValueError
             If the input is malformed.
         """
@@ -266,14 +239,13 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
         weights = check_weights(sample_weight, predicted)
         return float(np.average(predicted == labels, weights=weights))
 
+    @documented(NEW_SAMPLES)
     def agreement(self, X: Any, head: Any, y: Any = None) -> AgreementReport:
         """
         Measure how often a linear head decides as `predict` does.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
         head : object
             ``torch.nn.Linear``, fitted scikit-learn linear classifier, ``(W, b)`` or W,
             as in `NeuralCollapseAnalyzer`. Its bias counts. It decides among the
@@ -289,8 +261,6 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
 
         Raises
         ------
-        NotFittedError
-            If nothing was accumulated.
         ValueError
             If the input is malformed or the head does not fit.
         """

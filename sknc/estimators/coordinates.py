@@ -6,7 +6,9 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
+from sknc._utils.docstrings import documented
 from sknc.convention import Convention
+from sknc.estimators._inputs.docs import NEW_SAMPLES
 from sknc.metrics._shared.geometry import centered_means, spectrum
 from sknc.statistics.class_statistics import ClassStatistics
 
@@ -17,27 +19,16 @@ class ClassMeanCoordinates(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     convention: str | Convention
     statistics_: ClassStatistics
 
+    @documented(NEW_SAMPLES)
     def transform(self, X: Any) -> Array:
         """
         Project features on the span of the centered class means.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
         array of shape (n_samples, rank)
             Coordinates about the global mean on orthonormal directions, by descending
             variance of the class means; at most n_classes - 1 of them.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If the features are malformed.
         """
         with arrays.plain_arithmetic(X):
             features = self._check_new(X, "transform")

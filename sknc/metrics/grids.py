@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, tiles
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_choice, check_integer, check_positive
 from sknc.convention import Convention
 from sknc.head import LinearHead
+from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.arguments import check_statistics
 from sknc.metrics._shared.geometry import centered_means, mean_noise, unbiased_variances
 from sknc.metrics._shared.pairs import (
@@ -20,9 +22,23 @@ from sknc.metrics._shared.pairs import (
 )
 from sknc.statistics.held_out import AnyStatistics
 
+_SHARED = f"""
+
+Parameters
+----------
+source : ClassStatistics, HeldOutStatistics or LinearHead
+    Of K classes, at least two, all with samples.
+convention : str or Convention, default="default"
+    Its center and bias correction. A head's rows are taken as they are.
+power : float, default=1.0
+    The exponent s of the Riesz energy.
+
+{by.references(by.WU)}
+"""
 _KINDS = ("inner_product", "cosine", "distance", "log_energy", "riesz_energy", "cdnv")
 
 
+@documented(_SHARED)
 def pair_grid(
     source: AnyStatistics | LinearHead,
     kind: str = "cosine",
@@ -44,14 +60,8 @@ def pair_grid(
 
     Parameters
     ----------
-    source : ClassStatistics, HeldOutStatistics or LinearHead
-        Of K classes, at least two, all with samples.
     kind : str, default="cosine"
         Which number.
-    convention : str or Convention, default="default"
-        Its center and bias correction. A head's rows are taken as they are.
-    power : float, default=1.0
-        The exponent s of the Riesz energy.
 
     Returns
     -------
@@ -76,11 +86,6 @@ def pair_grid(
     Pairs that are very close are taken from differences, to full precision, as in the
     metrics.
 
-    References
-    ----------
-    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
-
     Examples
     --------
     >>> import numpy as np
@@ -98,6 +103,7 @@ def pair_grid(
     return namespace(tiles_of_grid[0]).concat(tiles_of_grid)
 
 
+@documented(_SHARED)
 def pair_grid_rows(
     source: AnyStatistics | LinearHead,
     kind: str = "cosine",
@@ -111,14 +117,8 @@ def pair_grid_rows(
 
     Parameters
     ----------
-    source : ClassStatistics, HeldOutStatistics or LinearHead
-        Of K classes, at least two, all with samples.
     kind : str, default="cosine"
         Which number; see `pair_grid`.
-    convention : str or Convention, default="default"
-        Its center and bias correction. A head's rows are taken as they are.
-    power : float, default=1.0
-        Exponent of the Riesz energy.
     n_rows : int, default=512
         Rows at a time; memory is some 24 ``n_rows`` K bytes.
 
@@ -135,11 +135,6 @@ def pair_grid_rows(
     See Also
     --------
     pair_grid : All rows in one array.
-
-    References
-    ----------
-    .. [1] R. Wu, V. Papyan. "Linguistic collapse: neural collapse in (large)
-       language models." NeurIPS 2024. https://arxiv.org/abs/2405.17767
 
     Examples
     --------

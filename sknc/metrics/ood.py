@@ -12,6 +12,7 @@ from sknc._utils.arrays import (
     row_squared_norms,
     tiles,
 )
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_integer
 from sknc.convention import Convention
 from sknc.metrics._catalogue import conditions as when
@@ -123,6 +124,7 @@ def nc5_orthogonality_centered(
     return _mean_absolute_cosine(means, offset)
 
 
+@documented(by.references(by.AMMAR))
 def neco_scores(
     statistics: AnyStatistics, X: Array, *, n_directions: int | None = None
 ) -> Array:
@@ -168,12 +170,6 @@ def neco_scores(
     The NECO score of [1]_ without its factor, the largest logit, and without
     standardizing the features, which its code does first. Where the d-th and the next
     variance are equal the directions are not unique.
-
-    References
-    ----------
-    .. [1] M. Ben Ammar, N. Belkhir, S. Popescu, A. Manzanera, G. Franchi. "NECO:
-       neural collapse based out-of-distribution detection." ICLR 2024.
-       https://arxiv.org/abs/2310.06823
 
     Examples
     --------

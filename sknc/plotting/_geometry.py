@@ -5,7 +5,9 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from sknc._utils.docstrings import documented
 from sknc._utils.optional import require_matplotlib
+from sknc.metrics._catalogue import sources as by
 from sknc.plotting._cosines import PairRange, all_cosines, range_of
 from sknc.plotting._frames import check_labels, check_rows, frames_of
 from sknc.plotting._grids import (
@@ -23,6 +25,7 @@ _MOST_IN_HEATMAP = 40  # classes, by default
 _NAMES = {"means": "class means", "head": "rows of the head"}
 
 
+@documented(by.references(by.PAPYAN))
 class ClassMeanGeometryDisplay:
     """
     Cosines of the class means, and of the rows of the head, beside those of a simplex.
@@ -69,12 +72,6 @@ class ClassMeanGeometryDisplay:
     --------
     sknc.metrics.nc2_equiangular : The mean distance of these cosines from the ideal.
     sknc.metrics.pair_grid : The cosines as an array.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
 
     Examples
     --------

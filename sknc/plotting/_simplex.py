@@ -6,11 +6,13 @@ from typing import Any, Self
 import numpy as np
 
 from sknc._utils import arrays
+from sknc._utils.docstrings import documented
 from sknc._utils.label_kinds import in_common, shown_labels
 from sknc._utils.optional import require_matplotlib
 from sknc._utils.parameters import check_integer
 from sknc.estimators._inputs.class_index import ClassIndex
 from sknc.estimators._inputs.validation import check_batch, not_finite
+from sknc.metrics._catalogue import sources as by
 from sknc.plotting._frames import check_labels, check_rows, frames_of
 from sknc.plotting._panels import make_panels
 from sknc.plotting._plane import CORNERS, Plane
@@ -18,6 +20,7 @@ from sknc.plotting._triangle import Look, draw_triangle
 from sknc.plotting._words import plain, short_label
 
 
+@documented(by.references(by.PAPYAN))
 class SimplexProjectionDisplay:
     """
     Features, class means and rows of the head of three classes, in one plane.
@@ -65,12 +68,6 @@ class SimplexProjectionDisplay:
     See Also
     --------
     ClassMeanGeometryDisplay : The angles of all classes.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
 
     Examples
     --------

@@ -5,18 +5,21 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from sknc._utils.docstrings import documented
 from sknc._utils.optional import require_matplotlib
+from sknc.metrics._catalogue import sources as by
 from sknc.plotting import _draw, _scales
 from sknc.plotting._choice import chosen_keys
 from sknc.plotting._labels import axis_label, title
 from sknc.plotting._panels import make_panels
 from sknc.plotting._runs import Columns, Run, make_run, run_of_reports
-from sknc.report._rendering import data_frame
+from sknc.report._rendering import FRAME, data_frame
 from sknc.report.nc_report import NCReport
 
 _COLUMNS = ("run", "epoch", "samples", "metric", "value", "standard_error")
 
 
+@documented(by.references(by.PAPYAN))
 class CollapseTrajectoryDisplay:
     """
     Curves of neural collapse metrics over training, one panel a property.
@@ -54,12 +57,6 @@ class CollapseTrajectoryDisplay:
     See Also
     --------
     NeuralCollapseAnalyzer : Makes the reports.
-
-    References
-    ----------
-    .. [1] V. Papyan, X. Y. Han, D. L. Donoho. "Prevalence of neural collapse
-       during the terminal phase of deep learning training." PNAS 117 (40), 2020.
-       https://doi.org/10.1073/pnas.2015509117
 
     Examples
     --------
@@ -217,25 +214,16 @@ class CollapseTrajectoryDisplay:
             raise AttributeError(msg)
         return next(iter(self.runs.values()))
 
+    @documented(FRAME)
     def frame(self, backend: str = "pandas") -> Any:
         """
         Return the numbers as a data frame.
-
-        Parameters
-        ----------
-        backend : str, default="pandas"
-            "pandas", "polars" or another library that narwhals knows.
 
         Returns
         -------
         DataFrame
             One row a value: "run" (empty if there is one), "epoch", "samples" ("train"
             or "held-out"), "metric", "value" and "standard_error" (NaN without one).
-
-        Raises
-        ------
-        ImportError
-            If narwhals or the backend is not installed.
         """
         rows = [row for name, run in self.runs.items() for row in run.rows(name)]
         return data_frame(_COLUMNS, rows, backend, "CollapseTrajectoryDisplay.frame")

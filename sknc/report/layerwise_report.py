@@ -8,12 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_choice, check_flag, check_number
-from sknc.report._rendering import data_frame
+from sknc.metrics._catalogue import sources as by
+from sknc.report._rendering import FRAME, data_frame
 from sknc.report._separation import separation_correlation, separation_rate
 from sknc.report.nc_report import NCReport
 
 _ROUNDING = 1e-12  # of a share of samples
+_HELD_OUT = """
+
+Parameters
+----------
+held_out : bool, default=False
+    Whether of the held-out samples instead of the training samples.
+
+Raises
+------
+ValueError
+    If there are no held-out samples.
+"""
 _SHOWN = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy")
 
 
@@ -154,6 +168,7 @@ class LayerwiseReport:
             lines.append("  ".join([name.ljust(width), *values]))
         return "\n".join(lines)
 
+    @documented(_HELD_OUT)
     def metric(self, key: str, *, held_out: bool = False) -> np.ndarray:
         """
         Return a metric of every layer.
@@ -162,8 +177,6 @@ class LayerwiseReport:
         ----------
         key : str
             Key of the metric.
-        held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
 
         Returns
         -------
@@ -175,8 +188,6 @@ class LayerwiseReport:
         ------
         KeyError
             If no layer has the metric.
-        ValueError
-            If there are no held-out samples.
         """
         reports = self._side(held_out)
         if not any(key in report for report in reports.values()):
@@ -185,25 +196,16 @@ class LayerwiseReport:
             raise KeyError(msg)
         return self._values(key, held_out)
 
+    @documented(FRAME)
     def to_frame(self, backend: str = "pandas") -> Any:
         """
         Return the reports as a data frame.
-
-        Parameters
-        ----------
-        backend : str, default="pandas"
-            "pandas", "polars" or another library that narwhals knows.
 
         Returns
         -------
         DataFrame
             One row a layer: "layer", "depth" (from 0), "n_features", and "train/..."
             and "held_out/..." of each metric and of "layer_ncc_mismatch".
-
-        Raises
-        ------
-        ImportError
-            If narwhals or the backend is not installed.
         """
         columns: dict[str, list[Any]] = {
             "layer": list(self.layers),
@@ -226,6 +228,7 @@ class LayerwiseReport:
 
     # Measures of all layers --------------------------------------------------------
 
+    @documented(_HELD_OUT, by.references(by.HE_SU))
     def layer_separation_rate(self, *, held_out: bool = False) -> float:
         r"""
         Return the factor by which a layer reduces the separation fuzziness.
@@ -237,42 +240,23 @@ class LayerwiseReport:
         over the layers l = 0, 1, ..., by least squares. The law of data separation
         [1]_ says that :math:`D_l` falls by the same factor in every layer.
 
-        Parameters
-        ----------
-        held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
-
         Returns
         -------
         float
             Below 1 where classes separate with depth; NaN of fewer than 3 layers, or
             if ``nc1_fuzziness`` of some layer is missing or not finite.
 
-        Raises
-        ------
-        ValueError
-            If there are no held-out samples.
-
         Notes
         -----
         The source uses ``convention="he_su2023"``. Constant factors of
         :math:`D_l`, such as K, do not change the rate.
-
-        References
-        ----------
-        .. [1] H. He, W. J. Su. "A law of data separation in deep learning." PNAS
-           120 (36), 2023. https://doi.org/10.1073/pnas.2221704120
         """
         return separation_rate(self._values("nc1_fuzziness", held_out))
 
+    @documented(_HELD_OUT)
     def layer_separation_correlation(self, *, held_out: bool = False) -> float:
         """
         Return how well the law of data separation holds.
-
-        Parameters
-        ----------
-        held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
 
         Returns
         -------
@@ -280,14 +264,10 @@ class LayerwiseReport:
             Pearson's correlation of ``nc1_fuzziness`` with depth, -1 where the law
             holds exactly; NaN where `layer_separation_rate` is, or if all layers have
             the same value.
-
-        Raises
-        ------
-        ValueError
-            If there are no held-out samples.
         """
         return separation_correlation(self._values("nc1_fuzziness", held_out))
 
+    @documented(_HELD_OUT)
     def layer_effective_depth(
         self, epsilon: float = 0.01, *, held_out: bool = False
     ) -> int | None:
@@ -298,8 +278,6 @@ class LayerwiseReport:
         ----------
         epsilon : float, default=0.01
             The error of the nearest class center that is allowed, in [0, 1].
-        held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
 
         Returns
         -------
@@ -326,14 +304,10 @@ class LayerwiseReport:
         reached = np.flatnonzero(accuracy >= 1 - allowed - _ROUNDING)
         return int(reached[0]) if len(reached) else None
 
+    @documented(_HELD_OUT)
     def layer_ncc_mismatch(self, *, held_out: bool = False) -> np.ndarray:
         """
         Return how often the nearest class center differs from the model's decision.
-
-        Parameters
-        ----------
-        held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
 
         Returns
         -------

@@ -1,36 +1,32 @@
 """Docstrings of metrics: what all of them say alike, filled in from their rows."""
 
-import inspect
 import re
-import textwrap
 
+from sknc._utils.docstrings import entries_of, filled, join_sections, split_sections
 from sknc.metrics._catalogue.metric import Metric
+from sknc.metrics._catalogue.sources import references
 
-_SECTIONS = (
-    "Parameters",
-    "Returns",
-    "Raises",
-    "See Also",
-    "Notes",
-    "References",
-    "Examples",
+_PARAMETERS = entries_of(
+    r"""
+head : LinearHead
+    Weights of shape (K, D), one row a class.
+decisions : Decisions
+    Counts of decisions.
+measures : SampleMeasures
+    Numbers of each sample.
+ood_mean : array of shape (D,), or ClassStatistics
+    Mean of the features of samples that belong to no class; or their statistics
+    as one class, of which an offset common to all features costs no digits.
+X : array of shape (B, D)
+    Features to score, in any array library.
+minority : float or iterable of labels, default=0.5
+    Labels of the minority classes; or a quantile q, 0 < q < 1, and then those
+    whose count is at most the q-quantile of the counts (the least count that
+    ``q K`` classes do not exceed) and below the largest count.
+weight_decay : float, default=0.0
+    The factor :math:`\lambda`.
+"""
 )
-_HEADING = re.compile(rf"^({'|'.join(_SECTIONS)})\n-+\n", re.MULTILINE)
-_PARAMETERS = {
-    "head": "head : LinearHead\n    Weights of shape (K, D), one row a class.",
-    "decisions": "decisions : Decisions\n    Counts of decisions.",
-    "measures": "measures : SampleMeasures\n    Numbers of each sample.",
-    "ood_mean": "ood_mean : array of shape (D,), or ClassStatistics\n"
-    "    Mean of the features of samples that belong to no class; or their statistics\n"
-    "    as one class, of which an offset common to all features costs no digits.",
-    "X": "X : array of shape (B, D)\n    Features to score, in any array library.",
-    "minority": "minority : float or iterable of labels, default=0.5\n"
-    "    Labels of the minority classes; or a quantile q, 0 < q < 1, and then those\n"
-    "    whose count is at most the q-quantile of the counts (the least count that\n"
-    "    ``q K`` classes do not exceed) and below the largest count.",
-    "weight_decay": "weight_decay : float, default=0.0\n"
-    "    The factor :math:`\\lambda`.",
-}
 # Why a function may have nothing to compute from; a report skips the metric then.
 _WITHOUT = {
     "scatter": "the scatter was not kept",
@@ -58,30 +54,22 @@ def complete_docstring(metric: Metric) -> str:
     The function's own has the summary, the formula, an example, and perhaps notes and
     parameters of its own.
     """
-    head, *rest = _HEADING.split(inspect.getdoc(metric.function) or "")
-    written = dict(zip(rest[::2], map(str.rstrip, rest[1::2]), strict=True))
-    sections = {
+    head, written = split_sections(metric.function.__doc__)
+    _, shared = split_sections(references(*metric.sources))
+    made = {
         "Parameters": _parameters(metric, written.get("Parameters", "")),
-        "Returns": f"float\n{_filled(_returns(metric))}",
+        "Returns": f"float\n{filled(_returns(metric))}",
         "Raises": _raises(metric),
-        "See Also": written.get("See Also", ""),
-        "Notes": written.get("Notes", ""),
-        "References": _references(metric),
         "Examples": _example(metric, written["Examples"]),
     }
-    parts = [
-        f"{name}\n{'-' * len(name)}\n{text}" for name, text in sections.items() if text
-    ]
-    return "\n" + "\n\n".join([head.strip(), *parts]) + "\n"
+    return join_sections(head, written | shared | made)
 
 
 def docstring_for_head(metric: Metric) -> str:
     """Return summary and example of a metric of class means, for rows of the head."""
-    summary = re.sub(
-        r"(un)?(centered )?class means", "rows of the head", metric.summary
-    )
+    summary = _CLASS_MEANS.sub("rows of the head", metric.summary)
     summary = re.sub(r"``(\w+)``", r"``\1_head``", summary)
-    written = _HEADING.split(inspect.getdoc(metric.function) or "")[-1]
+    written = split_sections(metric.function.__doc__)[1]["Examples"]
     commands = written[written.index(">>> ") :].splitlines()
     example = "\n".join(line for line in commands if " import " not in line)
     example = _FROM_SAMPLES.sub(r"LinearHead(\1, None)", example)
@@ -92,30 +80,15 @@ def docstring_for_head(metric: Metric) -> str:
     )
 
 
-def _filled(text: str, indent: str = "    ") -> str:
-    return textwrap.fill(
-        text,
-        84,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
 def _parameters(metric: Metric, written: str) -> str:
-    own = {
-        entry.partition(" :")[0]: entry.rstrip()
-        for entry in re.split(r"^(?=\S)", written, flags=re.MULTILINE)
-        if entry
-    }
+    own = entries_of(written)
     either = "" if "measures" in metric.needs else "ClassStatistics or "
     plain = {"scatter", "within"}.isdisjoint(metric.needs)
     shared = _PARAMETERS | {
         "statistics": f"statistics : {either}HeldOutStatistics\n    Statistics of K "
         f"classes of D features{'' if plain else ', with their scatter'}.",
         "convention": 'convention : str or Convention, default="default"\n'
-        + _filled(metric.convention),
+        + filled(metric.convention),
     }
     return "\n".join(own.get(name) or shared[name] for name in metric.parameters)
 
@@ -153,14 +126,7 @@ def _meaning(metric: Metric) -> str:
 def _raises(metric: Metric) -> str:
     if not metric.raises or "statistics" not in metric.needs:
         return ""
-    return f"ValueError\n{_filled(metric.raises)}"
-
-
-def _references(metric: Metric) -> str:
-    return "\n".join(
-        _filled(f".. [{number}] {source.reference}", "   ").strip()
-        for number, source in enumerate(metric.sources, 1)
-    )
+    return f"ValueError\n{filled(metric.raises)}"
 
 
 def _example(metric: Metric, written: str) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from sknc._utils.docstrings import filled
+
 
 @dataclass(frozen=True)
 class Source:
@@ -29,6 +31,15 @@ class Source:
         kind, _, name = self.link.partition(":")
         address = f" {sites[kind]}{name}" if kind else ""
         return f"{self.text}{address}{f' ({self.remark})' if self.remark else ''}"
+
+
+def references(*sources: Source) -> str:
+    """Return the section of a docstring that names papers."""
+    lines = [
+        filled(f".. [{number}] {source.reference}", "   ").strip()
+        for number, source in enumerate(sources, 1)
+    ]
+    return "\n".join(["", "References", "----------", *lines])
 
 
 def after(source: Source, remark: str = "") -> Source:

@@ -1,0 +1,71 @@
+"""Docstrings are completed with what several of them share."""
+
+from sknc._utils.docstrings import documented, split_sections
+
+SHARED = """
+
+Parameters
+----------
+X : array
+    Features.
+unused : int
+    Of another function.
+
+Raises
+------
+ValueError
+    If it is malformed.
+TypeError
+    If it is no array.
+"""
+
+
+@documented(SHARED)
+def f(X, y, z):
+    """
+    Return nothing.
+
+    Parameters
+    ----------
+    y, z : array
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        If both are.
+
+    Notes
+    -----
+    None.
+    """
+
+
+@documented(SHARED)
+def g(X):
+    """Return nothing."""
+
+
+def test_shared_entries_are_filled_in():
+    head, sections = split_sections(f.__doc__)
+    assert head == "Return nothing."
+    assert list(sections) == ["Parameters", "Raises", "Notes"]
+    assert sections["Parameters"] == (
+        "X : array\n    Features.\ny, z : array\n    Labels."
+    )
+    assert sections["Raises"] == (
+        "ValueError\n    If both are.\nTypeError\n    If it is no array."
+    )
+
+
+def test_sections_are_made_where_there_are_none():
+    _, sections = split_sections(g.__doc__)
+    assert sections["Parameters"] == "X : array\n    Features."
+    assert "If it is malformed." in sections["Raises"]
+
+
+def test_without_docstrings_nothing_fails():
+    def plain(X):
+        pass
+
+    assert "Features." in documented(SHARED)(plain).__doc__
