@@ -85,10 +85,8 @@ class LinearHead(Cached):
         LinearHead
             The head of these rows.
         """
-        xp = namespace(self.weights)
-        index = arrays.move_like(index, self.weights, xp.int64)
-        bias = None if self.bias is None else xp.take(self.bias, index, axis=0)
-        return LinearHead(xp.take(self.weights, index, axis=0), bias)
+        bias = None if self.bias is None else arrays.take_rows(self.bias, index)
+        return LinearHead(arrays.take_rows(self.weights, index), bias)
 
 
 def _wide(what: str, values: Array) -> Array:

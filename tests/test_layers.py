@@ -26,7 +26,10 @@ LAYERS_OF_ESTIMATORS = [
     {"_inputs"},
     {"_fitting"},
     {"_stored", "_scoring", "base", "center_model", "priors"},
-    {"agreement", "coordinates", "scorer", "class_values", "stored_estimator"},
+    {
+        *("agreement", "coordinates", "scorer", "class_values", "reading"),
+        "stored_estimator",
+    },
     {"analyzer", "classifier"},
     {"loading"},
 ]
@@ -115,6 +118,19 @@ def test_imports_within_estimators_point_left():
         assert wrong_way(part, path.read_text(encoding="utf-8")) == [], path
     source = "from sknc.estimators._scoring.evaluation import Evaluation"
     assert wrong_way("_inputs", source) == ["_scoring"]
+
+
+def private_estimators(source):
+    """Return the imports of private parts of the estimators."""
+    return [x for x in imports_of(source) if x.startswith("sknc.estimators._")]
+
+
+def test_other_packages_leave_private_estimators_alone():
+    for unit, path in modules():
+        if unit != "estimators":
+            assert private_estimators(path.read_text(encoding="utf-8")) == [], path
+    source = "from sknc.estimators._inputs.batches import Batches"
+    assert private_estimators(source) == ["sknc.estimators._inputs.batches"]
 
 
 @pytest.mark.parametrize(

@@ -348,6 +348,12 @@ def add_at(target: Array, index: Array, values: Array | None) -> Array:
     return add_rows_at(target[:, None], index, rows)[:, 0]
 
 
+def take_rows(values: Array, index: Any) -> Array:
+    """Return the rows of `values` at positions that may lie elsewhere."""
+    xp = namespace(values)
+    return xp.take(values, move_like(index, values, xp.int64), axis=0)
+
+
 def put_rows(target: Array, index: Array, rows: Array) -> Array:
     """Set row ``index[i]`` of `target` to ``rows[i]``, and return `target`."""
     if isinstance(target, np.ndarray) or is_tensor(target):

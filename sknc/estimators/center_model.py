@@ -38,17 +38,11 @@ class CenterModel:
         if self.priors is None:
             return rule, observed
         possible = observed[arrays.to_numpy(self.priors)[observed] > 0]
-        xp = namespace(rule.weights)
-        rows = self._beside(np.searchsorted(observed, possible))
-        gains = xp.take(self._gains(self.priors), self._beside(possible), axis=0)
-        offsets = xp.take(rule.offsets, rows, axis=0) + gains
-        weights = xp.take(rule.weights, rows, axis=0)
+        rows = np.searchsorted(observed, possible)
+        gains = arrays.take_rows(self._gains(self.priors), possible)
+        offsets = arrays.take_rows(rule.offsets, rows) + gains
+        weights = arrays.take_rows(rule.weights, rows)
         return AffineRule(rule.origin, weights, offsets, rule.unit), possible
-
-    def _beside(self, rows: np.ndarray) -> Array:
-        """Return row numbers in the library and on the device of the statistics."""
-        like = self.statistics.moments.sums
-        return arrays.move_like(rows, like, namespace(like).int64)
 
     def _gains(self, priors: Array) -> Array:
         """Return what priors add to minus half the squared distance; 0 if equal."""
@@ -150,4 +144,6 @@ class CenterModel:
             return scores
         place = {"dtype": xp.float64, "device": arrays.device_of(scores)}
         full = xp.full((n_classes, scores.shape[0]), -xp.inf, **place)
-        return arrays.put_rows(full, self._beside(observed), scores.T).T
+        return arrays.put_rows(
+            full, arrays.move_like(observed, full, xp.int64), scores.T
+        ).T

@@ -285,10 +285,7 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
 
     def _true_rows(self, features: Array, y: Any, classes: np.ndarray) -> np.ndarray:
         labels = check_labels(y, features.shape[0], type(self).__name__)
-        index = ClassIndex.of_fitted(classes)
-        rows, unknown = index.encode(labels, features)
-        if unknown:
-            raise index.unknown_label(labels)
+        rows = ClassIndex.of_fitted(classes).known_rows(labels, features)
         return arrays.to_numpy(rows)
 
 

@@ -53,7 +53,7 @@ def class_priors(statistics: ClassStatistics, priors: Any) -> Array:
         shares = arrays.move_like(priors, counts, xp.float64)
     elif priors == "uniform":
         shares = xp.ones_like(counts)
-    shares = xp.where(counts > 0, shares, xp.zeros_like(shares))
+    shares = xp.where(counts > 0, shares, 0.0)
     total = xp.sum(shares)
     if not float(total) > 0:
         msg = (

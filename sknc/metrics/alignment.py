@@ -222,7 +222,7 @@ def nc3_norm_ratio(
     means = centered_means(statistics, Convention.preset(convention))
     xp = namespace(means)
     norms = xp.sqrt(row_squared_norms(means))
-    defined = xp.where(norms > 0, norms, xp.nan * norms)
+    defined = xp.where(norms > 0, norms, xp.nan)
     return relative_spread(xp.sqrt(row_squared_norms(head.weights)) / defined)
 
 

@@ -11,14 +11,13 @@ from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.arguments import check_statistics
-from sknc.metrics._shared.geometry import centered_means, mean_noise, unbiased_variances
+from sknc.metrics._shared.frames import spreads_of
+from sknc.metrics._shared.geometry import centered_means
 from sknc.metrics._shared.pairs import (
     PairBlock,
     inverse_norms,
     squared_chords,
-    squared_distances,
     squared_rounding,
-    without_bias,
 )
 from sknc.statistics.held_out import AnyStatistics
 
@@ -170,7 +169,7 @@ def pair_grid_rows(
     means = centered_means(source, agreed)
     rounding = source.centers.mean_rounding()
     if kind == "cdnv":
-        return _in_tiles(means, _cdnv(source, agreed, means, rounding), kind, n_rows)
+        return _in_tiles(means, spreads_of(source, agreed).ratios, kind, n_rows)
     return _in_tiles(means, _of_vectors(means, rounding, kind, power), kind, n_rows)
 
 
@@ -183,7 +182,7 @@ def _in_tiles(
         rows = xp.arange(tile.start, tile.stop, device=device)[:, None]
         grid = fill(PairBlock(vectors[tile, :] @ vectors.T, rows, columns))
         if kind in ("log_energy", "riesz_energy", "cdnv"):
-            grid = xp.where(rows == columns, xp.nan * xp.ones_like(grid), grid)
+            grid = xp.where(rows == columns, xp.nan, grid)
         yield tile, grid
 
 
@@ -209,23 +208,5 @@ def _of_vectors(
             if kind == "log_energy":
                 return -xp.log(squared) / 2
             return squared ** (-power / 2)
-
-    return fill
-
-
-def _cdnv(
-    statistics: AnyStatistics, convention: Convention, means: Array, rounding: Array
-) -> Callable[[PairBlock], Array]:
-    """Return what makes a grid of normalized variances."""
-    squared_norms = row_squared_norms(means)
-    noise = squared_rounding(squared_norms, rounding)
-    half = unbiased_variances(statistics, convention) / 2
-    bias = mean_noise(statistics.centers) if convention.bias_correction else None
-
-    def fill(block: PairBlock) -> Array:
-        distances = squared_distances(block, means, squared_norms, noise)
-        distances = without_bias(block, distances, bias)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (block.of_rows(half) + block.of_cols(half)) / distances
 
     return fill

@@ -293,7 +293,7 @@ def _shares_of_length(X: Array, mean: Array, directions: Array) -> Array:
         for block in tiles(X.shape[0], max(1, _TILE_ELEMENTS // X.shape[1])):
             rows = move_like(X[block, :], mean, xp.float64) - mean
             lengths = row_squared_norms(rows)
-            lengths = xp.where(lengths > 0, lengths, xp.nan * lengths)
+            lengths = xp.where(lengths > 0, lengths, xp.nan)
             shares = xp.sqrt(row_squared_norms(rows @ directions) / lengths)
             parts.append(xp.where(shares > 1, xp.ones_like(shares), shares))
     return xp.concat(parts)

@@ -222,7 +222,7 @@ def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) ->
     means = centers.equally_centered_means
     norms, noise = row_squared_norms(means), centers.mean_rounding() ** 2
     counts = statistics.counts
-    variances = sums / xp.where(counts > 0, counts, xp.nan * counts)[:, None]
+    variances = sums / xp.where(counts > 0, counts, xp.nan)[:, None]
     largest = xp.where(xp.max(norms) > 0, xp.max(norms), 1.0)
     total, n_classes = 0.0, statistics.n_classes
     flat = xp.reshape(variances, (-1,))

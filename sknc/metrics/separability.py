@@ -11,9 +11,10 @@ from sknc.convention import Convention
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
-from sknc.metrics._shared.frames import pairs_of
+from sknc.metrics._shared.frames import pairs_of, spreads_of
 from sknc.metrics._shared.geometry import centered_means, check_two_classes
-from sknc.metrics.variability import CDNV, cdnv_blocks, nc1_pinv
+from sknc.metrics._shared.pairs import pair_blocks
+from sknc.metrics.variability import CDNV, nc1_pinv
 from sknc.statistics.held_out import AnyStatistics
 
 _COLLECTED = 1 << 24  # pairs whose values are sorted at once, 128 MiB
@@ -224,12 +225,9 @@ def nc1_cdnv_median(
 
 def _values(statistics: AnyStatistics, convention: Convention) -> Iterator[np.ndarray]:
     """Yield the values of all pairs whose classes both have samples, on the host."""
-    missing = statistics.counts == 0
-    for block, spread, distances in cdnv_blocks(statistics, convention):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = arrays.to_numpy(spread / distances).reshape(-1)
-        left_out = block.of_rows(missing) | block.of_cols(missing)
-        yield values[~arrays.to_numpy(left_out).reshape(-1)]
+    spreads = spreads_of(statistics, convention)
+    for block in pair_blocks(spreads.means):
+        yield arrays.to_numpy(spreads.observed_ratios(block)).reshape(-1)
 
 
 def _median_by_bits(statistics: AnyStatistics, convention: Convention) -> float:

@@ -1,34 +1,26 @@
 """NC1: the features of each class shrink to their class mean."""
 
 import math
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
 from sknc._utils import arrays
-from sknc._utils.arrays import Array, namespace
+from sknc._utils.arrays import namespace
 from sknc._utils.parameters import check_choice, check_positive
 from sknc.convention import Convention
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
-from sknc.metrics._shared.frames import pairs_of
+from sknc.metrics._shared.frames import pairs_of, spreads_of
 from sknc.metrics._shared.geometry import (
     between_trace,
-    centered_means,
     check_two_classes,
-    mean_noise,
     spectrum,
     spectrum_key,
-    unbiased_variances,
     within_trace,
 )
 from sknc.metrics._shared.instability import unstable
-from sknc.metrics._shared.pairs import (
-    PairBlock,
-    normalized_variances,
-)
 from sknc.statistics.held_out import AnyStatistics
 
 # Of the class-distance normalized variances.
@@ -234,7 +226,7 @@ def _weighted_cdnv(
     held = xp.astype(statistics.counts > 0, xp.float64)
     shares = held if weights == "uniform" else held * statistics.centers.counts
     total = weight = 0.0
-    for block, spread, distances in cdnv_blocks(statistics, convention):
+    for block, spread, distances in spreads_of(statistics, convention).blocks():
         pair = block.of_rows(shares) * block.of_cols(shares)
         with np.errstate(divide="ignore", invalid="ignore"):
             values = pair * spread / distances**power
@@ -242,20 +234,6 @@ def _weighted_cdnv(
         total += float(xp.sum(xp.where(pair > 0, values, 0.0)))
         weight += float(xp.sum(pair + 0 * distances))
     return total / weight if weight else math.nan
-
-
-def cdnv_blocks(
-    statistics: AnyStatistics, convention: Convention
-) -> Iterator[tuple[PairBlock, Array, Array]]:
-    """Yield blocks of pairs with mean variances and squared distances."""
-    check_two_classes(statistics)
-    centers = statistics.centers
-    return normalized_variances(
-        centered_means(statistics, convention),
-        unbiased_variances(statistics, convention),
-        centers.mean_rounding(),
-        mean_noise(centers) if convention.bias_correction else None,
-    )
 
 
 def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:
@@ -268,7 +246,7 @@ def per_class_pinv(statistics: AnyStatistics, convention: Convention) -> object:
         return arrays.to_numpy(xp.nan * energies)
     counts = statistics.counts
     weights = convention.within_weights(counts)
-    parts = weights * energies / xp.where(counts > 0, counts, xp.nan * counts)
+    parts = weights * energies / xp.where(counts > 0, counts, xp.nan)
     if convention.divide_by_classes:
         parts = parts / statistics.n_classes
     return arrays.to_numpy(parts)

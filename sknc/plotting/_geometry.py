@@ -7,9 +7,10 @@ import numpy as np
 
 from sknc._utils.docstrings import documented
 from sknc._utils.optional import require_matplotlib
+from sknc.estimators.reading import frames_of
 from sknc.metrics._catalogue import sources as by
 from sknc.plotting._cosines import PairRange, all_cosines, range_of
-from sknc.plotting._frames import check_labels, check_rows, frames_of
+from sknc.plotting._frames import check_labels, check_rows
 from sknc.plotting._grids import (
     draw_heatmaps,
     draw_histogram,

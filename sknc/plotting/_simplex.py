@@ -5,15 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknc._utils import arrays
 from sknc._utils.docstrings import documented
 from sknc._utils.label_kinds import in_common, shown_labels
 from sknc._utils.optional import require_matplotlib
 from sknc._utils.parameters import check_integer
-from sknc.estimators._inputs.class_index import ClassIndex
-from sknc.estimators._inputs.validation import check_batch, not_finite
+from sknc.estimators.reading import frames_of, samples_of
 from sknc.metrics._catalogue import sources as by
-from sknc.plotting._frames import check_labels, check_rows, frames_of
+from sknc.plotting._frames import check_labels, check_rows
 from sknc.plotting._panels import make_panels
 from sknc.plotting._plane import CORNERS, Plane
 from sknc.plotting._triangle import Look, draw_triangle
@@ -295,22 +293,15 @@ def _samples(
     estimator: Any, X: Any, y: Any, classes: np.ndarray, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return features of some samples of three classes, and which class each has."""
-    with arrays.plain_arithmetic(X):
-        batch = check_batch(estimator, X, y, reset=False)
-        index = ClassIndex.of_fitted(estimator.classes_)
-        rows, unknown = index.encode(batch.labels, batch.features)
-        if unknown:
-            raise index.unknown_label(batch.labels)
-        labels = estimator.classes_[arrays.to_numpy(rows)]
+
+    def choose(labels: np.ndarray) -> np.ndarray:
         rng, chosen = np.random.default_rng(0), []
         for label in classes:
             found = np.flatnonzero(labels == label)
             if len(found) > most:
                 found = np.sort(rng.choice(found, most, replace=False))
             chosen.append(found)
-        places = np.concatenate(chosen)
-        where = arrays.move_like(places, rows) if arrays.is_tensor(rows) else places
-        features = arrays.to_numpy(batch.features[where]).astype(np.float64)
-    if not np.isfinite(features).all():
-        raise not_finite(features)
-    return features, np.repeat(np.arange(3), [len(found) for found in chosen])
+        return np.concatenate(chosen)
+
+    features, labels = samples_of(estimator, X, y, choose)
+    return features, np.argmax(labels[:, None] == classes, axis=1)

@@ -130,7 +130,7 @@ class Moments:
         return replace(
             self,
             sums=self.sums + counts[:, None] * delta,
-            squares=xp.where(squares > 0, squares, xp.zeros_like(squares)),
+            squares=xp.where(squares > 0, squares, 0.0),
             scatter=scatter,
         )
 

@@ -167,7 +167,7 @@ class ClassStatistics(PlainArrays):
     def class_means(self) -> Array:
         """Class means, float64, (K, D); NaN for a class without samples."""
         xp = namespace(self.moments.sums)
-        counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
+        counts = xp.where(self.counts > 0, self.counts, xp.nan)
         offsets = self.moments.sums / counts[:, None]
         return xp.astype(self.moments.anchors, xp.float64) + offsets
 
@@ -175,7 +175,7 @@ class ClassStatistics(PlainArrays):
     def class_variances(self) -> Array:
         """Trace of each class's covariance, divided by its count, float64, (K,)."""
         xp = namespace(self.moments.sums)
-        counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
+        counts = xp.where(self.counts > 0, self.counts, xp.nan)
         with np.errstate(over="ignore", invalid="ignore"):  # what reads it checks it
             variances = self.moments.squares / counts - self._squared_offsets
         return _frozen(xp.where(variances < 0, xp.zeros_like(variances), variances))

@@ -106,7 +106,7 @@ class HeldOutStatistics(Cached):
     def class_variances(self) -> Array:
         """Mean squared distance to the center of the class, (K,); NaN if no sample."""
         xp = namespace(self.counts)
-        counts = xp.where(self.counts > 0, self.counts, xp.nan * self.counts)
+        counts = xp.where(self.counts > 0, self.counts, xp.nan)
         return self._about_centers.squares / counts
 
     @cached_property

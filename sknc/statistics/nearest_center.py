@@ -23,6 +23,6 @@ def nearest_angle_rule(statistics: ClassStatistics) -> AffineRule:
     means, unit = scaled(statistics.class_means)
     xp = namespace(means)
     norms = xp.sqrt(arrays.row_squared_norms(means))
-    directions = means / xp.where(norms > 0, norms, xp.ones_like(norms))[:, None]
+    directions = means / xp.where(norms > 0, norms, 1.0)[:, None]
     origin, offsets = xp.zeros_like(means[0, :]), xp.zeros_like(norms)
     return AffineRule(origin, directions, offsets, unit)

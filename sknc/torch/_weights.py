@@ -3,7 +3,6 @@
 import torch
 from torch import nn
 
-from sknc.estimators._inputs.heads.parts import parts_of
 from sknc.head import LinearHead
 from sknc.torch._modules import is_pointwise
 from sknc.torch._outputs import Call
@@ -14,12 +13,6 @@ _OF_OUTPUT = 4
 _OF_SUMS = 16
 _OF_DERIVED = 256  # weights that are differences of outputs
 _QUANTIZED = 0.05  # of the largest logit
-
-
-def linear_head_of(module: nn.Module, n_features: int) -> LinearHead:
-    """Return the weights and the bias that a module multiplies by now, float64."""
-    parts = parts_of(module, n_features)
-    return LinearHead(parts.weights, parts.bias)
 
 
 def excess_error(

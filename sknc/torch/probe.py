@@ -7,6 +7,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from sknc.estimators.reading import linear_head_of
 from sknc.head import LinearHead
 from sknc.torch._finding import FoundHead, find_head, named_head, rows_of
 from sknc.torch._modules import (
@@ -18,7 +19,6 @@ from sknc.torch._modules import (
     unwrapped,
 )
 from sknc.torch._outputs import Call
-from sknc.torch._weights import linear_head_of
 
 # Calls kept while the head is looked for: it is one of the last, and all of a large
 # model would take the memory of a training step.

@@ -60,8 +60,7 @@ def _rows_of(batch: Batch, rows: np.ndarray) -> Batch:
             return None
         if isinstance(values, np.ndarray):
             return values[rows]  # np.take would copy all of a strided array
-        xp = arrays.namespace(values)
-        return xp.take(values, arrays.move_like(rows, values, xp.int64), axis=0)
+        return arrays.take_rows(values, rows)
 
     return Batch(
         taken(batch.features), taken(batch.labels), taken(batch.weights), False
@@ -159,9 +158,7 @@ class GroupedStream(Locked):
         for stream in self._streams:
             if stream.like is not None:
                 check_same_place(batch.features, stream.like, "This batch")
-        _, unknown = index.encode(batch.labels, batch.features)
-        if unknown:
-            raise index.unknown_label(batch.labels)
+        index.known_rows(batch.labels, batch.features)
         check_finite(batch)
 
     def _add(self, batch: Batch, index: ClassIndex, before: Sequence[int]) -> None:

@@ -87,6 +87,13 @@ class ClassIndex(Cached):
             return self.labels, self.rows
         return self.cached(("tensors", str(y.device)), lambda: self._as_tensors(y))
 
+    def known_rows(self, y: Array, like: Array) -> Array:
+        """Return the row of each label beside `like`, or raise if one is unknown."""
+        rows, unknown = self.encode(y, like)
+        if unknown:
+            raise self.unknown_label(y)
+        return rows
+
     def _as_tensors(self, like: Array) -> tuple[Array, Array]:
         whole = exactly(self.labels, np.int64)
         labels = arrays.move_like(self.labels if whole is None else whole, like)

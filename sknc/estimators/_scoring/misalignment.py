@@ -109,8 +109,7 @@ def _suspects(
     mean_row = xp.mean(head.weights, axis=0)
     cosines = []
     for tile in arrays.tiles(seen.n_classes, max(1, _TILE_ELEMENTS // seen.n_features)):
-        index = _index(statistics.observed[tile], head.weights)
-        rows = xp.take(head.weights, index, axis=0) - mean_row
+        rows = arrays.take_rows(head.weights, statistics.observed[tile]) - mean_row
         cosines.append(arrays.to_numpy(_row_cosines(rows, means[tile, :])))
     cosine = np.concatenate(cosines)
     worst = np.argsort(cosine, kind="stable")[:_MOST_CLASSES]
@@ -139,17 +138,12 @@ def _row_cosines(left: Array, right: Array) -> Array:
         lengths = xp.sqrt(arrays.row_squared_norms(left))
         lengths = lengths * xp.sqrt(arrays.row_squared_norms(right))
         cosines = arrays.row_products(left, right)
-        cosines = cosines / xp.where(lengths > 0, lengths, xp.ones_like(lengths))
-    return xp.where(xp.isfinite(lengths), cosines, xp.ones_like(lengths))
-
-
-def _index(rows: np.ndarray, like: Array) -> Array:
-    return arrays.move_like(rows, like, namespace(like).int64)
+        cosines = cosines / xp.where(lengths > 0, lengths, 1.0)
+    return xp.where(xp.isfinite(lengths), cosines, 1.0)
 
 
 def _host_rows(values: Array, rows: np.ndarray) -> np.ndarray:
-    taken = namespace(values).take(values, _index(rows, values), axis=0)
-    return arrays.to_numpy(taken)
+    return arrays.to_numpy(arrays.take_rows(values, rows))
 
 
 def _host_mean(rows: Array) -> np.ndarray:

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from sknc._utils import arrays
-from sknc._utils.arrays import namespace
 from sknc._utils.merge_tree import merge_all
 from sknc.convention import Convention
 from sknc.estimators._fitting.groups import assign_groups, check_finite
@@ -154,10 +152,6 @@ def _rows_of_observed(
     head: LinearHead | None, statistics: ClassStatistics
 ) -> LinearHead | None:
     """Return the head's rows of the classes that have samples."""
-    observed = statistics.observed
-    if head is None or len(observed) == statistics.n_classes:
+    if head is None or len(statistics.observed) == statistics.n_classes:
         return head
-    index = namespace(head.weights).asarray(
-        np.asarray(observed), device=arrays.device_of(head.weights)
-    )
-    return head.rows(index)
+    return head.rows(statistics.observed)

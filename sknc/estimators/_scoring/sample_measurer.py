@@ -111,7 +111,7 @@ def _ncc_margins(along: Array, own: Array, means: Array, index: Array) -> Array:
     xp = namespace(along)
     half = arrays.row_squared_norms(means) / 2
     squared = 2 * (half + xp.take(half, index, axis=0)[:, None] - own @ means.T)
-    distances = xp.sqrt(xp.where(squared > 0, squared, xp.nan * squared))
+    distances = xp.sqrt(xp.where(squared > 0, squared, xp.nan))
     # (|x - m_j|^2 - |x - m_y|^2) / 2 = |m_j - m_y|^2 / 2 - (x - m_y)(m_j - m_y)
     margins = distances / 2 - along / distances
     margins = xp.where(xp.isnan(distances), xp.inf, margins)
@@ -141,7 +141,7 @@ def _units(rows: Array, scale: Array) -> Array:
     xp = namespace(rows)
     lengths = xp.sqrt(arrays.row_squared_norms(rows))
     noise = 8 * float(xp.finfo(xp.float64).eps) * scale
-    return rows / xp.where(lengths > noise, lengths, xp.nan * lengths)[:, None]
+    return rows / xp.where(lengths > noise, lengths, xp.nan)[:, None]
 
 
 def _without_own(values: Array, index: Array, blank: float) -> Array:

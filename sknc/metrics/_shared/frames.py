@@ -18,6 +18,7 @@ from sknc.metrics._shared.geometry import (
     unbiased_variances,
 )
 from sknc.metrics._shared.pairs import (
+    ClassSpreads,
     DirectionSummaries,
     PairSummaries,
     summarize_directions,
@@ -60,14 +61,17 @@ def pairs_of(
     if isinstance(source, LinearHead):
         return source.cached("pairs", lambda: summarize_pairs(source.weights))
     convention = Convention.preset(convention)
-    check_two_classes(source)
+    means = centered_means(source, convention)
     key = ("pairs", convention.center, convention.bias_correction)
-    return source.cached(key, lambda: _pairs_of_means(source, convention))
+    return source.cached(
+        key, lambda: summarize_pairs(means, spreads_of(source, convention))
+    )
 
 
-def _pairs_of_means(statistics: AnyStatistics, convention: Convention) -> PairSummaries:
+def spreads_of(statistics: AnyStatistics, convention: Convention) -> ClassSpreads:
+    """Return what the class-distance normalized variances are made of."""
     centers = statistics.centers
-    return summarize_pairs(
+    return ClassSpreads(
         centered_means(statistics, convention),
         unbiased_variances(statistics, convention),
         centers.mean_rounding(),

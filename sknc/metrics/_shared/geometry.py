@@ -172,7 +172,7 @@ def mean_noise(centers: ClassStatistics) -> Array:
     """Return the expected squared error of each class mean, (K,)."""
     xp, counts = namespace(centers.counts), centers.counts
     several = counts > 1
-    return centers.class_variances / xp.where(several, counts - 1, xp.nan * counts)
+    return centers.class_variances / xp.where(several, counts - 1, xp.nan)
 
 
 def within_trace(statistics: AnyStatistics, convention: Convention) -> float:
@@ -181,4 +181,4 @@ def within_trace(statistics: AnyStatistics, convention: Convention) -> float:
     weights = convention.within_weights(statistics.counts)
     parts = weights * unbiased_variances(statistics, convention)
     held = statistics.counts > 0
-    return float(xp.sum(xp.where(held, parts, xp.zeros_like(parts))))
+    return float(xp.sum(xp.where(held, parts, 0.0)))

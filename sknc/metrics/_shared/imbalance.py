@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, to_numpy
+from sknc._utils.arrays import (
+    Array,
+    device_of,
+    namespace,
+    row_squared_norms,
+    take_rows,
+    to_numpy,
+)
 from sknc.metrics._catalogue.conditions import Case, Condition
 from sknc.metrics._shared.geometry import check_two_classes
 from sknc.metrics._shared.pairs import (
@@ -105,9 +112,7 @@ def _rarest(levels: np.ndarray, quantile: float) -> np.ndarray:
 
 
 def rows_where(rows: Array, mask: np.ndarray) -> Array:
-    xp = namespace(rows)
-    index = xp.asarray(np.flatnonzero(mask), device=device_of(rows))
-    return xp.take(rows, index, axis=0)
+    return take_rows(rows, np.flatnonzero(mask))
 
 
 def mean_cosine(rows: Array) -> float:

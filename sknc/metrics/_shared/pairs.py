@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -229,31 +230,69 @@ class PairSummaries:
     cdnv: Summary
 
 
-def summarize_pairs(
-    vectors: Array,
-    variances: Array | None = None,
-    rounding: Array | None = None,
-    bias: Array | None = None,
-    missing: Array | None = None,
-) -> PairSummaries:
-    """
-    Sweep over the pairs of rows of `vectors`, (K, D).
+@dataclass(frozen=True, eq=False)
+class ClassSpreads:
+    """What the class-distance normalized variances of pairs are made of."""
 
-    Rows closer than their rounding (K,), a length, count as coinciding. The bias (K,)
-    is subtracted from squared distances; where nothing remains the CDNV is NaN. Missing
-    classes (K,) take no part in the CDNV.
-    """
+    means: Array  # (K, D)
+    variances: Array  # (K,)
+    rounding: Array  # (K,), of means as lengths: closer ones coincide
+    bias: Array | None = None  # (K,), subtracted from squared distances
+    missing: Array | None = None  # (K,), whether a class has no samples
+
+    @cached_property
+    def _half(self) -> Array:
+        return self.variances / 2
+
+    @cached_property
+    def _squared_norms(self) -> Array:
+        return row_squared_norms(self.means)
+
+    @cached_property
+    def _noise(self) -> Array:
+        return squared_rounding(self._squared_norms, self.rounding)
+
+    def of(self, block: PairBlock) -> tuple[Array, Array]:
+        """Return mean variances and squared distances; NaN where bias is all."""
+        xp = namespace(self.means)
+        distances = squared_distances(
+            block, self.means, self._squared_norms, self._noise
+        )
+        if self.bias is not None:
+            distances = distances - block.of_rows(self.bias) - block.of_cols(self.bias)
+            distances = xp.where(distances > 0, distances, xp.nan)
+        return block.of_rows(self._half) + block.of_cols(self._half), distances
+
+    def blocks(self) -> Iterator[tuple[PairBlock, Array, Array]]:
+        """Yield blocks of pairs with mean variances and squared distances."""
+        for block in pair_blocks(self.means):
+            yield block, *self.of(block)
+
+    def ratios(self, block: PairBlock) -> Array:
+        """Return the normalized variances of a block's pairs."""
+        spread, distances = self.of(block)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return spread / distances
+
+    def observed_ratios(self, block: PairBlock) -> Array:
+        """Return those of pairs whose classes both have samples."""
+        values, missing = self.ratios(block), self.missing
+        if missing is None or not bool(namespace(missing).any(missing)):
+            return values
+        return values[~(block.of_rows(missing) | block.of_cols(missing))]
+
+
+def summarize_pairs(
+    vectors: Array, spreads: ClassSpreads | None = None
+) -> PairSummaries:
+    """Sweep over the pairs of rows of `vectors`, (K, D), whose spreads may be given."""
     xp = namespace(vectors)
-    squared_norms = row_squared_norms(vectors)
-    inverse = inverse_norms(squared_norms)
-    noise = squared_rounding(squared_norms, rounding)
+    inverse = inverse_norms(row_squared_norms(vectors))
     simplex = 1 / (vectors.shape[0] - 1)
     excess = absolute = cdnv = Summary()
     for block in pair_blocks(vectors):
-        if variances is not None:
-            distances = squared_distances(block, vectors, squared_norms, noise)
-            distances = without_bias(block, distances, bias)
-            cdnv = cdnv.merge(Summary.of(_cdnv(block, distances, variances, missing)))
+        if spreads is not None:
+            cdnv = cdnv.merge(Summary.of(spreads.observed_ratios(block)))
         cosines = block.gram
         cosines *= block.of_rows(inverse)
         cosines *= block.of_cols(inverse)
@@ -263,36 +302,11 @@ def summarize_pairs(
     return PairSummaries(excess, absolute, cdnv)
 
 
-def normalized_variances(
-    vectors: Array,
-    variances: Array,
-    rounding: Array | None,
-    bias: Array | None = None,
-) -> Iterator[tuple[PairBlock, Array, Array]]:
-    """Yield blocks of pairs, their summed variances / 2, and squared distances."""
-    squared_norms = row_squared_norms(vectors)
-    noise = squared_rounding(squared_norms, rounding)
-    half = variances / 2
-    for block in pair_blocks(vectors):
-        distances = squared_distances(block, vectors, squared_norms, noise)
-        distances = without_bias(block, distances, bias)
-        yield block, block.of_rows(half) + block.of_cols(half), distances
-
-
-def without_bias(block: PairBlock, distances: Array, bias: Array | None) -> Array:
-    """Take the bias from squared distances; NaN where nothing remains."""
-    if bias is None:
-        return distances
-    xp = namespace(distances)
-    rest = distances - block.of_rows(bias) - block.of_cols(bias)
-    return xp.where(rest > 0, rest, xp.nan * rest)
-
-
 def inverse_norms(squared_norms: Array) -> Array:
     """Return one over the norms, NaN for zero."""
     xp = namespace(squared_norms)
     norms = xp.sqrt(squared_norms)
-    return 1 / xp.where(norms > 0, norms, xp.nan * norms)
+    return 1 / xp.where(norms > 0, norms, xp.nan)
 
 
 def squared_rounding(squared_norms: Array, rounding: Array | None) -> Array:
@@ -300,20 +314,6 @@ def squared_rounding(squared_norms: Array, rounding: Array | None) -> Array:
     eps = float(namespace(squared_norms).finfo(squared_norms.dtype).eps)
     noise = (8 * eps) ** 2 * squared_norms
     return noise if rounding is None else noise + rounding**2
-
-
-def _cdnv(
-    block: PairBlock, distances: Array, variances: Array, missing: Array | None
-) -> Array:
-    """Return the normalized variances of pairs whose classes both have samples."""
-    xp = namespace(distances)
-    half = variances / 2
-    spread = block.of_rows(half) + block.of_cols(half)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = spread / distances
-    if missing is None or not bool(xp.any(missing)):
-        return values
-    return values[~(block.of_rows(missing) | block.of_cols(missing))]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ def unit_rows(rows: Array) -> Array:
     """Return the rows at unit length; NaN for a row of zeros."""
     xp = namespace(rows)
     norms = xp.sqrt(row_squared_norms(rows))
-    return rows / xp.where(norms > 0, norms, xp.nan * norms)[:, None]
+    return rows / xp.where(norms > 0, norms, xp.nan)[:, None]
 
 
 def unit_product(left: Array, right: Array) -> Array:
@@ -21,7 +21,7 @@ def unit_product(left: Array, right: Array) -> Array:
     noise = 8 * eps * math.sqrt(left.shape[1]) * first * second
     largest = xp.max(xp.abs(product))
     # Of numbers up to one no square overflows.
-    product = product / xp.where(largest > noise, largest, xp.nan * largest)
+    product = product / xp.where(largest > noise, largest, xp.nan)
     return product / xp.linalg.matrix_norm(product)
 
 

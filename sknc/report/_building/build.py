@@ -136,7 +136,7 @@ def _recalls(decisions: Decisions) -> dict[str, Any]:
     """Return shares of each class's samples; NaN for a class without any."""
     counts = decisions.counts
     xp = arrays.namespace(counts)
-    held = xp.where(counts > 0, counts, xp.nan * counts)
+    held = xp.where(counts > 0, counts, xp.nan)
     parts = {
         "ncc_recall": decisions.ncc_correct,
         "head_recall": decisions.head_correct,

@@ -48,12 +48,10 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
                 "head=None."
             )
             raise ValueError(msg)
-    if head_classes is not None:
-        order = _row_order(head_classes, classes)
-        index = xp.asarray(order, device=arrays.device_of(weights))
-        weights = xp.take(weights, index, axis=0)
-        bias = None if bias is None else xp.take(bias, index, axis=0)
-    return LinearHead(weights, bias)
+    found = LinearHead(weights, bias)
+    if head_classes is None:
+        return found
+    return found.rows(_row_order(head_classes, classes))
 
 
 def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray | None:

@@ -1,0 +1,77 @@
+"""What figures and PyTorch read of fitted estimators and heads, on the host."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.parameters import shown
+from sknc.convention import Convention
+from sknc.estimators._inputs.class_index import ClassIndex
+from sknc.estimators._inputs.heads import check_head
+from sknc.estimators._inputs.heads.parts import parts_of
+from sknc.estimators._inputs.validation import check_batch, not_finite
+from sknc.head import LinearHead
+from sknc.metrics._shared.geometry import centered_means
+from sknc.statistics.class_statistics import ClassStatistics
+
+
+@dataclass(frozen=True, eq=False)
+class FittedFrames:
+    """The vectors of the classes that have samples, NumPy arrays in float64."""
+
+    classes: np.ndarray
+    class_means: np.ndarray
+    centered: np.ndarray  # less the convention's global mean
+    head: np.ndarray | None
+    n_without: int  # classes without samples, which are left out
+
+
+def frames_of(estimator: Any, caller: str) -> FittedFrames:
+    """Read the vectors of a fitted estimator for the method `caller`."""
+    if not hasattr(type(estimator), "statistics_"):
+        msg = (
+            f"{caller} expected a fitted NeuralCollapseAnalyzer, got "
+            f"{shown(estimator)}."
+        )
+        raise TypeError(msg)
+    statistics: ClassStatistics = estimator.statistics_
+    seen = statistics.observed_only()
+    convention = Convention.preset(getattr(estimator, "convention", "default"))
+    with arrays.plain_arithmetic(statistics.moments.sums):
+        head = getattr(estimator, "head", None)
+        if head is not None:
+            head = check_head(head, statistics.classes, statistics.moments.anchors)
+            head = arrays.to_numpy(head.weights)[statistics.observed]
+        return FittedFrames(
+            seen.classes,
+            arrays.to_numpy(seen.class_means),
+            arrays.to_numpy(centered_means(seen, convention)),
+            head,
+            statistics.n_classes - seen.n_classes,
+        )
+
+
+def samples_of(
+    estimator: Any, X: Any, y: Any, choose: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return some samples, float64, and their labels, of which `choose` has places."""
+    with arrays.plain_arithmetic(X):
+        batch = check_batch(estimator, X, y, reset=False)
+        index = ClassIndex.of_fitted(estimator.classes_)
+        rows = arrays.to_numpy(index.known_rows(batch.labels, batch.features))
+        labels = estimator.classes_[rows]
+        places = choose(labels)
+        features = arrays.to_numpy(arrays.take_rows(batch.features, places))
+    features = features.astype(np.float64)
+    if not np.isfinite(features).all():
+        raise not_finite(features)
+    return features, labels[places]
+
+
+def linear_head_of(head: Any, n_features: int) -> LinearHead:
+    """Return weights and bias as they are, with a row for each output."""
+    parts = parts_of(head, n_features)
+    return LinearHead(parts.weights, parts.bias)
