@@ -52,6 +52,11 @@ class LinearHead(Cached):
             raise ValueError(msg)
         object.__setattr__(self, "bias", arrays.move_like(bias, weights))
 
+    @property
+    def row_norms(self) -> Array:
+        """Norms of the rows of the weights, float64, (K,)."""
+        return namespace(self.weights).sqrt(arrays.row_squared_norms(self.weights))
+
     def beside(self, like: Array) -> "LinearHead":
         """
         Return the head in another array library, or on another device.

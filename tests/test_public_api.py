@@ -17,6 +17,7 @@ NOT_METRICS = {
     "TABLE",
     "Metric",
     "catalogue",
+    "least_squares_head",
     "neco_scores",
     "pair_grid",
     "pair_grid_rows",

@@ -10,6 +10,7 @@ import typing as _typing
 from sknc.metrics._catalogue.metric import Metric
 from sknc.metrics._catalogue.metric import MetricFunction as _MetricFunction
 from sknc.metrics._catalogue.table import TABLE, catalogue, select
+from sknc.metrics.decomposition import least_squares_head
 from sknc.metrics.grids import pair_grid, pair_grid_rows
 from sknc.metrics.ood import neco_scores
 
@@ -17,6 +18,7 @@ __all__ = [
     "TABLE",
     "Metric",
     "catalogue",
+    "least_squares_head",
     "neco_scores",
     "pair_grid",
     "pair_grid_rows",

@@ -13,7 +13,12 @@ from sknc.statistics.held_out import AnyStatistics
 
 # Above this cosine the arc cosine has lost too many digits.
 _CLOSE_COSINE = 0.999
-_SAME_DIRECTION = when.otherwise("two class means have the same direction")
+_SAME_DIRECTION = when.Condition(
+    "two class means have the same direction",
+    lambda case: True,
+    for_head=when.otherwise("two rows of the head have the same direction"),
+)
+_ROWS_COINCIDE = "the directions of two rows of the head coincide"
 
 
 @metric(
@@ -54,6 +59,9 @@ def gnc2_energy_log(
     return directions_of(statistics, convention).log_energy.mean
 
 
+gnc2_energy_log_head = of_head(gnc2_energy_log, infinite=_ROWS_COINCIDE)
+
+
 @metric(
     "GNC2",
     sources=(by.after(by.WU),),
@@ -90,6 +98,9 @@ def gnc2_dispersion_log(
     convention = Convention.preset(convention)
     summary = directions_of(statistics, convention).log_energy
     return summary.population_variance
+
+
+gnc2_dispersion_log_head = of_head(gnc2_dispersion_log)
 
 
 @metric(
@@ -142,6 +153,9 @@ def gnc2_energy_riesz(
     return directions_of(statistics, convention, power).riesz_energy.mean
 
 
+gnc2_energy_riesz_head = of_head(gnc2_energy_riesz, infinite=_ROWS_COINCIDE)
+
+
 @metric(
     "GNC2",
     sources=(by.after(by.WU),),
@@ -177,6 +191,9 @@ def gnc2_dispersion_distance(
     """
     convention = Convention.preset(convention)
     return directions_of(statistics, convention).distance.population_variance
+
+
+gnc2_dispersion_distance_head = of_head(gnc2_dispersion_distance)
 
 
 @metric(

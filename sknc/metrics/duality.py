@@ -8,8 +8,9 @@ from sknc.head import LinearHead
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.frames import uncentered_vectors_of
 from sknc.metrics._shared.geometry import centered_means, check_observed
-from sknc.metrics._shared.rows import unit_rows
+from sknc.metrics._shared.rows import distance_from_identity, unit_rows
 from sknc.metrics.simplex import distance_from_simplex
 from sknc.statistics.held_out import AnyStatistics
 
@@ -161,6 +162,56 @@ def nc3_cosine(
     # 1 - cos = |u - v|^2 / 2 for unit vectors, without cancellation near zero.
     gaps = row_squared_norms(unit_rows(head.weights) - unit_rows(means))
     return float(namespace(gaps).mean(gaps)) / 2
+
+
+@metric(
+    "NC3",
+    lower_is_collapsed=None,
+    ideal="0 without centering, sqrt(2-2sqrt((K-1)/K)) for a simplex about 0",
+    sources=(by.DANG,),
+    interval="[0, 2]",
+    undefined=(
+        when.ZERO_WEIGHTS,
+        when.otherwise("all products of a row of the head and a class mean vanish"),
+    ),
+    unchanged_by="rotations and by scaling of either side, but not by shifts",
+    convention="Makes no difference to this metric, which never centers.",
+)
+def nc3_orthoframe(
+    statistics: AnyStatistics,
+    head: LinearHead,
+    *,
+    convention: str | Convention = "default",
+) -> float:
+    r"""
+    Distance of the products of head and uncentered class means from the identity.
+
+    .. math::
+        \left\lVert \frac{W M^\top}{\lVert W M^\top \rVert_F}
+        - \frac{I}{\sqrt{K}} \right\rVert_F
+
+    See Also
+    --------
+    nc2_orthoframe : The same question about the class means alone.
+    nc3_structure : The distance from a simplex, of centered class means.
+
+    Notes
+    -----
+    It is 0 if row k of the head is orthogonal to all class means but its own, of which
+    the products are equal: the collapse of networks without bias or with nonnegative
+    features.
+
+    Examples
+    --------
+    Products 2 and 1 on the diagonal: ``sqrt(2 - 6 / sqrt(10))``.
+
+    >>> statistics = ClassStatistics.from_samples(np.eye(2), np.array([0, 1]))
+    >>> nc3_orthoframe(statistics, LinearHead(np.diag([2.0, 1.0]), None))
+    0.3203645
+    """
+    Convention.preset(convention)
+    means = uncentered_vectors_of(statistics)
+    return distance_from_identity(head.weights, means)
 
 
 def head_cosines(

@@ -2,7 +2,7 @@
 
 import math
 
-from sknc._utils.arrays import device_of, namespace, row_squared_norms
+from sknc._utils.arrays import namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
 from sknc.metrics._catalogue import conditions as when
@@ -16,7 +16,7 @@ from sknc.metrics._shared.frames import (
     vectors_of,
 )
 from sknc.metrics._shared.pairs import PairSummaries
-from sknc.metrics._shared.rows import unit_product
+from sknc.metrics._shared.rows import distance_from_identity
 from sknc.metrics.simplex import distance_from_simplex
 from sknc.statistics.held_out import AnyStatistics
 
@@ -201,17 +201,7 @@ def nc2_orthoframe(
     """
     Convention.preset(convention)
     vectors = uncentered_vectors_of(statistics)
-    xp = namespace(vectors)
-    n_classes, n_features = vectors.shape
-    # The K x K product is formed where the distance can be zero.
-    tall = n_classes > n_features
-    rows = vectors.T if tall else vectors
-    product = unit_product(rows, rows)
-    if tall:
-        share = float(xp.linalg.trace(product)) / math.sqrt(n_classes)
-        return math.sqrt(2 - 2 * min(share, 1.0))  # in this order NaN passes
-    identity = xp.eye(n_classes, dtype=product.dtype, device=device_of(product))
-    return float(xp.linalg.matrix_norm(product - identity / math.sqrt(n_classes)))
+    return distance_from_identity(vectors, vectors)
 
 
 nc2_orthoframe_head = of_head(

@@ -9,8 +9,8 @@ from sknc._utils.arrays import tiles, to_numpy, upper_factor
 from sknc.convention import Convention
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
-from sknc.metrics._catalogue.define import metric
-from sknc.metrics._shared.geometry import centered_means
+from sknc.metrics._catalogue.define import metric, of_head
+from sknc.metrics._shared.frames import vectors_of
 from sknc.metrics._shared.hull import (
     HullBounds,
     bound_distances,
@@ -70,9 +70,9 @@ def gnc2_margin(
     more programs, and up to 10 times as long. Memory is of order ``K D``, and that of
     some arrays of 256 x K.
 
-    The paper measures the rows of a head; this is the same number of the class means.
-    The greatest value is ``K/(K-1)`` for K <= D + 1, 1 for D + 1 < K <= 2D, and ``1 -
-    cos(2 pi / K)`` in the plane; it is not known in general.
+    The paper measures the rows of a head, as `gnc2_margin_head` does; this is the same
+    number of the class means. The greatest value is ``K/(K-1)`` for K <= D + 1, 1 for
+    D + 1 < K <= 2D, and ``1 - cos(2 pi / K)`` in the plane; it is not known in general.
 
     Examples
     --------
@@ -82,8 +82,10 @@ def gnc2_margin(
     >>> gnc2_margin(ClassStatistics.from_samples(X, np.arange(4)))
     1.0
     """
-    means = centered_means(statistics, Convention.preset(convention))
-    return one_vs_rest_margin(to_numpy(means))
+    return one_vs_rest_margin(to_numpy(vectors_of(statistics, convention)))
+
+
+gnc2_margin_head = of_head(gnc2_margin)
 
 
 def one_vs_rest_margin(vectors: np.ndarray) -> float:

@@ -1,10 +1,8 @@
 """GNC2: energies, dispersions and the margin of directions."""
 
-import itertools
 import math
 import tracemalloc
 
-import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,8 +11,7 @@ from strategies import labelled, rotations, seeds
 from toys import SQUARE, plus_minus_pairs, simplex, toy
 from vectors import (
     UNCENTERED,
-    exact_norms,
-    exact_rows,
+    exact_energies,
     margin_bounds,
     of_means,
     polygon,
@@ -37,35 +34,6 @@ FUNCTIONS = {
 }
 ALL = FUNCTIONS | {"gnc2_margin": margin.gnc2_margin}
 CLOSE = {"rel": 1e-12, "abs": 1e-15}
-
-
-def reference(rows, power=1.0):
-    """The four numbers of rows that are taken as they are, in 40 digits."""
-    with mp.workdps(40):
-        rows = exact_rows(rows)
-        pairs = zip(rows, exact_norms(rows), strict=True)
-        unit = [[v / norm for v in row] for row, norm in pairs]
-        distances = [
-            mp.sqrt(mp.fsum((u - v) ** 2 for u, v in zip(a, b, strict=True)))
-            for a, b in itertools.combinations(unit, 2)
-        ]
-        logs = [-mp.log(d) for d in distances]
-        powers = [d ** -mp.mpf(power) for d in distances]
-        return {
-            "gnc2_energy_log": float(_mean(logs)),
-            "gnc2_dispersion_log": float(_variance(logs)),
-            "gnc2_energy_riesz": float(_mean(powers)),
-            "gnc2_dispersion_distance": float(_variance(distances)),
-        }
-
-
-def _mean(values):
-    return mp.fsum(values) / len(values)
-
-
-def _variance(values):
-    mean = _mean(values)
-    return mp.fsum((v - mean) ** 2 for v in values) / len(values)
 
 
 # Energies and dispersions ----------------------------------------------------------
@@ -104,7 +72,7 @@ def test_exact_simplex(n_classes, n_features):
     ("n_classes", "n_features"), [(2, 1), (2, 4), (5, 9), (6, 2), (15, 4)]
 )
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
-def test_equals_reference(n_classes, n_features, power):
+def test_equals_exact_energies(n_classes, n_features, power):
     rows = random_rows(n_classes, n_features, 0.5)
     if n_features == 1:
         rows[0], rows[1] = 1.5, -0.5
@@ -113,7 +81,7 @@ def test_equals_reference(n_classes, n_features, power):
         ("default", rows - rows.mean(0)),
         (UNCENTERED, rows),
     ):
-        want = reference(vectors, power)
+        want = exact_energies(vectors, power)
         for key, function in FUNCTIONS.items():
             options = {"power": power} if key == "gnc2_energy_riesz" else {}
             got = function(statistics, convention=convention, **options)
@@ -123,7 +91,7 @@ def test_equals_reference(n_classes, n_features, power):
 def test_sample_mean_as_center():
     item = toy("long_tailed")
     statistics = ClassStatistics.from_samples(item.X, item.y)
-    want = reference(np.asarray(statistics.class_means) - item.X.mean(0))
+    want = exact_energies(np.asarray(statistics.class_means) - item.X.mean(0))
     for key, function in FUNCTIONS.items():
         got = function(statistics, convention="zhu2021")
         assert got == pytest.approx(want[key], rel=1e-10), key
@@ -133,7 +101,7 @@ def test_sample_mean_as_center():
 def test_close_directions_keep_their_digits(angle):
     # Close pairs far apart in the order of rows, and of other lengths.
     rows = np.array([[3.0, 0, 0], [0, 0, 1], [math.cos(angle), math.sin(angle), 0]])
-    want = reference(rows, 2.0)
+    want = exact_energies(rows, 2.0)
     got = pairs.summarize_directions(rows, power=2.0)
     assert got.distance.least == pytest.approx(2 * math.sin(angle / 2), rel=1e-9)
     assert got.log_energy.mean == pytest.approx(want["gnc2_energy_log"], rel=1e-10)
@@ -248,7 +216,7 @@ def test_head_directions_are_those_of_its_rows():
     rows = random_rows(7, 3)
     head = LinearHead(rows, None)
     got = frames.directions_of(head, "default")
-    want = reference(rows)["gnc2_energy_log"]
+    want = exact_energies(rows)["gnc2_energy_log"]
     assert got.log_energy.mean == pytest.approx(want, rel=1e-10)
     assert frames.directions_of(head, "default") is got
 

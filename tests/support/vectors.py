@@ -1,5 +1,6 @@
 """Rows of a matrix as class means or weights, and what is known of them."""
 
+import itertools
 import math
 
 import mpmath as mp
@@ -47,6 +48,35 @@ def exact_rows(rows):
 def exact_norms(rows):
     """Return lengths of rows of mpmath numbers."""
     return [mp.sqrt(mp.fdot(row, row)) for row in rows]
+
+
+def exact_energies(rows, power=1.0):
+    """The four numbers of rows that are taken as they are, in 40 digits."""
+    with mp.workdps(40):
+        rows = exact_rows(rows)
+        pairs = zip(rows, exact_norms(rows), strict=True)
+        unit = [[v / norm for v in row] for row, norm in pairs]
+        distances = [
+            mp.sqrt(mp.fsum((u - v) ** 2 for u, v in zip(a, b, strict=True)))
+            for a, b in itertools.combinations(unit, 2)
+        ]
+        logs = [-mp.log(d) for d in distances]
+        powers = [d ** -mp.mpf(power) for d in distances]
+        return {
+            "gnc2_energy_log": float(_mean(logs)),
+            "gnc2_dispersion_log": float(_variance(logs)),
+            "gnc2_energy_riesz": float(_mean(powers)),
+            "gnc2_dispersion_distance": float(_variance(distances)),
+        }
+
+
+def _mean(values):
+    return mp.fsum(values) / len(values)
+
+
+def _variance(values):
+    mean = _mean(values)
+    return mp.fsum((v - mean) ** 2 for v in values) / len(values)
 
 
 def hull_bounds(point, others):

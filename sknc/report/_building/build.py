@@ -122,6 +122,7 @@ def _per_class(inputs: Inputs) -> dict[str, np.ndarray]:
         "nc1_pinv": per_class_pinv(statistics, convention),
     }
     if inputs.head is not None:
+        columns["head_norm"] = inputs.head.row_norms
         columns["head_cosine"] = head_cosines(statistics, inputs.head, convention)
     if inputs.decisions is not None:
         columns |= _recalls(inputs.decisions)
