@@ -86,7 +86,11 @@ def test_blocks_that_lack_a_library_are_left_out(monkeypatch):
     there.remove("torch")
     left_out = set(blocks("guide.md")) - {*possible_blocks("guide.md")}
     first_lines = {code.splitlines()[0] for code in left_out}
-    assert first_lines == {"import torch", "batches = list(features(loader))"}
+    assert first_lines == {
+        "import torch",
+        "batches = list(features(loader))",
+        "import numpy as np",
+    }
 
 
 SCRIPTS = [p.name for p in sorted(DOCS.glob("*.md")) if p.name not in NOT_SCRIPTS]

@@ -18,8 +18,8 @@ LAYERS = [
     {"metrics"},
     {"report"},
     {"estimators"},
-    {"plotting", "torch", "io", "distributed"},
-    {"history", "cli"},
+    {"plotting", "torch", "io"},
+    {"history", "cli", "distributed"},
 ]
 # The same within one package.
 LAYERS_OF_ESTIMATORS = [

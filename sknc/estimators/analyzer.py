@@ -245,6 +245,16 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
         ValueError
             If a batch is malformed, there is none, or the head does not fit.
         """
+        second_pass = self._second_pass(batches, progress)
+        if not second_pass.n_rows:
+            msg = (
+                "score_batches got an iterable without batches: expected at least one."
+            )
+            raise ValueError(msg)
+        return second_pass.report()
+
+    def _second_pass(self, batches: Iterable[Any], progress: bool) -> SecondPass:
+        """Run through all batches, and return what reports of them are made of."""
         # Read once: the loader may fit this analyzer further, or train the head.
         statistics, parts = self._fitted().read()
         self._check_parameters()  # they may have been set after fit
@@ -257,13 +267,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
                     second_pass.update(
                         check_batch(self, X, y, sample_weight, reset=False)
                     )
-        if not second_pass.n_rows:
-            msg = (
-                "score_batches got an iterable without batches: expected at least one."
-            )
-            raise ValueError(msg)
-        with plain():
-            return second_pass.report()
+        return second_pass
 
     # Out of distribution ----------------------------------------------------------
 

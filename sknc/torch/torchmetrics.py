@@ -1,18 +1,17 @@
 """Neural collapse of batches of features in torchmetrics: `NeuralCollapseMetric`."""
 
-import io
 from collections.abc import Iterable
 from copy import copy
 from typing import Any
 
 import torch
-import torch.distributed
 import torchmetrics
 from torchmetrics.utilities.exceptions import TorchMetricsUserError
 
 from sknc.convention import Convention
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.report import NCReport
+from sknc.torch.ranks import merge_over_ranks
 
 _REFUSED = ("compute_on_cpu", "dist_sync_fn", "dist_sync_on_step")
 
@@ -209,10 +208,12 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         is_available = distributed_available or self.distributed_available_fn
         if not should_sync or not is_available():
             return
-        parts = _gathered(
-            self._analyzer, self._place(), process_group or self.process_group
-        )
-        self._local, self._analyzer = self._analyzer, self._merged(parts)
+        mine = self._analyzer
+        if mine is None:
+            mine = NeuralCollapseAnalyzer(None, **self._options)
+        merged = merge_over_ranks(mine, process_group or self.process_group)
+        self._local = self._analyzer
+        self._analyzer = merged if merged.__sklearn_is_fitted__() else None
         self._is_synced = True
 
     def unsync(self, should_unsync: bool = True) -> None:
@@ -224,12 +225,6 @@ class NeuralCollapseMetric(torchmetrics.Metric):
             raise TorchMetricsUserError(msg)
         self._analyzer, self._local = self._local, None
         self._is_synced = False
-
-    def _place(self) -> Any:
-        """Return the device of the state, or of the metric if there is none."""
-        if self._analyzer is None:
-            return self.device
-        return self._analyzer.statistics_.moments.sums.device
 
     # The state ------------------------------------------------------------------
 
@@ -279,15 +274,3 @@ class _SharedHead:
     def __deepcopy__(self, memo: dict[int, Any]) -> "_SharedHead":
         """Return the copy of the head that the same call has made, or the head."""
         return _SharedHead(memo.get(id(self.head), self.head))
-
-
-def _gathered(part: Any, place: Any, group: Any) -> list[Any]:
-    """Return an object of each process, with tensors on a device of this one."""
-    stream = io.BytesIO()
-    torch.save(part, stream)
-    found: list[Any] = [None] * torch.distributed.get_world_size(group)
-    torch.distributed.all_gather_object(found, stream.getvalue(), group=group)
-    return [
-        torch.load(io.BytesIO(item), map_location=place, weights_only=False)
-        for item in found
-    ]

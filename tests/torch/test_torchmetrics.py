@@ -2,9 +2,6 @@
 
 import copy
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +11,7 @@ torchmetrics = pytest.importorskip(
 )
 
 from metric_process import FEATURES, LABELS, head, share, update  # noqa: E402
+from processes import run_processes  # noqa: E402
 from torch import nn  # noqa: E402
 
 from sknc import NeuralCollapseAnalyzer  # noqa: E402
@@ -133,20 +131,10 @@ def test_errors():
 # Processes ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_processes", [2, 3])
 def test_processes_with_uneven_shares_equal_one(tmp_path, n_processes):
-    script = Path(__file__).parents[1] / "support" / "metric_process.py"
-    running = [
-        subprocess.Popen(
-            [sys.executable, script, str(rank), str(n_processes), tmp_path],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(n_processes)
-    ]
-    for process in running:
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    run_processes("metric_process.py", n_processes, tmp_path)
     expected = by_hand()
     sizes = [len(share(rank, n_processes)) for rank in range(n_processes)]
     assert len(set(sizes)) == n_processes

@@ -37,6 +37,11 @@ class EvaluationResult:
     decisions: Decisions | None
     measures: SampleMeasures | None
 
+    @property
+    def empty(self) -> bool:
+        """Whether there was no batch."""
+        return not self.held_out.input_dtype
+
     def merge(self, other: "EvaluationResult") -> "EvaluationResult":
         """Return what was found of both; neither input changes."""
         decisions, measures = self.decisions, self.measures
@@ -144,11 +149,6 @@ class Evaluation:
         truth = self._all_rows[index]
         counts = Decisions.count(zeros, index, truth, nearest, chosen, weights)
         return counts, None if chosen is None else chosen == truth
-
-    @property
-    def empty(self) -> bool:
-        """Whether there was no batch."""
-        return not self._dtype
 
     def result(self) -> "EvaluationResult":
         """Return what was accumulated."""

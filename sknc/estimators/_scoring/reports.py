@@ -11,7 +11,7 @@ from sknc.convention import Convention
 from sknc.estimators._fitting.groups import assign_groups, check_finite
 from sknc.estimators._inputs.heads import check_head, classes_of_head, n_unused_rows
 from sknc.estimators._inputs.validation import Batch
-from sknc.estimators._scoring.evaluation import Evaluation
+from sknc.estimators._scoring.evaluation import Evaluation, EvaluationResult
 from sknc.estimators._scoring.jackknife import (
     errors_of_report,
     errors_of_score,
@@ -120,10 +120,31 @@ class SecondPass:
                 self._evaluations[group].update(part)
         self.n_rows += int(batch.features.shape[0])
 
-    def report(self) -> NCReport:
-        """Report the metrics of all batches so far."""
+    def results(self) -> list[EvaluationResult]:
+        """Return what was found so far, of each group of the jackknife or of all."""
+        return [evaluation.result() for evaluation in self._evaluations]
+
+    def report(self, results: Sequence[EvaluationResult] | None = None) -> NCReport:
+        """
+        Report the metrics of all batches so far.
+
+        Parameters
+        ----------
+        results : sequence of EvaluationResult, default=None
+            Those of several passes about the same centers, merged group by group. By
+            default those of this one.
+
+        Returns
+        -------
+        NCReport
+            The report.
+        """
+        with arrays.plain_arithmetic(self._statistics.moments.sums):
+            results = self.results() if results is None else results
+            return self._report_of([result for result in results if not result.empty])
+
+    def _report_of(self, found: Sequence[EvaluationResult]) -> NCReport:
         choices, convention = self._choices, self._choices.convention
-        found = [item.result() for item in self._evaluations if not item.empty]
         rows = _rows_of_observed(self._head, self._statistics)
         whole = merge_all(found)
         keys = choices.keys(whole.held_out.n_classes)
