@@ -1,4 +1,9 @@
-"""Features in files: opened as one data set, and read some rows at a time."""
+"""
+Features in files: opened as one data set, and read some rows at a time.
+
+- `_paths`, `_choosing`, `_labels`: which files and which arrays in them are read.
+- `_formats`: a module for each format, and their table.
+"""
 
 from sknc.io.feature_files import FeatureFiles, open_features
 

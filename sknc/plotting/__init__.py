@@ -1,4 +1,8 @@
-"""Figures of reports; matplotlib is loaded when one is drawn."""
+"""
+Figures of reports; matplotlib is loaded when one is drawn.
+
+One display a module, and what they share: `_panels`, `_scales`, `_words`, `_labels`.
+"""
 
 from sknc.plotting._agreement import AgreementDisplay
 from sknc.plotting._geometry import ClassMeanGeometryDisplay

@@ -1,4 +1,12 @@
-"""Neural collapse of PyTorch models: a model and a loader in, a report out."""
+"""
+Neural collapse of PyTorch models: a model and a loader in, a report out.
+
+- `probe`, `_finding`, `_weights`: how the head is found; `_batches`, `_labels`,
+  `_shift`: what a loader may yield, and labels of tokens.
+- `_preserved`, `_random`: what `analyze` puts back after measuring.
+- `_layers`, `_layer_probe`: which layers are measured, where, and how maps are pooled.
+- `_callbacks`: what callbacks of training frameworks measure, and when.
+"""
 
 from sknc.torch.analysis import Analysis, analyze
 from sknc.torch.layers import analyze_layers
