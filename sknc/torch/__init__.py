@@ -6,6 +6,8 @@ Neural collapse of PyTorch models: a model and a loader in, a report out.
 - `_preserved`, `_random`: what `analyze` puts back after measuring.
 - `_layers`, `_layer_probe`: which layers are measured, where, and how maps are pooled.
 - `_callbacks`: what callbacks of training frameworks measure, and when.
+- `_collectives`, `_agreement`: what processes exchange and must agree on; `_merging`,
+  `_reducing`, `_evaluations`: how their states become one.
 """
 
 from sknc.torch.analysis import Analysis, analyze
