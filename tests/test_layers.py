@@ -28,7 +28,7 @@ LAYERS_OF_ESTIMATORS = [
     {"_stored", "_scoring", "base", "center_model", "priors"},
     {
         *("agreement", "coordinates", "scorer", "class_values", "reading"),
-        "stored_estimator",
+        *("stored_estimator", "second_pass"),
     },
     {"analyzer", "classifier"},
     {"loading"},

@@ -6,7 +6,7 @@ from functools import reduce
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
-from sknc.estimators._scoring.evaluation import EvaluationResult
+from sknc.estimators.second_pass import EvaluationResult
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import HeldOutStatistics

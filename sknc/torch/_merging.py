@@ -8,9 +8,9 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.parameters import shown
-from sknc.estimators._scoring.reports import SecondPass
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.base import CenterEstimator
+from sknc.estimators.second_pass import SecondPass
 from sknc.report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.torch._agreement import (
