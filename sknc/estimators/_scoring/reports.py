@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from sknc._utils import arrays
-from sknc._utils import arrays
 from sknc._utils.merge_tree import merge_all
 from sknc.convention import Convention
 from sknc.estimators._fitting.groups import assign_groups, check_finite
