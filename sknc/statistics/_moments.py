@@ -105,6 +105,26 @@ class Moments:
         """Return the moments without their (D, D) part."""
         return replace(self, scatter=None)
 
+    def scaled(self, factor: float) -> Self:
+        """Return the moments of the same samples with weights times a factor."""
+        xp = namespace(self.sums)
+
+        def times(array: Array) -> Array:
+            return xp.astype(array, xp.float64, copy=False) * factor
+
+        scaled = self.map_all(times)
+        return replace(scaled, anchors=self.anchors)
+
+    def without_few(self, least: float) -> Self:
+        """Return the moments without samples of the classes that count for less."""
+        xp, few = namespace(self.sums), self.counts < least
+
+        def blank(array: Array) -> Array:
+            mask = few if array.ndim == 1 else few[:, None]
+            return xp.where(mask, xp.zeros_like(array), array)
+
+        return self.map(blank)
+
     def moved_to(self, anchors: Array) -> Self:
         """Return the same moments about other anchors, of shape (K, D)."""
         xp = namespace(self.sums)

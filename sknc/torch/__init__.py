@@ -5,6 +5,8 @@ Neural collapse of PyTorch models: a model and a loader in, a report out.
   `_shift`: what a loader may yield, and labels of tokens.
 - `_preserved`, `_random`: what `analyze` puts back after measuring.
 - `_layers`, `_layer_probe`: which layers are measured, where, and how maps are pooled.
+- `_training_probe`: which forward passes a `Monitor` counts; `_waiting`, `_forgetting`:
+  what it leaves out, and how old samples lose weight.
 - `_callbacks`: what callbacks of training frameworks measure, and when.
 - `_collectives`, `_agreement`: what processes exchange and must agree on; `_merging`,
   `_reducing`, `_evaluations`: how their states become one.
@@ -12,6 +14,7 @@ Neural collapse of PyTorch models: a model and a loader in, a report out.
 
 from sknc.torch.analysis import Analysis, analyze
 from sknc.torch.layers import analyze_layers
+from sknc.torch.monitor import Monitor
 from sknc.torch.probe import FeatureProbe
 
-__all__ = ["Analysis", "FeatureProbe", "analyze", "analyze_layers"]
+__all__ = ["Analysis", "FeatureProbe", "Monitor", "analyze", "analyze_layers"]

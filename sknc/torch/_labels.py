@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 _EXPECTED = "Labels must be one integer class a sample"
-_HARD = "unpack=lambda batch: (inputs, labels)"
+_UNPACK = "unpack=lambda batch: (inputs, labels)"
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,19 @@ class TokenRule:
         The label of rows to be left out, such as padding.
     n_classes : int, default=2
         Number of classes that the head tells apart.
+    remedy : str, default="unpack=lambda batch: (inputs, labels)"
+        How other labels are passed, for errors.
     """
 
     shift: bool = False
     ignore_index: int | None = -100
     n_classes: int = 2
+    remedy: str = _UNPACK
 
 
-def hard_labels(labels: Any, features: torch.Tensor, n_classes: int) -> torch.Tensor:
+def hard_labels(
+    labels: Any, features: torch.Tensor, n_classes: int, remedy: str = _UNPACK
+) -> torch.Tensor:
     """
     Return labels in the shape of the rows of features, or refuse them.
 
@@ -41,13 +46,15 @@ def hard_labels(labels: Any, features: torch.Tensor, n_classes: int) -> torch.Te
         What they belong to.
     n_classes : int
         Number of rows of the head.
+    remedy : str, default="unpack=lambda batch: (inputs, labels)"
+        How other labels are passed, for errors.
 
     Returns
     -------
     tensor of shape (...)
         Integers, on the device of the features.
     """
-    labels = _as_tensor(labels)
+    labels = _as_tensor(labels, remedy)
     rows = tuple(features.shape[:-1])
     shape = tuple(labels.shape)
     found = f"got {str(labels.dtype).removeprefix('torch.')} of shape {shape}"
@@ -58,12 +65,12 @@ def hard_labels(labels: Any, features: torch.Tensor, n_classes: int) -> torch.Te
         msg = (
             f"{_EXPECTED}, {found}: soft, one-hot or multi-label targets. Measure a "
             "loader without mixup or label smoothing; for one-hot targets pass "
-            f"{_HARD}, with labels = batch[1].argmax(1)."
+            f"{remedy}, with labels = batch[1].argmax(1)."
         )
         raise ValueError(msg)
     elif not is_whole:
         msg = (
-            f"{_EXPECTED}, {found}. If they are whole numbers, pass {_HARD}, with "
+            f"{_EXPECTED}, {found}. If they are whole numbers, pass {remedy}, with "
             "labels = batch[1].long(); targets of regression have no classes."
         )
         raise ValueError(msg)
@@ -71,13 +78,13 @@ def hard_labels(labels: Any, features: torch.Tensor, n_classes: int) -> torch.Te
         msg = (
             f"{_EXPECTED}, or a token: {found} for features of shape "
             f"{tuple(features.shape)}. If the model drops or adds positions, pass "
-            f"{_HARD}, with labels of shape {rows}."
+            f"{remedy}, with labels of shape {rows}."
         )
         raise ValueError(msg)
     return labels.to(features.device, torch.int64)
 
 
-def _as_tensor(labels: Any) -> torch.Tensor:
+def _as_tensor(labels: Any, remedy: str) -> torch.Tensor:
     if isinstance(labels, torch.Tensor):
         return labels
     if isinstance(labels, (tuple, list)) and any(
@@ -85,7 +92,7 @@ def _as_tensor(labels: Any) -> torch.Tensor:
     ):
         msg = (
             f"{_EXPECTED}, got {len(labels)} parts, as of mixup or of several targets. "
-            f"Measure a loader without mixing, or pass {_HARD}, with one of them."
+            f"Measure a loader without mixing, or pass {remedy}, with one of them."
         )
         raise ValueError(msg)
     try:
@@ -93,7 +100,7 @@ def _as_tensor(labels: Any) -> torch.Tensor:
     except (TypeError, ValueError, RuntimeError) as error:
         msg = (
             f"{_EXPECTED}, got a {type(labels).__name__} that is no tensor of numbers: "
-            f"{error}. Pass {_HARD}, with labels numbered from 0."
+            f"{error}. Pass {remedy}, with labels numbered from 0."
         )
         raise ValueError(msg) from error
 
@@ -104,30 +111,37 @@ def labeled_rows(
     """Return features (N, D), labels (N,) and weights of what is to be measured."""
     if weights is not None:
         weights = _weights_of(weights, labels)
-    if rule.shift and features.ndim == 3:
-        features, labels = features[:, :-1], labels[:, 1:]
-        weights = None if weights is None else weights[:, 1:]
-    features = features.reshape(-1, features.shape[-1])
-    labels = labels.reshape(-1)
-    weights = None if weights is None else weights.reshape(-1)
+    features, labels, weights = flat_rows(features, labels, weights, rule.shift)
     if rule.ignore_index is not None:
         keep = labels != rule.ignore_index
         if not bool(keep.all()):
             features, labels = features[keep], labels[keep]
             weights = None if weights is None else weights[keep]
-    _check_range(labels, rule.n_classes)
+    check_range(labels, rule)
     return features, labels, weights
 
 
-def _check_range(labels: torch.Tensor, n_classes: int) -> None:
+def flat_rows(
+    features: torch.Tensor, labels: torch.Tensor, weights: Any, shift: bool
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
+    """Return features (N, D), labels (N,) and weights, also of rows without a class."""
+    if shift and features.ndim == 3:
+        features, labels = features[:, :-1], labels[:, 1:]
+        weights = None if weights is None else weights[:, 1:]
+    features = features.reshape(-1, features.shape[-1])
+    weights = None if weights is None else weights.reshape(-1)
+    return features, labels.reshape(-1), weights
+
+
+def check_range(labels: torch.Tensor, rule: TokenRule) -> None:
     """Refuse labels that are no rows of the head, as cross-entropy does."""
-    wrong = (labels < 0) | (labels >= n_classes)
+    wrong = (labels < 0) | (labels >= rule.n_classes)
     if bool(wrong.any()):
         found = labels[wrong].unique()[:5].tolist()
         msg = (
-            f"Labels must be from 0 to {n_classes - 1}, one a row of the head, got "
-            f"{found}. Number them like the rows: {_HARD}. Samples without a class may "
-            "have the label ignore_index."
+            f"Labels must be from 0 to {rule.n_classes - 1}, one a row of the head, "
+            f"got {found}. Number them like the rows: {rule.remedy}. Samples without a "
+            "class may have the label ignore_index."
         )
         raise ValueError(msg)
 

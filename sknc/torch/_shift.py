@@ -9,7 +9,7 @@ from torch import nn
 from sknc.torch._batches import ModelBatch, takes_labels
 
 _TOLERANCE = 1e-3  # of the loss: half precision; the two candidates differ by more
-_GIVE = (
+SAY_SHIFT = (
     "Say whether a token predicts the label of the next one, as in causal language "
     "models: shift=True or shift=False."
 )
@@ -50,10 +50,18 @@ def is_shifted(
         if _are_inputs(batch, labels, ignore_index):
             msg = (
                 "The labels of the tokens are the tokens themselves, and the model "
-                f"returns no loss that would tell what they are compared with. {_GIVE}"
+                "returns no loss that would tell what they are compared with. "
+                f"{SAY_SHIFT}"
             )
             raise ValueError(msg)
         return False
+    return is_loss_shifted(float(loss), labels, logits, ignore_index)
+
+
+def is_loss_shifted(
+    loss: float, labels: torch.Tensor, logits: torch.Tensor, ignore_index: int | None
+) -> bool:
+    """Return whether a loss compares a token with the next one's label, or raise."""
     here = _cross_entropy(logits, labels, ignore_index)
     ahead = _cross_entropy(logits[:, :-1], labels[:, 1:], ignore_index)
     errors = sorted([(abs(here - loss), False), (abs(ahead - loss), True)])
@@ -63,7 +71,7 @@ def is_shifted(
         msg = (
             f"The model's own loss, {loss:.6g}, does not tell which labels its tokens "
             f"are compared with: their own would give {here:.6g}, those of the next "
-            f"tokens {ahead:.6g}. {_GIVE}"
+            f"tokens {ahead:.6g}. {SAY_SHIFT}"
         )
         raise ValueError(msg)
     return errors[0][1]
@@ -71,20 +79,24 @@ def is_shifted(
 
 def _own_loss(
     model: nn.Module, batch: ModelBatch, labels: torch.Tensor
-) -> float | None:
+) -> torch.Tensor | None:
     """Return the loss that a model makes of labels, if it does."""
     if not takes_labels(model):
         return None
     kwargs = {key: value for key, value in batch.kwargs.items() if key != "labels"}
     plain = ModelBatch(labels, batch.args, kwargs)
-    output = plain.call(model, labels.device, labels=labels)
+    return loss_in(plain.call(model, labels.device, labels=labels))
+
+
+def loss_in(output: Any) -> torch.Tensor | None:
+    """Return the loss that a model returned beside its logits, if it did."""
     found = output.get("loss") if isinstance(output, Mapping) else None
     if found is None:
         found = getattr(output, "loss", None)
     if found is None and isinstance(output, tuple) and output:
         found = output[0] if isinstance(output[0], torch.Tensor) else None
     if isinstance(found, torch.Tensor) and found.numel() == 1:
-        return float(found)
+        return found.detach()
     return None
 
 

@@ -193,10 +193,7 @@ class FeatureProbe:
         self._is_running, self._is_open = False, True
         try:
             self._add_hooks()
-            for part in self._model.modules():
-                if vars(part).get("_compiled_call_impl") is not None:
-                    self._compiled[part] = part._compiled_call_impl
-                    part._compiled_call_impl = None
+            self._run_eagerly()
         except BaseException:
             self._close()
             raise
@@ -212,6 +209,17 @@ class FeatureProbe:
             part, call = self._compiled.popitem()
             part._compiled_call_impl = call
         self._is_open = False
+
+    def _run_eagerly(self) -> None:
+        """Take the compiled calls of parts away, which would skip hooks."""
+        for part in self._model.modules():
+            if vars(part).get("_compiled_call_impl") is not None:
+                self._compiled[part] = part._compiled_call_impl
+                part._compiled_call_impl = None
+
+    def _is_watched(self) -> bool:
+        """Whether forward passes are looked at now."""
+        return True
 
     def _add_hooks(self) -> None:
         model, outer, given = self._model, self._outer, self._given
@@ -244,7 +252,7 @@ class FeatureProbe:
             return
         known = self._found is not None or self._given is not None
         self._calls = deque(maxlen=None if known else _N_KEPT)
-        self._inputs, self._rows, self._is_running = {}, None, True
+        self._inputs, self._rows, self._is_running = {}, None, self._is_watched()
 
     def _read(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         """Copy what a module reads: the model may overwrite it later."""
@@ -269,7 +277,8 @@ class FeatureProbe:
 
     def _end(self, module: nn.Module, args: Any, output: Any) -> None:
         """Find the head, or count how often it ran."""
-        if torch.compiler.is_compiling():
+        # Of calls inside of each other, as Lightning's, the inner one has ended it.
+        if torch.compiler.is_compiling() or not self._is_running:
             return
         calls, self._calls, self._is_running = self._calls, deque(), False
         if self._found is None and self._given is None:
@@ -291,7 +300,7 @@ class FeatureProbe:
 
     def _end_outer(self, module: nn.Module, args: Any, output: Any) -> None:
         """Notice that the model inside of a wrapper ran without its hooks."""
-        if self.n_forwards == self._n_before:
+        if self.n_forwards == self._n_before and self._is_watched():
             msg = f"The model ran, but not its hooks. {_COMPILED}"
             raise RuntimeError(msg)
 

@@ -125,11 +125,11 @@ def main() -> None:
         write("\n".join(lines))
 
 
-def write(table: str) -> None:
+def write(table: str, name: str = "analyze", page: str = "performance.md") -> None:
     """Replace the table between its two markers."""
-    page = Path(__file__).parents[2] / "docs" / "performance.md"
+    page = Path(__file__).parents[2] / "docs" / page
     text = page.read_text(encoding="utf-8")
-    start, end = "<!-- analyze -->\n", "<!-- end of analyze -->\n"
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
     head, _, rest = text.partition(start)
     _, _, tail = rest.partition(end)
     page.write_text(f"{head}{start}{table}\n{end}{tail}", encoding="utf-8")

@@ -52,6 +52,12 @@ def build_report(
     return NCReport(replace(content, notes=notes))
 
 
+def with_notes(report: NCReport, **notes: str) -> NCReport:
+    """Return a report with more notes."""
+    content = report._content
+    return NCReport(replace(content, notes={**content.notes, **notes}))
+
+
 def _request(inputs: Inputs, metrics: str | Iterable[str]) -> Request:
     available = {name for name, value in inputs.by_name().items() if value is not None}
     statistics = inputs.statistics

@@ -9,7 +9,8 @@ from sknc.statistics._accumulation.accumulator import (
     WAITING_BLOCKS,
     Accumulator,
     Held,
+    rows_in_block,
 )
 from sknc.statistics._accumulation.residuals import Rows
 
-__all__ = ["WAITING_BLOCKS", "Accumulator", "Held", "Rows"]
+__all__ = ["WAITING_BLOCKS", "Accumulator", "Held", "Rows", "rows_in_block"]

@@ -287,7 +287,7 @@ class Accumulator:
 
     def _most_rows(self, waiting_blocks: int) -> int:
         """Return how many rows are added in one step."""
-        most = min(_MOST_ROWS, max(_FEWEST_ROWS, _BLOCK_ELEMENTS // self.n_features))
+        most = rows_in_block(self.n_features)
         if arrays.on_gpu(self.like):
             return 4 * most  # a GPU needs more rows at once to be busy
         if self._in_cache or not isinstance(self.like, np.ndarray):
@@ -322,6 +322,11 @@ class Accumulator:
         if self.n_features <= _NARROW:
             return namespace(features).float64
         return arrays.working_dtype(features)
+
+
+def rows_in_block(n_features: int) -> int:
+    """Return how many rows are multiplied together."""
+    return min(_MOST_ROWS, max(_FEWEST_ROWS, _BLOCK_ELEMENTS // n_features))
 
 
 def _is_finite(squares: Array, features: Array) -> bool:

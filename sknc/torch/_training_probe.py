@@ -1,0 +1,88 @@
+"""What the head reads while a model is trained."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sknc.estimators.reading import linear_head_of
+from sknc.head import LinearHead
+from sknc.torch._modules import is_compiled
+from sknc.torch._shift import loss_in
+from sknc.torch.probe import FeatureProbe
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPass:
+    """One forward pass in training mode, with gradients on."""
+
+    features: torch.Tensor  # a copy of what the head read, (..., D)
+    logits: torch.Tensor  # what it made of them, (..., K)
+    loss: torch.Tensor | None  # what the model returned as its loss, if it did
+
+
+class TrainingProbe(FeatureProbe):
+    """
+    A probe that looks at forward passes of training, and leaves compiled parts alone.
+
+    Each pass is handed out once. Of others, such as those of a validation, it is
+    known only whether the last pass was one.
+    """
+
+    _last: TrainingPass | None = None
+    _was_other = False
+    _n_features = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the model is watched."""
+        return self._is_open
+
+    def take(self) -> TrainingPass | None:
+        """Hand out the last forward pass once; None if it was none of training."""
+        found, self._last, self._rows = self._last, None, None
+        if found is None and not self._was_other:
+            raise self._no_pass()
+        self._was_other = False
+        return found
+
+    def current_head(self) -> LinearHead:
+        """Return the weights and the bias of the head as they are now."""
+        return linear_head_of(self.head, self._n_features)
+
+    def close(self) -> None:
+        """Remove the hooks."""
+        self._close()
+
+    def _is_watched(self) -> bool:
+        return bool(self._model.training) and torch.is_grad_enabled()
+
+    def _run_eagerly(self) -> None:
+        """Leave compiled parts compiled: training would take longer without."""
+
+    def _begin(self, module: torch.nn.Module, args: Any) -> None:
+        super()._begin(module, args)
+        if torch.compiler.is_compiling():
+            return
+        self._last, self._was_other = None, not self._is_watched()
+
+    def _end(self, module: torch.nn.Module, args: Any, output: Any) -> None:
+        super()._end(module, args, output)
+        if self._rows is not None and self._last is None:
+            self._last = TrainingPass(*self._rows, loss_in(output))
+            self._n_features = int(self._last.features.shape[-1])
+
+    def _no_pass(self) -> RuntimeError:
+        if is_compiled(self._outer):
+            remedy = (
+                "Compiled code skips hooks: compile only the layers before the head, "
+                "or run the model inside torch.compiler.set_stance('force_eager')."
+            )
+        else:
+            remedy = (
+                "Call model(...), not model.forward(...) nor a part of the model, and "
+                "after each call update(labels) once."
+            )
+        return RuntimeError(
+            f"No forward pass of the model was seen since the last update. {remedy}"
+        )
