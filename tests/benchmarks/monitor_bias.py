@@ -20,7 +20,8 @@ from torch import nn
 from torch_analyze import write
 
 from sknc import NCReport, NeuralCollapseAnalyzer
-from sknc.cli.demo import DemoSettings, _load_digits, _make_model
+from sknc.cli.demo._settings import DemoSettings
+from sknc.cli.demo._training import load_digits, make_model
 from sknc.torch import FeatureProbe, Monitor, analyze
 
 KEYS = ("nc1_pinv", "nc1_cdnv", "nc2_equinorm", "nc2_equiangular", "nc3_self_duality")
@@ -31,7 +32,7 @@ Batches = list[tuple[torch.Tensor, torch.Tensor]]
 
 def network(dropout: float) -> nn.Module:
     """Return the network of the demo, perhaps with dropout before its head."""
-    model = _make_model(SETTINGS)
+    model = make_model(SETTINGS)
     if dropout:
         model.body.append(nn.Dropout(dropout))
     return model
@@ -39,7 +40,7 @@ def network(dropout: float) -> nn.Module:
 
 def training(model: nn.Module, monitor: Monitor, n_epochs: int) -> Iterator[Batches]:
     """Train as the demo does, and yield the batches of each epoch that is over."""
-    (X, y), _ = _load_digits(SETTINGS, "cpu")
+    (X, y), _ = load_digits(SETTINGS, "cpu")
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=SETTINGS.learning_rate,
