@@ -37,6 +37,7 @@ PACKAGES = {"sknc", "sknc.estimators"}
 EXEMPT = {"__init__", "__main__"}
 # Loaded on use, never by `import sknc`.
 OPTIONAL = ["torch", "matplotlib", "dask", "pandas", "polars", "tqdm"]
+OPTIONAL += ["h5py", "pyarrow", "safetensors", "zarr"]
 
 
 def layer_of(unit, layers=LAYERS):
@@ -184,7 +185,8 @@ def loaded_by_scikit_learn():
 
 
 def test_import_is_light(loaded_by_scikit_learn):
-    every = "import sknc, sknc.metrics, sknc.statistics, sknc.plotting, sknc.cli"
+    packages = ["metrics", "statistics", "plotting", "io", "cli"]
+    every = ", ".join(["import sknc", *(f"sknc.{name}" for name in packages)])
     assert set(loaded_by(every)) <= loaded_by_scikit_learn
 
 
@@ -197,8 +199,9 @@ def test_use_on_numpy_is_light(loaded_by_scikit_learn):
         "report.to_json(), repr(report), report._repr_html_()\n"
         "sknc.NearestClassCenter().fit(X, y).predict(X)\n"
     )
-    # Asked for its output container, scikit-learn may look for pandas and polars.
-    allowed = loaded_by_scikit_learn | {"pandas", "polars"}
+    # Asked for its output container, scikit-learn may look for pandas and polars, and
+    # these for pyarrow.
+    allowed = loaded_by_scikit_learn | {"pandas", "polars", "pyarrow"}
     assert set(loaded_by(use)) <= allowed
 
 

@@ -12,7 +12,7 @@ from sknc._utils.arrays import to_numpy
 from sknc._utils.parameters import refuse
 from sknc.io._choosing import labels_of
 from sknc.io._formats import StoredArray
-from sknc.io._formats.stored import ArrayInMemory
+from sknc.io._formats.stored import ArrayInMemory, blocks
 from sknc.io._paths import find_files, is_path
 
 _EXPECTED = "an array of labels, or paths of files of labels"
@@ -123,5 +123,5 @@ def label_values(parts: Sequence[Part], rows: int = 1 << 20) -> Iterator[np.ndar
     """Yield the labels that occur, some rows at a time."""
     for part in parts:
         stop = part.start + part.n_rows
-        for piece in part.array.pieces(part.start, stop, rows):
-            yield np.unique(piece)
+        for block in blocks(part.array, part.start, stop, rows):
+            yield np.unique(block)

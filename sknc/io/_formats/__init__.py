@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from sknc.io._formats import npy, npz
+from sknc.io._formats import arrow, hdf5, npy, npz, parquet, safetensors, torch, zarr
+from sknc.io._formats.errors import reading
 from sknc.io._formats.stored import StoredArray as StoredArray
 
 ArraysIn = Callable[[Path], dict[str, StoredArray]]
@@ -12,6 +13,15 @@ ArraysIn = Callable[[Path], dict[str, StoredArray]]
 FORMATS: dict[str, ArraysIn] = {
     ".npy": npy.arrays_in,
     ".npz": npz.arrays_in,
+    ".safetensors": safetensors.arrays_in,
+    ".pt": torch.arrays_in,
+    ".pth": torch.arrays_in,
+    ".parquet": parquet.arrays_in,
+    ".arrow": arrow.arrays_in,
+    ".feather": arrow.arrays_in,
+    ".h5": hdf5.arrays_in,
+    ".hdf5": hdf5.arrays_in,
+    ".zarr": zarr.arrays_in,
 }
 
 
@@ -29,7 +39,8 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
     dict of str to StoredArray
         Under an empty name if the format has no names.
     """
-    return FORMATS[suffix_of(path)](path)
+    with reading(path):
+        return FORMATS[suffix_of(path)](path)
 
 
 def suffix_of(path: Path) -> str:

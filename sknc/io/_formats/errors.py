@@ -1,13 +1,46 @@
-"""Errors that formats share."""
+"""Errors about files, whatever library reads them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+# About the place of a file, not about what is in it.
+_ELSEWHERE = (ImportError, FileNotFoundError, PermissionError, IsADirectoryError)
 
-def unreadable(path: Path, reason: object) -> ValueError:
-    """Return the error for a file that is not what its suffix says."""
-    reason = " ".join(str(reason).split()).rstrip(".")
-    msg = (
-        f"{path} cannot be read as a {path.suffix} file: {reason}. It may be damaged, "
-        "cut short or misnamed: write it again."
-    )
-    return ValueError(msg)
+
+class FileFormatError(ValueError):
+    """What is wrong with a file, and what to do."""
+
+
+@contextmanager
+def reading(path: Path | None) -> Iterator[None]:
+    """
+    Name the file that an error in the body is about.
+
+    Each library has errors of its own for damaged files, and Python's for what it does
+    not expect.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file that is read.
+
+    Raises
+    ------
+    FileFormatError
+        For errors of any type, unless they are about the path or a missing library.
+    """
+    try:
+        yield
+    except (FileFormatError, *_ELSEWHERE):
+        raise
+    except Exception as error:
+        if path is None:
+            raise
+        told = str(getattr(error, "strerror", None) or error) or type(error).__name__
+        reason = " ".join(told.partition("\n")[0].split()).rstrip(".")
+        msg = (
+            f"{path} cannot be read as a {path.suffix} file: {reason}. It may be "
+            "damaged, cut short or misnamed: write it again."
+        )
+        raise FileFormatError(msg) from error

@@ -8,7 +8,6 @@ from typing import IO
 
 import numpy as np
 
-from sknc.io._formats.errors import unreadable
 from sknc.io._formats.stored import StoredArray
 
 
@@ -85,10 +84,7 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
         If the file is damaged.
     """
     with path.open("rb") as file:
-        try:
-            shape, columns_first, dtype = read_header(file)
-        except ValueError as error:
-            raise unreadable(path, error) from error
+        shape, columns_first, dtype = read_header(file)
         array = MappedArray(path, file.tell(), shape, dtype, columns_first)
     check_length(array)
     return {"": array}
@@ -109,4 +105,4 @@ def check_length(array: MappedArray) -> None:
     found = array.path.stat().st_size
     if found < array.end:
         msg = f"it has {found} bytes, but its header promises {array.end}"
-        raise unreadable(array.path, msg)
+        raise ValueError(msg)

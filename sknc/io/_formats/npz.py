@@ -1,19 +1,18 @@
 """NumPy's archive of named arrays."""
 
 import math
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import SEEK_CUR
 from pathlib import Path
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
-from sknc.io._formats.errors import unreadable
+from sknc.io._formats.errors import FileFormatError
 from sknc.io._formats.npy import MappedArray, check_length, read_header
 from sknc.io._formats.stored import StoredArray
 
-_DAMAGED = (BadZipFile, EOFError, zlib.error)
 _LOCAL_HEADER = 30  # bytes before the name, whose last four are two lengths
 
 
@@ -44,16 +43,12 @@ class CompressedArray:
         row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         with ZipFile(self.path) as archive, archive.open(self.member) as file:
             read_header(file)
+            file.seek(start * row_bytes, SEEK_CUR)
             for first in range(start, stop, rows):
                 n_rows = min(rows, stop - first)
-                try:
-                    if first == start:
-                        file.seek(start * row_bytes, 1)
-                    data = file.read(n_rows * row_bytes)
-                    found = np.frombuffer(data, self.dtype)
-                    yield found.reshape(n_rows, *self.shape[1:])
-                except (*_DAMAGED, ValueError) as error:
-                    raise unreadable(self.path, error) from error
+                data = file.read(n_rows * row_bytes)
+                found = np.frombuffer(data, self.dtype)
+                yield found.reshape(n_rows, *self.shape[1:])
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
@@ -75,21 +70,15 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
     ValueError
         If the file is damaged, or an array is compressed with columns first.
     """
-    try:
-        with ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
-            return {m.filename[:-4]: _array(path, archive, m) for m in members}
-    except _DAMAGED as error:
-        raise unreadable(path, error) from error
+    with ZipFile(path) as archive:
+        members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+        return {m.filename[:-4]: _array(path, archive, m) for m in members}
 
 
 def _array(path: Path, archive: ZipFile, member: ZipInfo) -> StoredArray:
     """Return one array, mapped if it is not compressed."""
     with archive.open(member) as file:
-        try:
-            shape, columns_first, dtype = read_header(file)
-        except ValueError as error:
-            raise unreadable(path, error) from error
+        shape, columns_first, dtype = read_header(file)
         header_bytes = file.tell()
     name = member.filename[:-4]
     if dtype.hasobject:
@@ -105,7 +94,7 @@ def _array(path: Path, archive: ZipFile, member: ZipInfo) -> StoredArray:
             "can be read before all are. Write it again by np.savez_compressed of "
             "np.ascontiguousarray(X)."
         )
-        raise ValueError(msg)
+        raise FileFormatError(msg)
     return CompressedArray(path, member.filename, shape, dtype)
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+from sknc.io._formats.errors import reading
 
 
 class StoredArray(Protocol):
@@ -13,11 +16,17 @@ class StoredArray(Protocol):
 
     Attributes
     ----------
+    path : Path or None
+        The file.
     shape : tuple of int
         Rows first.
     dtype : np.dtype
         That of what `pieces` yields.
     """
+
+    @property
+    def path(self) -> Path | None:
+        """The file."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,6 +60,7 @@ class ArrayInMemory:
     """An array that needs no file, such as labels that were passed."""
 
     values: np.ndarray
+    path: Path | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,11 +96,10 @@ def blocks(
     array of shape (n_rows, ...)
         The next rows, in the byte order of the machine.
     """
-    native = array.dtype.newbyteorder("=")
     held: list[np.ndarray] = []
     n_held = 0
-    for piece in array.pieces(start, stop, rows):
-        piece = piece.astype(native, copy=False)
+    for piece in _pieces(array, start, stop, rows):
+        piece = piece.astype(piece.dtype.newbyteorder("="), copy=False)
         first = 0
         while n_held + len(piece) - first >= rows:
             last = first + rows - n_held
@@ -101,6 +110,20 @@ def blocks(
             n_held += len(piece) - first
     if held:
         yield _joined(held)
+
+
+def _pieces(
+    array: StoredArray, start: int, stop: int, rows: int
+) -> Iterator[np.ndarray]:
+    """Yield all pieces, or raise an error that names the file."""
+    missing = stop - start
+    with reading(array.path):
+        for piece in array.pieces(start, stop, rows):
+            missing -= len(piece)
+            yield piece
+        if missing:
+            msg = f"{missing} of its rows are missing"
+            raise ValueError(msg)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,125 @@
+"""Arrow IPC files and streams."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sknc.io._formats import arrow_columns as columns
+from sknc.io._formats.stored import StoredArray
+
+_FILE_MAGIC = b"ARROW1"
+
+
+@dataclass(frozen=True)
+class ArrowArray:
+    """
+    A column of an Arrow file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        Of the column.
+    number : int
+        Of the column.
+    shape : tuple of int
+        Rows first.
+    dtype : np.dtype
+        Of what is read.
+    """
+
+    path: Path
+    name: str
+    number: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
+        """Yield rows; each record batch is read as a whole."""
+        with _opened(self.path, self.number) as (_, batches):
+            read = (batch.column(0) for batch in batches)
+            for column in columns.within(read, start, stop):
+                yield columns.values(column, self.shape[1:], self.path, self.name)
+
+
+def arrays_in(path: Path) -> dict[str, StoredArray]:
+    """
+    Return the columns of an Arrow file that are numbers, text or lists of numbers.
+
+    Parameters
+    ----------
+    path : Path
+        The file, in the format of files or of streams.
+
+    Returns
+    -------
+    dict of str to StoredArray
+        By name.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If the file is damaged.
+    """
+    columns.require_pyarrow(path)
+    with _opened(path) as (schema, _):
+        kinds = [(field.name, field.type) for field in schema]
+    n_rows = _n_rows(path, [kind for _, kind in kinds])
+    found: dict[str, StoredArray] = {}
+    for number, (name, kind) in enumerate(kinds):
+        dtype = columns.row_dtype(kind)
+        if dtype is not None:
+            shape = columns.row_shape(kind, partial(_first, path, number))
+            found[name] = ArrowArray(path, name, number, (n_rows, *shape), dtype)
+    return found
+
+
+def _n_rows(path: Path, kinds: list[Any]) -> int:
+    """Count the rows, by reading a column that is small if there is one."""
+    if not kinds:
+        return 0
+    small = min(range(len(kinds)), key=lambda number: columns.is_list(kinds[number]))
+    with _opened(path, small) as (_, batches):
+        return sum(len(batch) for batch in batches)
+
+
+def _first(path: Path, number: int) -> Any:
+    """Return the first row of a column, or none."""
+    with _opened(path, number) as (_, batches):
+        rows = (batch.column(0)[:1] for batch in batches if len(batch))
+        return next(rows, None)
+
+
+@contextmanager
+def _opened(
+    path: Path, number: int | None = None
+) -> Iterator[tuple[Any, Iterator[Any]]]:
+    """Give the schema and the record batches, of one column or of all."""
+    import pyarrow as pa
+
+    options = pa.ipc.IpcReadOptions(
+        included_fields=None if number is None else [number]
+    )
+    with pa.OSFile(str(path)) as file:
+        is_file = file.read(len(_FILE_MAGIC)) == _FILE_MAGIC
+        file.seek(0)
+        opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
+        with opened(file, options=options) as reader:
+            yield reader.schema, _batches(reader, is_file)
+
+
+def _batches(reader: Any, is_file: bool) -> Iterator[Any]:
+    """Yield record batches, whose offsets are checked before anybody follows them."""
+    if is_file:
+        reader = map(reader.get_batch, range(reader.num_record_batches))
+    for batch in reader:
+        batch.validate(full=True)
+        yield batch

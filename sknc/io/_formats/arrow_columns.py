@@ -1,0 +1,165 @@
+"""Columns of Arrow as NumPy arrays, for the formats that pyarrow reads."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sknc._utils.optional import required
+from sknc.io._formats.errors import FileFormatError
+
+
+def require_pyarrow(path: Path) -> None:
+    """Say how to install pyarrow, if it is missing."""
+    with required(f"Reading {path.suffix} files", "pyarrow", "io"):
+        import pyarrow  # noqa: F401
+
+
+def row_dtype(kind: Any) -> np.dtype | None:
+    """
+    Return the NumPy dtype of a column's numbers or text, or None for other types.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType
+        Numbers, text, a dictionary of these, or lists of numbers.
+
+    Returns
+    -------
+    np.dtype or None
+        Without the lengths of text.
+    """
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return row_dtype(kind.storage_type)
+    if pa.types.is_dictionary(kind) or is_list(kind):
+        return row_dtype(kind.value_type)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        number: np.dtype = np.dtype(kind.to_pandas_dtype())
+        return number
+    if pa.types.is_boolean(kind):
+        return np.dtype(bool)
+    return np.dtype(str) if _is_text(kind) else None
+
+
+def row_shape(kind: Any, first: Callable[[], Any]) -> tuple[int, ...]:
+    """
+    Return the shape of a row: of no axes, or of the numbers in a list.
+
+    Parameters
+    ----------
+    kind : pyarrow.DataType
+        Of the column.
+    first : callable
+        Returns its first row as an array, or None if it has no rows. Called if the
+        type does not tell the length of lists.
+
+    Returns
+    -------
+    tuple of int
+        Without the number of rows.
+    """
+    import pyarrow as pa
+
+    if isinstance(kind, pa.FixedShapeTensorType):
+        return tuple(kind.shape)
+    if isinstance(kind, pa.BaseExtensionType):
+        return row_shape(kind.storage_type, first)
+    if not is_list(kind):
+        return ()
+    if pa.types.is_fixed_size_list(kind):
+        return (kind.list_size,)
+    row = first()
+    return (0 if row is None else len(row.flatten()),)
+
+
+def values(column: Any, shape: tuple[int, ...], path: Path, name: str) -> np.ndarray:
+    """
+    Return rows of a column as a NumPy array, a view if possible.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+        Of a type for which `row_dtype` is not None.
+    shape : tuple of int
+        Of one row.
+    path : Path
+        The file, for errors.
+    name : str
+        Of the column, for errors.
+
+    Returns
+    -------
+    array of shape (n_rows, *shape)
+        The numbers or text.
+
+    Raises
+    ------
+    ValueError
+        If values are missing, or lists have different lengths.
+    """
+    import pyarrow as pa
+
+    n_rows = len(column)
+    parts = [column]
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_decode()
+    if is_list(column.type):
+        parts.append(column.flatten())
+    if any(part.null_count for part in parts):
+        msg = f"Values are missing in column {name!r} of {path}: drop these rows."
+        raise FileFormatError(msg)
+    if _is_text(parts[-1].type):
+        return np.asarray(column.to_pylist(), dtype=str)
+    if shape and not pa.types.is_fixed_size_list(column.type):
+        _check_lengths(column, shape, path, name)
+    numbers = (parts[1] if shape else column).to_numpy(zero_copy_only=False)
+    return np.asarray(numbers).reshape(n_rows, *shape)
+
+
+def _check_lengths(column: Any, shape: tuple[int, ...], path: Path, name: str) -> None:
+    lengths = np.asarray(column.value_lengths())
+    if (lengths != shape[0]).any():
+        other = lengths[lengths != shape[0]][0]
+        msg = (
+            f"Lists in column {name!r} of {path} must have one length, got "
+            f"{shape[0]} and {other}."
+        )
+        raise FileFormatError(msg)
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a type is of lists of any length or of one."""
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_fixed_size_list(kind)
+        or pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+    )
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+    )
+
+
+def within(pieces: Iterator[Any], start: int, stop: int) -> Iterator[Any]:
+    """Yield what lies in rows ``start:stop`` of pieces that follow each other."""
+    before = 0
+    for piece in pieces:
+        first, last = max(start - before, 0), min(stop - before, len(piece))
+        before += len(piece)
+        if first < last:
+            yield piece.slice(first, last - first)
+        if before >= stop:
+            return

@@ -1,0 +1,110 @@
+"""Parquet files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sknc.io._formats import arrow_columns as columns
+from sknc.io._formats.stored import StoredArray
+
+
+@dataclass(frozen=True)
+class ParquetArray:
+    """
+    A column of a Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        Of the column.
+    shape : tuple of int
+        Rows first.
+    dtype : np.dtype
+        Of what is read.
+    """
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
+        """Yield rows; row groups that end before the first of them are skipped."""
+        with _opened(self.path) as file:
+            groups, before = _groups_from(file, start)
+            for column in columns.within(
+                _columns(file, self.name, groups, rows), start - before, stop - before
+            ):
+                yield columns.values(column, self.shape[1:], self.path, self.name)
+
+
+def arrays_in(path: Path) -> dict[str, StoredArray]:
+    """
+    Return the columns of a Parquet file that are numbers, text or lists of numbers.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to StoredArray
+        By name.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed.
+    ValueError
+        If the file is damaged.
+    """
+    columns.require_pyarrow(path)
+    found: dict[str, StoredArray] = {}
+    with _opened(path) as file:
+        n_rows = file.metadata.num_rows
+        for field in file.schema_arrow:
+            dtype = columns.row_dtype(field.type)
+            if dtype is not None:
+                shape = columns.row_shape(field.type, partial(_first, file, field.name))
+                found[field.name] = ParquetArray(
+                    path, field.name, (n_rows, *shape), dtype
+                )
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from pyarrow.parquet import ParquetFile
+
+    # Otherwise all pages of a row group are in memory before the first is decoded.
+    with ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        yield file
+
+
+def _groups_from(file: Any, start: int) -> tuple[list[int], int]:
+    """Return the row groups from that of a row on, and the number of rows before."""
+    before, number, n_groups = 0, 0, file.metadata.num_row_groups
+    while number < n_groups:
+        n_rows = file.metadata.row_group(number).num_rows
+        if before + n_rows > start:
+            break
+        before, number = before + n_rows, number + 1
+    return [*range(number, n_groups)], before
+
+
+def _columns(file: Any, name: str, groups: list[int], rows: int) -> Iterator[Any]:
+    for batch in file.iter_batches(rows, row_groups=groups, columns=[name]):
+        yield batch.column(0)
+
+
+def _first(file: Any, name: str) -> Any:
+    """Return the first row of a column, or None."""
+    return next(_columns(file, name, [*range(file.metadata.num_row_groups)], 1), None)

@@ -1,0 +1,91 @@
+"""Tensors saved by torch."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+
+from sknc._utils.optional import required
+from sknc.io._formats.errors import FileFormatError
+from sknc.io._formats.sliced import SlicedArray
+from sknc.io._formats.stored import StoredArray
+from sknc.io._formats.torch_rows import TorchRows
+
+
+def arrays_in(path: Path) -> dict[str, StoredArray]:
+    """
+    Return the tensors of a ``.pt`` file: one, or those of a dictionary.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to StoredArray
+        By name; a single tensor under an empty one.
+
+    Raises
+    ------
+    ImportError
+        If torch is not installed.
+    ValueError
+        If the file is damaged, holds other objects, or is in torch's old format.
+    """
+    return {
+        name: SlicedArray(path, name, tuple(tensor.shape), _dtype(tensor), _opened)
+        for name, tensor in _tensors(path).items()
+    }
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    """Return dense tensors, mapped."""
+    with required("Reading .pt files", "torch", "torch"):
+        import torch
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, UnpicklingError) as error:
+        raise _refused(path, error) or error from None
+    if not isinstance(found, Mapping):
+        found = {"": found}
+    return {
+        str(name): item.detach()
+        for name, item in found.items()
+        if isinstance(item, torch.Tensor) and item.layout == torch.strided
+    }
+
+
+def _refused(path: Path, error: Exception) -> FileFormatError | None:
+    """Return what is told of a file that torch refuses but is not damaged."""
+    if "mmap can only be used" in str(error):
+        msg = (
+            f"{path} is cut short, or in torch's old format, which cannot be read some "
+            "rows at a time: save it again with torch.save(X, path)."
+        )
+        return FileFormatError(msg)
+    if "weights_only" in str(error):
+        msg = (
+            f"{path} holds Python objects, which are not read, because doing so could "
+            "run any code. Save tensors only: torch.save({'features': X, 'labels': y}, "
+            "path)."
+        )
+        return FileFormatError(msg)
+    return None
+
+
+def _dtype(tensor: Any) -> np.dtype:
+    """Return the NumPy dtype in which a tensor's rows are read."""
+    name = str(tensor.dtype).removeprefix("torch.")
+    try:
+        return np.dtype("float32" if name == "bfloat16" else name)
+    except TypeError:  # such as float8, which is refused when it is to be read
+        return np.dtype("V1")
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[TorchRows]:
+    yield TorchRows(_tensors(path)[name])

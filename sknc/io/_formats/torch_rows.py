@@ -1,0 +1,26 @@
+"""Rows of tensors, as NumPy arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc._utils.arrays import to_numpy
+
+
+@dataclass(frozen=True)
+class TorchRows:
+    """
+    Rows of a tensor as NumPy arrays; bfloat16 is widened to float32, which is exact.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor or slice of safetensors
+        What ``[start:stop]`` gives a tensor of.
+    """
+
+    tensor: Any
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Return some rows."""
+        return to_numpy(self.tensor[rows])
