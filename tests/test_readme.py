@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tolerances import SINGLE
 
 import sknc.metrics
 from sknc.metrics import TABLE, select
@@ -206,7 +207,7 @@ class _RoundedChecker(doctest.OutputChecker):
     def check_output(self, want, got, optionflags):
         if not want:
             return not got
-        return float(got) == pytest.approx(float(want), abs=1e-6)
+        return float(got) == pytest.approx(float(want), abs=SINGLE)
 
 
 def test_page_of_design_has_the_layers():

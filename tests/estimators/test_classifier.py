@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, recall_score
 from sklearn.neighbors import NearestCentroid
+from tolerances import LOOSE, SINGLE, TIGHT
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 
@@ -44,7 +45,7 @@ def test_against_scikit_learn(data, strings):
     if strings:
         y = np.array(["f", "b", "d", "a", "c", "e"])[y]
     model, reference = NearestClassCenter().fit(X, y), NearestCentroid().fit(X, y)
-    np.testing.assert_allclose(model.class_means_, reference.centroids_, rtol=1e-12)
+    np.testing.assert_allclose(model.class_means_, reference.centroids_, rtol=TIGHT)
     np.testing.assert_array_equal(model.classes_, reference.classes_)
     np.testing.assert_array_equal(model.predict(X), reference.predict(X))
     assert model.score(X, y) == pytest.approx(reference.score(X, y), abs=1e-15)
@@ -84,7 +85,7 @@ def test_close_centers_far_from_the_origin(library, n_classes):
         features = pytest.importorskip("torch").as_tensor(X)
     model = NearestClassCenter().fit(features, y)
     centers = np.asarray(model.class_means_)
-    np.testing.assert_allclose(centers, means(X, y), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(centers, means(X, y), rtol=0, atol=LOOSE)
     expected = distances(X, centers)
     decided = expected.argmin(axis=1)
     np.testing.assert_array_equal(np.asarray(model.predict(features)), decided)
@@ -204,7 +205,7 @@ def test_decision_function(data, metric):
     model = NearestClassCenter(metric).fit(X, y)
     scores, away = model.decision_function(X), distances(X, model.class_means_, metric)
     expected = 1 - away if metric == "cosine" else -(away**2) / 2
-    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(scores, expected, rtol=LOOSE, atol=TIGHT)
     np.testing.assert_array_equal(scores.argmax(axis=1), model.predict(X))
     two = NearestClassCenter(metric).fit(X, y % 2)
     binary = two.decision_function(X)
@@ -220,7 +221,7 @@ def test_probabilities(data, metric, dtype):
     model = NearestClassCenter(metric).fit(X, y)
     found = model.predict_proba(X)
     assert found.shape == (400, 6)
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=SINGLE)
     assert (found >= 0).all()
     np.testing.assert_array_equal(found.argmax(axis=1), model.predict(X))
 
@@ -232,7 +233,7 @@ def test_probabilities_of_the_shared_gaussian(data):
     logits = -(distances(X, means(X, y)) ** 2) / (2 * variance)
     expected = np.exp(logits - logits.max(axis=1)[:, None])
     expected /= expected.sum(axis=1)[:, None]
-    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=LOOSE, atol=1e-15)
 
 
 def test_probabilities_without_variance():
@@ -286,7 +287,7 @@ def test_agreement(data, metric, labeled, strings):
     )
     by = y if labeled else chosen
     expected = [np.mean((chosen == nearest)[by == label]) for label in np.unique(y)]
-    np.testing.assert_allclose(found.per_class, expected, rtol=1e-12)
+    np.testing.assert_allclose(found.per_class, expected, rtol=TIGHT)
     assert found.head_accuracy == (head.score(X, y) if labeled else None)
     assert found.ncc_accuracy == (model.score(X, y) if labeled else None)
 
@@ -359,7 +360,7 @@ def test_unobserved_classes_are_never_chosen(data, metric, dtype):
     proba = model.predict_proba(far)
     assert proba.shape == (len(far), 13)
     assert (proba[:, empty] == 0).all()
-    np.testing.assert_allclose(proba[:, seen], plain.predict_proba(far), rtol=1e-6)
+    np.testing.assert_allclose(proba[:, seen], plain.predict_proba(far), rtol=SINGLE)
     assert (model.decision_function(far)[:, empty] == -np.inf).all()
     assert (model.transform(far)[:, empty] == np.inf).all()
     np.testing.assert_allclose(
@@ -427,7 +428,7 @@ def test_merge(data, metric):
     merged = NearestClassCenter(metric).merge(*parts)
     summed = parts[0] + parts[1] + parts[2] + parts[3]
     for model in (merged, summed):
-        np.testing.assert_allclose(model.class_means_, whole.class_means_, rtol=1e-9)
+        np.testing.assert_allclose(model.class_means_, whole.class_means_, rtol=LOOSE)
         np.testing.assert_array_equal(model.predict(X), whole.predict(X))
         assert model.n_samples_seen_ == 400
     assert parts[0].n_samples_seen_ == 100
@@ -439,7 +440,7 @@ def test_batches_make_no_difference(data):
     parts = NearestClassCenter().fit_batches(
         (X[i : i + 37], y[i : i + 37]) for i in range(0, 400, 37)
     )
-    np.testing.assert_allclose(parts.class_means_, whole.class_means_, rtol=1e-12)
+    np.testing.assert_allclose(parts.class_means_, whole.class_means_, rtol=TIGHT)
     np.testing.assert_array_equal(parts.class_count_, whole.class_count_)
 
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import (
     SGDClassifier,
 )
 from sklearn.svm import LinearSVC
+from tolerances import TIGHT
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 
@@ -140,7 +141,7 @@ def test_without_a_bias():
     assert "nc4_bias_collapse" not in bare
     assert "nc4_bias_collapse" in zero
     for key in bare:
-        assert bare[key] == pytest.approx(zero[key], rel=1e-12)
+        assert bare[key] == pytest.approx(zero[key], rel=TIGHT)
 
 
 def test_the_bias_counts():
@@ -382,9 +383,9 @@ def test_head_of_means_is_dual():
     analyzer = NeuralCollapseAnalyzer().fit(X, y)
     centered = analyzer.class_means_ - analyzer.global_mean_
     report = analyzer.set_params(head=3 * centered).report()
-    assert report.nc3_self_duality == pytest.approx(0, abs=1e-12)
-    assert report.nc3_cosine == pytest.approx(0, abs=1e-12)
-    np.testing.assert_allclose(report.per_class["head_cosine"], 1, rtol=1e-12)
+    assert report.nc3_self_duality == pytest.approx(0, abs=TIGHT)
+    assert report.nc3_cosine == pytest.approx(0, abs=TIGHT)
+    np.testing.assert_allclose(report.per_class["head_cosine"], 1, rtol=TIGHT)
 
 
 def test_weighted_decisions():
@@ -394,4 +395,4 @@ def test_weighted_decisions():
     analyzer = NeuralCollapseAnalyzer(head=head).fit(X, y, weights)
     report = analyzer.score(X, y, sample_weight=weights)
     expected = head.score(X, y, sample_weight=weights)
-    assert report.nc4_head_accuracy == pytest.approx(expected, rel=1e-12)
+    assert report.nc4_head_accuracy == pytest.approx(expected, rel=TIGHT)

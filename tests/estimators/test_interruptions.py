@@ -12,6 +12,7 @@ from functools import partial
 import interrupts
 import numpy as np
 import pytest
+from tolerances import CLOSE
 
 from sknc import NeuralCollapseAnalyzer
 from sknc._utils import thread_pool
@@ -75,7 +76,7 @@ ATTRIBUTES = "classes", "class_count", "class_means", "n_samples_seen", "n_featu
 def same(one, other, rtol):
     return one.keys() == other.keys() and all(
         np.shape(one[key]) == np.shape(other[key])
-        and np.allclose(one[key], other[key], rtol, atol=1e-10, equal_nan=True)
+        and np.allclose(one[key], other[key], rtol, atol=CLOSE, equal_nan=True)
         for key in one
     )
 

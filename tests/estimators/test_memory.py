@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from tolerances import SINGLE
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 
@@ -142,9 +143,9 @@ def test_blocks_have_the_numbers_of_a_copy(stored):
     for name in ("counts", "anchors", "sums", "squares", "scatter"):
         values = [getattr(a.statistics_.moments, name) for a in (found, expected)]
         np.testing.assert_allclose(*values, rtol=1e-5 if X.dtype == ">f2" else 0)
-    assert found.report() == pytest.approx(expected.report(), rel=1e-6)
+    assert found.report() == pytest.approx(expected.report(), rel=SINGLE)
     scores = [a.score(each, y) for a, each in ((found, X), (expected, copy))]
-    assert scores[0].to_dict() == pytest.approx(scores[1].to_dict(), rel=1e-6)
+    assert scores[0].to_dict() == pytest.approx(scores[1].to_dict(), rel=SINGLE)
 
 
 def test_not_finite_is_found_in_the_last_block(stored):

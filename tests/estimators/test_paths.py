@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from references import DECISIONS, NC1, NC2, NC3, PRESETS, disagreements
 from strategies import cuts, labelled, merged
+from tolerances import CLOSE, TIGHT
 from toys import Toy, toy
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
@@ -296,12 +297,12 @@ def test_scores_of_held_out_samples_are_moments_about_fitted_means():
     gaps = X - fitted.class_means_[y]
     between = np.trace(fitted.between_class_covariance_)
     ratio = (gaps**2).sum() / len(X) / between
-    assert score.nc1_trace_ratio == pytest.approx(ratio, rel=1e-12)
+    assert score.nc1_trace_ratio == pytest.approx(ratio, rel=TIGHT)
     inverse = np.linalg.pinv(fitted.between_class_covariance_, rcond=1e-9)
     pinv = np.trace(gaps.T @ gaps @ inverse) / len(X) / 5
-    assert score.nc1_pinv == pytest.approx(pinv, rel=1e-10)
+    assert score.nc1_pinv == pytest.approx(pinv, rel=CLOSE)
     for key in (*NC2, *NC3):
-        assert score[key] == pytest.approx(fitted.report()[key], rel=1e-12)
+        assert score[key] == pytest.approx(fitted.report()[key], rel=TIGHT)
 
 
 # Other arrays ------------------------------------------------

@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
+from tolerances import TIGHT
 from toys import around, simplex
 
 from sknc import ClassStatistics, LinearHead, NearestClassCenter, NeuralCollapseAnalyzer
@@ -202,4 +203,4 @@ def test_head_and_statistics_of_two_libraries():
         expected = function(STATISTICS, host)
         for statistics in (STATISTICS, on_torch):
             for head in (host, both):
-                assert function(statistics, head) == pytest.approx(expected, rel=1e-12)
+                assert function(statistics, head) == pytest.approx(expected, rel=TIGHT)

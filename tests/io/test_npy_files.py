@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tolerances import CLOSE
 
 from sknc import NeuralCollapseAnalyzer
 from sknc.io import open_features
@@ -82,7 +83,7 @@ def test_numbers_are_those_of_one_fit(tmp_path, X, y):
     in_batches = NeuralCollapseAnalyzer().fit_batches(files.batches(50))
     assert_same_state(in_batches, NeuralCollapseAnalyzer().fit_batches(cut))
     for key, value in expected.report().to_dict().items():
-        assert in_batches.report()[key] == pytest.approx(value, rel=1e-10), key
+        assert in_batches.report()[key] == pytest.approx(value, rel=CLOSE), key
 
 
 def written_shards(folder, X, y, edges=(0, 90, 90, 140, N)):

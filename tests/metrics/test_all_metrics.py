@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 from strategies import rotations
+from tolerances import LOOSE, TIGHT
 from toys import Toy, around, simplex, toy
 
 from sknc import ClassStatistics, LinearHead, NeuralCollapseAnalyzer, metrics
@@ -38,7 +39,7 @@ def strangers(n_features, seed=4):
     return 2 + np.random.default_rng(seed).standard_normal((30, n_features))
 
 
-def same(got, want, rel=1e-9, abs_=1e-12, keys=None):
+def same(got, want, rel=LOOSE, abs_=1e-12, keys=None):
     for key in want if keys is None else keys:
         bound = pytest.approx(want[key], rel=rel, abs=abs_, nan_ok=True)
         assert got[key] == bound, key
@@ -332,7 +333,7 @@ def test_one_at_a_time(key):
     item = toy("long_tailed")
     got = values_of(item, metrics=[key])
     assert list(got) == [key]
-    same(got, everything(), rel=1e-12, keys=[key])
+    same(got, everything(), rel=TIGHT, keys=[key])
 
 
 @cache

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from tolerances import CLOSE, TIGHT
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
 from sknc.convention import PRESETS, Convention
@@ -149,9 +150,9 @@ def test_formula_of_every_preset(preset):
     within = shares @ unbiased
     statistics = ClassStatistics.from_samples(X, y)
     got = nc1_trace_ratio(statistics, convention=convention)
-    assert got == pytest.approx(within / between, rel=1e-12)
+    assert got == pytest.approx(within / between, rel=TIGHT)
     got = nc1_within_fraction(statistics, convention=convention)
-    assert got == pytest.approx(within / (within + between), rel=1e-12)
+    assert got == pytest.approx(within / (within + between), rel=TIGHT)
 
 
 def test_survey_forms():
@@ -166,7 +167,7 @@ def test_survey_forms():
         plain = PRESETS[preset]
         fair = replace(plain, bias_correction=True)
         taken = between_trace(statistics, plain) - between_trace(statistics, fair)
-        assert taken == pytest.approx(excess, rel=1e-12)
+        assert taken == pytest.approx(excess, rel=TIGHT)
 
 
 def test_pairs():
@@ -184,13 +185,13 @@ def test_pairs():
     statistics = ClassStatistics.from_samples(X, y)
     options = {"convention": CORRECTED}
     got = nc1_cdnv(statistics, **options)
-    assert got == pytest.approx(np.mean(values), rel=1e-12)
+    assert got == pytest.approx(np.mean(values), rel=TIGHT)
     got = nc1_cdnv_max(statistics, **options)
-    assert got == pytest.approx(max(values), rel=1e-12)
+    assert got == pytest.approx(max(values), rel=TIGHT)
     got = nc1_cdnv_median(statistics, **options)
-    assert got == pytest.approx(np.median(values), rel=1e-12)
+    assert got == pytest.approx(np.median(values), rel=TIGHT)
     got = nc1_cdnv(statistics, weights="frequency", **options)
-    assert got == pytest.approx(np.average(values, weights=weights), rel=1e-12)
+    assert got == pytest.approx(np.average(values, weights=weights), rel=TIGHT)
 
 
 def test_without_bias_there_is_nothing_to_correct():
@@ -272,7 +273,7 @@ def test_score_of_the_fitted_samples_is_the_report():
     X, y = draw(means, spreads, 5, np.random.default_rng(14))
     analyzer = NeuralCollapseAnalyzer(convention=CORRECTED, metrics=KEYS).fit(X, y)
     want, got = analyzer.report(), analyzer.score(X, y)
-    assert got.to_dict() == pytest.approx(want.to_dict(), rel=1e-10)
+    assert got.to_dict() == pytest.approx(want.to_dict(), rel=CLOSE)
 
 
 def test_score_of_held_out_samples_is_unbiased():
@@ -297,4 +298,4 @@ def test_torch(torch):
         fair = replace(preset, bias_correction=True)
         for metric in (nc1_trace_ratio, nc1_cdnv, nc1_cdnv_median, nc1_cdnv_max):
             want = metric(one, convention=fair)
-            assert metric(two, convention=fair) == pytest.approx(want, rel=1e-10)
+            assert metric(two, convention=fair) == pytest.approx(want, rel=CLOSE)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from references import HEADLINE, NC1, NC2, PRESETS
+from tolerances import TIGHT
 from toys import Toy, collapsed, simplex
 
 from sknc import Convention, NeuralCollapseAnalyzer
@@ -30,7 +31,7 @@ def test_exact_collapse(n_classes, n_features, preset):
     assert_collapsed(report, skip=NO_PAIRS if n_classes == 2 else ())
     assert float(report) == 1
     assert report.rank == n_classes - 1
-    assert report.condition == pytest.approx(1, rel=1e-12)
+    assert report.condition == pytest.approx(1, rel=TIGHT)
 
 
 def test_a_simplex_fits_in_one_dimension_less_than_classes():
@@ -131,14 +132,14 @@ def test_a_large_bias():
     assert moved(report) == {"nc4_mismatch", "nc4_head_accuracy", "nc4_bias_collapse"}
     assert report.nc4_mismatch == 0.75
     assert report.nc4_head_accuracy == 0.25
-    assert report.nc4_bias_collapse == pytest.approx(1e3, rel=1e-12)
+    assert report.nc4_bias_collapse == pytest.approx(1e3, rel=TIGHT)
 
 
 def test_a_head_of_the_wrong_sign():
     report = broken(W=lambda W: -W)
-    assert report.nc3_self_duality == pytest.approx(2, rel=1e-12)
-    assert report.nc3_structure == pytest.approx(2, rel=1e-12)
-    assert report.nc3_cosine == pytest.approx(2, rel=1e-12)
+    assert report.nc3_self_duality == pytest.approx(2, rel=TIGHT)
+    assert report.nc3_structure == pytest.approx(2, rel=TIGHT)
+    assert report.nc3_cosine == pytest.approx(2, rel=TIGHT)
     assert report.nc4_head_accuracy == 0
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from references import PRESETS
 from strategies import labelled
+from tolerances import CLOSE, TIGHT
 from toys import BUILDERS, toy
 
 from sknc import NeuralCollapseAnalyzer
@@ -26,7 +27,7 @@ def reference_total(item):
     return np.atleast_2d(np.cov((item.X - item.X[0]).T, bias=True))
 
 
-def assert_same(a, b, rtol=1e-12):
+def assert_same(a, b, rtol=TIGHT):
     np.testing.assert_allclose(a, b, rtol=0, atol=rtol * np.abs(b).max())
 
 
@@ -76,11 +77,11 @@ def test_they_are_symmetric_and_agree_with_the_metrics(name):
     report = item.report(convention="frequency")
     within, between, total = parts(item, "frequency")
     for matrix in (within, between, total):
-        np.testing.assert_allclose(matrix, matrix.T, rtol=1e-12, atol=0)
+        np.testing.assert_allclose(matrix, matrix.T, rtol=TIGHT, atol=0)
         least = np.linalg.eigvalsh(matrix)[0]
         assert least > -1e-13 * np.trace(matrix)
     ratio = np.trace(within) / np.trace(between)
-    assert report.nc1_trace_ratio == pytest.approx(ratio, rel=1e-10)
+    assert report.nc1_trace_ratio == pytest.approx(ratio, rel=CLOSE)
 
 
 def test_exact_collapse_has_no_within_covariance():

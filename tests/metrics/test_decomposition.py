@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 from toys import around, collapsed, toy
 
 from sknc import ClassStatistics
@@ -66,7 +67,7 @@ def test_references(name, decay, bias):
     statistics, head = inputs(item, bias)
     want = reference(item.X, item.y, item.W, item.b * bias, decay)
     got = [function(statistics, head, weight_decay=decay) for function in EVERY]
-    assert got == pytest.approx(want, rel=1e-9)
+    assert got == pytest.approx(want, rel=LOOSE)
 
 
 def exact(X, y, W, b, decay):
@@ -111,7 +112,7 @@ def test_mpmath(decay):
     statistics, head = inputs(item)
     got = [function(statistics, head, weight_decay=decay) for function in EVERY]
     want = exact(item.X, item.y, item.W, item.b, decay)
-    assert got == pytest.approx(want, rel=1e-10)
+    assert got == pytest.approx(want, rel=CLOSE)
 
 
 @pytest.mark.parametrize("decay", DECAYS)
@@ -121,7 +122,7 @@ def test_parts_add_up(name, decay):
     statistics, head = inputs(item)
     parts = math.fsum(f(statistics, head, weight_decay=decay) for f in PARTS)
     want = loss(item.X, item.y, item.W, item.b, decay)
-    assert parts == pytest.approx(want, rel=1e-12)
+    assert parts == pytest.approx(want, rel=TIGHT)
     assert mse_total(statistics, head, weight_decay=decay) == pytest.approx(want, 1e-12)
 
 
@@ -131,7 +132,7 @@ def test_parts_add_up_for_any_counts(item, decay):
     parts = [function(statistics, head, weight_decay=decay) for function in PARTS]
     assert min(parts) >= 0
     total = mse_total(statistics, head, weight_decay=decay)
-    assert math.fsum(parts) == pytest.approx(total, rel=1e-10)
+    assert math.fsum(parts) == pytest.approx(total, rel=CLOSE)
 
 
 def test_least_squares_head_has_no_excess():
@@ -142,7 +143,7 @@ def test_least_squares_head_has_no_excess():
     head = LinearHead(best[:, :-1], best[:, -1])
     assert mse_lperp(statistics, head) < 1e-28
     parts = mse_lnc1(statistics, head) + mse_lnc23(statistics, head)
-    assert mse_total(statistics, head) == pytest.approx(parts, rel=1e-12)
+    assert mse_total(statistics, head) == pytest.approx(parts, rel=TIGHT)
 
 
 @pytest.mark.parametrize("counts", [6, [400, 200, 50, 20, 5]])
@@ -162,8 +163,8 @@ def test_dependent_features():
     W = np.c_[item.W, np.arange(5.0)]
     statistics, head = ClassStatistics.from_samples(X, item.y), LinearHead(W, item.b)
     got = [function(statistics, head) for function in EVERY]
-    assert got == pytest.approx(reference(X, item.y, W, item.b, 0.0), rel=1e-9)
-    assert math.fsum(got[1:]) == pytest.approx(got[0], rel=1e-12)
+    assert got == pytest.approx(reference(X, item.y, W, item.b, 0.0), rel=LOOSE)
+    assert math.fsum(got[1:]) == pytest.approx(got[0], rel=TIGHT)
 
 
 def test_more_features_than_samples_fits_all():
@@ -173,7 +174,7 @@ def test_more_features_than_samples_fits_all():
     head = LinearHead(rng.standard_normal((3, 40)), None)
     assert mse_lnc1(statistics, head) + mse_lnc23(statistics, head) < 1e-25
     total = mse_total(statistics, head)
-    assert mse_lperp(statistics, head) == pytest.approx(total, rel=1e-12)
+    assert mse_lperp(statistics, head) == pytest.approx(total, rel=TIGHT)
 
 
 def test_far_from_the_origin():
@@ -184,7 +185,7 @@ def test_far_from_the_origin():
     near = ClassStatistics.from_samples(X, item.y)
     far = ClassStatistics.from_samples(X + 1e4, item.y)
     for function in (mse_lnc1, mse_lnc23):
-        assert function(far, head) == pytest.approx(function(near, head), rel=1e-10)
+        assert function(far, head) == pytest.approx(function(near, head), rel=CLOSE)
 
 
 @given(labelled(), st.floats(-20, 20), seeds)
@@ -196,12 +197,12 @@ def test_invariances(item, shift, seed):
     for function in EVERY:
         value = function(statistics, head, weight_decay=0.1)
         got = function(turned, other, weight_decay=0.1)
-        assert got == pytest.approx(value, rel=1e-8, abs=1e-12)
+        assert got == pytest.approx(value, rel=1e-8, abs=TIGHT)
     bent = (item.X + shift) @ (turn * np.linspace(0.5, 2, len(turn)))
     mapped = ClassStatistics.from_samples(bent, item.y)
     for function in (mse_lnc1, mse_lnc23):
         value = function(statistics, head)
-        assert function(mapped, head) == pytest.approx(value, rel=1e-6, abs=1e-9)
+        assert function(mapped, head) == pytest.approx(value, rel=SINGLE, abs=LOOSE)
 
 
 def test_weighted_samples():
@@ -213,7 +214,7 @@ def test_weighted_samples():
     )
     _, head = inputs(item)
     for function in EVERY:
-        assert function(once, head) == pytest.approx(function(many, head), rel=1e-12)
+        assert function(once, head) == pytest.approx(function(many, head), rel=TIGHT)
 
 
 def held_out(item, new, keep=(0, 1, 2, 3, 4)):
@@ -237,9 +238,9 @@ def test_held_out(keep, decay):
     head = LinearHead(item.W, item.b)
     got = [function(statistics, head, weight_decay=decay) for function in EVERY]
     want = reference(X, y, item.W, item.b, decay)
-    assert got == pytest.approx(want, rel=1e-9)
-    assert got[0] == pytest.approx(loss(X, y, item.W, item.b, decay), rel=1e-12)
-    assert math.fsum(got[1:]) == pytest.approx(got[0], rel=1e-12)
+    assert got == pytest.approx(want, rel=LOOSE)
+    assert got[0] == pytest.approx(loss(X, y, item.W, item.b, decay), rel=TIGHT)
+    assert math.fsum(got[1:]) == pytest.approx(got[0], rel=TIGHT)
 
 
 @pytest.mark.parametrize("function", EVERY)
@@ -269,7 +270,7 @@ def test_libraries(function, decay, library):
     got = function(other, moved, weight_decay=decay)
     assert type(got) is float
     want = function(statistics, head, weight_decay=decay)
-    assert got == pytest.approx(want, rel=1e-10)
+    assert got == pytest.approx(want, rel=CLOSE)
 
 
 @pytest.mark.gpu
@@ -281,4 +282,4 @@ def test_cuda(function, torch):
         torch.asarray(a, device="cuda") for a in (item.X, item.y, item.W, item.b)
     )
     got = function(ClassStatistics.from_samples(X, y), LinearHead(W, b))
-    assert got == pytest.approx(function(statistics, head), rel=1e-9)
+    assert got == pytest.approx(function(statistics, head), rel=LOOSE)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tolerances import LOOSE, TIGHT
 from toys import SQUARE, plus_minus_pairs, simplex, toy
 from vectors import UNCENTERED, exact_norms, exact_rows, of_means, random_rows
 
@@ -213,9 +214,9 @@ def test_equals_reference(key, n_classes, n_features):
     mean, of_head = both(key, rows)
     plain = key == "nc2_orthoframe"
     want = reference(key, rows if plain else centered(rows))
-    assert mean == pytest.approx(want, rel=1e-9, abs=1e-14, nan_ok=True)
+    assert mean == pytest.approx(want, rel=LOOSE, abs=1e-14, nan_ok=True)
     want = reference(key, rows)
-    assert of_head == pytest.approx(want, rel=1e-9, abs=1e-14, nan_ok=True)
+    assert of_head == pytest.approx(want, rel=LOOSE, abs=1e-14, nan_ok=True)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -233,7 +234,7 @@ def test_conventions_choose_the_center(key):
         rows = means if key == "nc2_orthoframe" else rows
         got = function(statistics, convention=convention)
         want = reference(key, rows)
-        assert got == pytest.approx(want, rel=1e-9, abs=1e-13, nan_ok=True)
+        assert got == pytest.approx(want, rel=LOOSE, abs=1e-13, nan_ok=True)
 
 
 @pytest.mark.parametrize(("n_classes", "n_features"), SHAPES)
@@ -256,12 +257,12 @@ def test_tightness_and_etf_error_follow_from_the_participation_ratio(
     rank = min(n_classes - 1, n_features)
     want = math.sqrt(max(0, rank / ratio - 1))
     got = frames.nc2_tightness(statistics)
-    assert got == pytest.approx(want, rel=1e-9, abs=1e-7)
+    assert got == pytest.approx(want, rel=LOOSE, abs=1e-7)
     etf = math.sqrt(max(0, 2 - 2 * math.sqrt(ratio / (n_classes - 1))))
-    assert headline.nc2_etf(statistics) == pytest.approx(etf, rel=1e-9, abs=1e-7)
+    assert headline.nc2_etf(statistics) == pytest.approx(etf, rel=LOOSE, abs=1e-7)
     excess = etf - frames.nc2_etf_floor(statistics)
     got = frames.nc2_etf_excess(statistics)
-    assert got == pytest.approx(excess, rel=1e-9, abs=1e-7)
+    assert got == pytest.approx(excess, rel=LOOSE, abs=1e-7)
 
 
 @pytest.mark.parametrize(("n_classes", "n_features"), [(40, 8), (100, 3), (9, 7)])
@@ -269,7 +270,7 @@ def test_tight_frames_of_many_classes_have_no_excess(n_classes, n_features):
     rows = random_rows(n_classes, n_features)
     rows = np.linalg.qr(rows - rows.mean(0))[0]
     for key in ("nc2_etf_excess", "nc2_tightness"):
-        assert both(key, rows) == pytest.approx((0, 0), abs=1e-12)
+        assert both(key, rows) == pytest.approx((0, 0), abs=TIGHT)
     mean, of_head = both("nc2_etf_floor", rows)
     assert mean == of_head == pytest.approx(headline.nc2_etf(of_means(rows)), **CLOSE)
 
@@ -281,9 +282,9 @@ def test_tight_frames_of_many_classes_have_no_excess(n_classes, n_features):
 def test_small_angles_keep_their_digits(angle):
     # Lengths that are powers of two change nothing.
     rows = [[2.0, 0, 0], [math.cos(angle), math.sin(angle), 0], [0, 0, 1], [0, -1, 0]]
-    assert frames.nc2_min_angle_head(head(rows)) == pytest.approx(angle, rel=1e-9)
+    assert frames.nc2_min_angle_head(head(rows)) == pytest.approx(angle, rel=LOOSE)
     got = frames.nc2_min_angle(of_means(rows), convention=UNCENTERED)
-    assert got == pytest.approx(angle, rel=1e-9)
+    assert got == pytest.approx(angle, rel=LOOSE)
 
 
 @pytest.mark.parametrize("noise", [1e-6, 1e-9, 1e-12])
@@ -399,7 +400,7 @@ def test_rotation(item, seed):
 def test_scale(item, factor):
     want = values(item.X, item.y, item.W)
     got = values(item.X * factor, item.y, item.W / factor)
-    assert_same(got, want, rel=1e-12, abs=1e-14)
+    assert_same(got, want, rel=TIGHT, abs=1e-14)
 
 
 @given(labelled(), st.floats(-50, 50))
@@ -456,10 +457,10 @@ def assert_same_elsewhere(convert, n_classes, n_features):
         mean, of_head = both(key, rows)
         got = getattr(frames, key)(statistics)
         assert isinstance(got, float)
-        assert got == pytest.approx(mean, rel=1e-9, abs=1e-13, nan_ok=True), key
+        assert got == pytest.approx(mean, rel=LOOSE, abs=1e-13, nan_ok=True), key
         got = getattr(frames, f"{key}_head")(LinearHead(array, None))
         assert isinstance(got, float)
-        assert got == pytest.approx(of_head, rel=1e-9, abs=1e-13, nan_ok=True), key
+        assert got == pytest.approx(of_head, rel=LOOSE, abs=1e-13, nan_ok=True), key
 
 
 @pytest.mark.parametrize(("n_classes", "n_features"), [(6, 9), (12, 4), (700, 5)])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from tolerances import CLOSE, LOOSE, TIGHT
 from toys import around
 
 from sknc import ClassStatistics, Convention, LinearHead
@@ -46,13 +47,13 @@ def test_of_class_means(kind):
     )
     want = direct(kind, means - means.mean(0), variances, power=2.5)
     got = pair_grid(STATISTICS, kind, power=2.5)
-    np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(got, want, rtol=CLOSE, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", KINDS[:-1])
 def test_of_a_head(kind):
     got = pair_grid(LinearHead(ITEM.W, None), kind)
-    np.testing.assert_allclose(got, direct(kind, ITEM.W), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(got, direct(kind, ITEM.W), rtol=CLOSE, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,7 +63,7 @@ def test_tiles_make_the_whole(kind, n_rows):
     for rows, grid in pair_grid_rows(STATISTICS, kind, n_rows=n_rows):
         assert grid.shape == (rows.stop - rows.start, 7)
         assert rows.stop - rows.start <= n_rows
-        np.testing.assert_allclose(grid, whole[rows], rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(grid, whole[rows], rtol=TIGHT, atol=1e-14)
         seen += range(rows.start, rows.stop)
     assert seen == list(range(7))
 
@@ -76,17 +77,17 @@ def test_metrics_are_means_of_grids():
         return grid[pairs].mean()
 
     given = {"convention": convention}
-    assert mean("cdnv") == pytest.approx(nc1_cdnv(STATISTICS, **given), rel=1e-12)
+    assert mean("cdnv") == pytest.approx(nc1_cdnv(STATISTICS, **given), rel=TIGHT)
     energy = gnc2_energy_log(STATISTICS, **given)
-    assert mean("log_energy") == pytest.approx(energy, rel=1e-12)
+    assert mean("log_energy") == pytest.approx(energy, rel=TIGHT)
     energy = gnc2_energy_riesz(STATISTICS, power=3.0, **given)
-    assert mean("riesz_energy", power=3.0) == pytest.approx(energy, rel=1e-12)
+    assert mean("riesz_energy", power=3.0) == pytest.approx(energy, rel=TIGHT)
 
 
 def test_close_pairs_keep_their_digits():
     rows = np.array([[1.0, 0.0], [1.0, 1e-9], [-1.0, 0.0]])
     got = pair_grid(LinearHead(rows, None), "distance")
-    assert got[0, 1] == pytest.approx(1e-9, rel=1e-9)
+    assert got[0, 1] == pytest.approx(1e-9, rel=LOOSE)
     assert (np.diagonal(got) == 0).all()
 
 
@@ -104,7 +105,7 @@ def test_tensors():
         got = pair_grid(statistics, kind)
         assert isinstance(got, torch.Tensor)
         want = pair_grid(STATISTICS, kind)
-        np.testing.assert_allclose(got.numpy(), want, rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(got.numpy(), want, rtol=CLOSE, atol=1e-13)
 
 
 @pytest.mark.parametrize(

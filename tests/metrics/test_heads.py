@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tolerances import LOOSE, TIGHT
 from toys import SQUARE, simplex, toy
 from vectors import exact_energies, exact_rows, margin_bounds, of_means, random_rows
 
@@ -36,7 +37,7 @@ def head_of(rows):
 def test_energies_equal_reference(key, shape):
     rows = random_rows(*shape, 0.5)
     got = getattr(metrics, f"{key}_head")(head_of(rows))
-    assert got == pytest.approx(exact_energies(rows)[key], rel=1e-9, abs=1e-15)
+    assert got == pytest.approx(exact_energies(rows)[key], rel=LOOSE, abs=1e-15)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -56,7 +57,7 @@ def test_margin_by_hand():
 def test_a_head_is_not_centered():
     rows = simplex(4, 6) + 3
     statistics = of_means(rows)
-    assert metrics.gnc2_margin(statistics) == pytest.approx(4 / 3, rel=1e-12)
+    assert metrics.gnc2_margin(statistics) == pytest.approx(4 / 3, rel=TIGHT)
     assert metrics.gnc2_margin_head(head_of(rows)) < 0.5
 
 
@@ -98,7 +99,7 @@ def orthoframe(W, M):
 def test_orthoframe_equals_reference(shape):
     W, M = random_rows(*shape), random_rows(*shape, 0.5) + 1
     got = nc3_orthoframe(of_means(M), head_of(W))
-    assert got == pytest.approx(orthoframe(W, M), rel=1e-9)
+    assert got == pytest.approx(orthoframe(W, M), rel=LOOSE)
 
 
 def test_orthoframe_by_hand():
@@ -133,11 +134,11 @@ def test_orthoframe_invariances(item, seed, factor):
     turn = rotations(item.X.shape[1], seed)
     turned = ClassStatistics.from_samples(item.X @ turn, item.y)
     assert nc3_orthoframe(turned, head_of(item.W @ turn)) == pytest.approx(
-        want, abs=1e-9, nan_ok=True
+        want, abs=LOOSE, nan_ok=True
     )
     scaled = ClassStatistics.from_samples(factor * item.X, item.y)
     assert nc3_orthoframe(scaled, head_of(3 * item.W)) == pytest.approx(
-        want, abs=1e-9, nan_ok=True
+        want, abs=LOOSE, nan_ok=True
     )
 
 
@@ -155,8 +156,8 @@ def test_least_squares_head_equals_that_of_samples(name, decay):
     best = np.linalg.lstsq(rows, targets, rcond=None)[0].T
     statistics = ClassStatistics.from_samples(item.X, item.y)
     head = least_squares_head(statistics, weight_decay=decay)
-    np.testing.assert_allclose(head.weights, best[:, :-1], rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(head.bias, best[:, -1], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(head.weights, best[:, :-1], rtol=LOOSE, atol=TIGHT)
+    np.testing.assert_allclose(head.bias, best[:, -1], rtol=LOOSE, atol=TIGHT)
 
 
 def test_least_squares_head_in_torch(torch):
@@ -165,7 +166,7 @@ def test_least_squares_head_in_torch(torch):
     X, y = torch.asarray(item.X), torch.asarray(item.y)
     got = least_squares_head(ClassStatistics.from_samples(X, y))
     assert isinstance(got.weights, torch.Tensor)
-    np.testing.assert_allclose(got.weights.numpy(), want.weights, rtol=1e-9)
+    np.testing.assert_allclose(got.weights.numpy(), want.weights, rtol=LOOSE)
 
 
 def test_least_squares_head_of_a_class_without_samples():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from strategies import labelled, rotations, seeds
+from tolerances import CLOSE, LOOSE, TIGHT
 from toys import around, collapsed, simplex, toy
 from vectors import cosine
 
@@ -137,7 +138,7 @@ def test_references(function, n_features):
     want = reference(function, means, item.W, counts)
     got = apply(function, statistics, head)
     assert type(got) is float
-    assert got == pytest.approx(want, rel=1e-9)
+    assert got == pytest.approx(want, rel=LOOSE)
 
 
 # Which classes are of the minority ------------------------------------------------
@@ -180,7 +181,7 @@ def test_sums_of_weights_that_differ_by_rounding_are_balanced():
     assert math.isnan(imb_minority_cosine(statistics))
     assert math.isnan(imb_norm_count_corr(statistics))
     want = nc2_equinorm(statistics) + nc2_cos_std(statistics)
-    assert imb_block(statistics) == pytest.approx(want, rel=1e-12)
+    assert imb_block(statistics) == pytest.approx(want, rel=TIGHT)
 
 
 def test_labels_may_be_strings():
@@ -216,8 +217,8 @@ def test_imbalanced_simplex():
     head = LinearHead(3 * means, None)
     for function in (imb_minority_cosine, imb_minority_cosine_head):
         value = apply(function, statistics, head)
-        assert value == pytest.approx(-1 / 9, rel=1e-12)
-    assert imb_minority_ratio(statistics) == pytest.approx(1, rel=1e-12)
+        assert value == pytest.approx(-1 / 9, rel=TIGHT)
+    assert imb_minority_ratio(statistics) == pytest.approx(1, rel=TIGHT)
     assert imb_block(statistics) < 1e-14
     assert imb_seli_z(statistics, head) < 1e-14
     assert math.isnan(imb_norm_count_corr(statistics))  # all norms are equal
@@ -263,10 +264,10 @@ def test_seli_geometry():
 @pytest.mark.parametrize("name", ["random_balanced", "square", "norms_1551"])
 def test_balanced_seli_is_a_simplex(name):
     statistics, head, _, _ = inputs(toy(name))
-    assert imb_seli_h(statistics) == pytest.approx(nc2_etf(statistics), rel=1e-12)
-    assert imb_seli_w(statistics, head) == pytest.approx(nc2_etf_head(head), rel=1e-12)
+    assert imb_seli_h(statistics) == pytest.approx(nc2_etf(statistics), rel=TIGHT)
+    assert imb_seli_w(statistics, head) == pytest.approx(nc2_etf_head(head), rel=TIGHT)
     want = nc2_equinorm(statistics) + nc2_cos_std(statistics)
-    assert imb_block(statistics) == pytest.approx(want, rel=1e-12)
+    assert imb_block(statistics) == pytest.approx(want, rel=TIGHT)
 
 
 def test_seli_logits_are_those_of_a_simplex():
@@ -294,7 +295,7 @@ def test_invariances(item, shift, factor, seed):
     for function in (*MEANS, *HEADS):
         want = apply(function, statistics, head)
         got = apply(function, other, turned)
-        assert got == pytest.approx(want, rel=1e-7, abs=1e-9, nan_ok=True), function
+        assert got == pytest.approx(want, rel=1e-7, abs=LOOSE, nan_ok=True), function
 
 
 @given(labelled(max_samples=30))
@@ -303,7 +304,7 @@ def test_any_counts(item):
     for function in (imb_seli_w, imb_seli_h, imb_seli_z):
         want = reference(function, means, item.W, counts)
         got = apply(function, statistics, head)
-        assert got == pytest.approx(want, rel=1e-8, abs=1e-10), function
+        assert got == pytest.approx(want, rel=1e-8, abs=CLOSE), function
         assert 0 <= got <= 2 + 1e-15
     for function in (
         imb_minority_cosine,
@@ -381,4 +382,4 @@ def test_cuda(function, torch):
     statistics, head, _, _ = inputs(item)
     X, y, W = (torch.asarray(a, device="cuda") for a in (item.X, item.y, item.W))
     got = apply(function, ClassStatistics.from_samples(X, y), LinearHead(W, None))
-    assert got == pytest.approx(apply(function, statistics, head), rel=1e-9)
+    assert got == pytest.approx(apply(function, statistics, head), rel=LOOSE)

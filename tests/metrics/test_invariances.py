@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from references import HEADLINE, PRESETS, disagreements
 from strategies import labelled, rotations, seeds
+from tolerances import CLOSE, LOOSE, TIGHT
 
 from sknc import NeuralCollapseAnalyzer
 
@@ -42,8 +43,8 @@ def test_large_shift():
         for c in (0.0, 1e4)
     )
     for key in HEADLINE[:-1]:
-        assert far[key] == pytest.approx(near[key], rel=1e-10), key
-    assert far.nc4_bias_collapse == pytest.approx(near.nc4_bias_collapse, abs=1e-9)
+        assert far[key] == pytest.approx(near[key], rel=CLOSE), key
+    assert far.nc4_bias_collapse == pytest.approx(near.nc4_bias_collapse, abs=LOOSE)
 
 
 @given(labelled(), presets, seeds)
@@ -57,16 +58,16 @@ def test_rotation(item, preset, seed):
 def test_scale(item, preset, factor):
     # Powers of two are exact, so everything else must be too.
     other = replace(item, X=item.X * factor, W=item.W / factor)
-    assert not compare(item, other, preset, rtol=1e-12)
+    assert not compare(item, other, preset, rtol=TIGHT)
 
 
 @given(labelled(), presets, st.sampled_from([2.0**-30, 2.0**9]))
 def test_scale_of_the_head(item, preset, factor):
     other = replace(item, W=item.W * factor, b=item.b * factor)
     keys = [key for key in HEADLINE if key != "nc4_bias_collapse"]
-    assert not compare(item, other, preset, keys, rtol=1e-12)
+    assert not compare(item, other, preset, keys, rtol=TIGHT)
     ratio = other.report().nc4_bias_collapse / item.report().nc4_bias_collapse
-    assert ratio == pytest.approx(factor, rel=1e-12)
+    assert ratio == pytest.approx(factor, rel=TIGHT)
 
 
 @given(labelled(), presets, st.randoms(use_true_random=False))

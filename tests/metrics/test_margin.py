@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from tolerances import LOOSE, SINGLE, TIGHT
 from toys import simplex
 from vectors import margin_bounds, polygon, unit_rows
 
@@ -84,7 +85,7 @@ def test_equals_a_program_for_every_class(name):
     rows = CASES[name]
     assert len(rows) > margin._FEW, "the search would not run"
     want = least_by_programs(rows)
-    assert margin.one_vs_rest_margin(rows) == pytest.approx(want, rel=1e-9, abs=1e-15)
+    assert margin.one_vs_rest_margin(rows) == pytest.approx(want, rel=LOOSE, abs=1e-15)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -212,7 +213,7 @@ def test_a_minimum_that_looks_far_away_is_found(place):
     others = np.delete(rows, place, 0)
     assert margin.distance_from_hull(rows[place], others) == pytest.approx(0.5)
     assert margin.one_vs_rest_margin(others) > 0.6
-    assert margin.one_vs_rest_margin(rows) == pytest.approx(0.5, rel=1e-12)
+    assert margin.one_vs_rest_margin(rows) == pytest.approx(0.5, rel=TIGHT)
 
 
 def test_no_bound_is_above_the_distance():
@@ -269,7 +270,7 @@ def test_weights_are_projected_onto_the_simplex():
         assert weights.min() >= 0
         np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-14)
         want = np.maximum(values - taken[:, None], 0)
-        np.testing.assert_allclose(weights, want, atol=1e-9)
+        np.testing.assert_allclose(weights, want, atol=LOOSE)
     assert weights[4, 5] == 0
 
 
@@ -312,7 +313,7 @@ def test_directions_that_nearly_coincide(spread):
         for k, u in enumerate(unit)
     )
     got = margin.one_vs_rest_margin(rows)
-    assert got == pytest.approx(want, rel=1e-6, abs=1e-15)
+    assert got == pytest.approx(want, rel=SINGLE, abs=1e-15)
     assert got < 1e-15 if spread <= 1e-16 else got > 0
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 from toys import collapsed, toy
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
@@ -52,11 +53,11 @@ def test_orthogonality(name):
     item = toy(name)
     means, v = item.class_means, strangers(item).mean(0)
     want = mean_absolute_cosine(means, v)
-    assert nc5_orthogonality(fit(item), v) == pytest.approx(want, rel=1e-12)
+    assert nc5_orthogonality(fit(item), v) == pytest.approx(want, rel=TIGHT)
     for preset, center in (("default", means.mean(0)), ("zhu2021", item.X.mean(0))):
         want = mean_absolute_cosine(means - center, v - center)
         got = nc5_orthogonality_centered(fit(item), v, convention=preset)
-        assert got == pytest.approx(want, rel=1e-12)
+        assert got == pytest.approx(want, rel=TIGHT)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,14 +69,14 @@ def test_scores_are_those_of_principal_components(name):
     for d in {None, 1, most}:
         want = pca_scores(item.X, X, default if d is None else d)
         got = neco_scores(statistics, X, n_directions=d)
-        assert got == pytest.approx(want, rel=1e-9)
+        assert got == pytest.approx(want, rel=LOOSE)
         mean = nc5_neco(statistics, X, n_directions=d)
-        assert mean == pytest.approx(want.mean(), rel=1e-9)
+        assert mean == pytest.approx(want.mean(), rel=LOOSE)
 
 
 def test_all_directions_hold_everything():
     item = toy("random_balanced")
-    assert neco_scores(fit(item), item.X, n_directions=7) == pytest.approx(1, rel=1e-12)
+    assert neco_scores(fit(item), item.X, n_directions=7) == pytest.approx(1, rel=TIGHT)
 
 
 @pytest.mark.parametrize("shift", [0.0, 100.0])
@@ -85,11 +86,11 @@ def test_collapse(shift):
     assert neco_scores(statistics, item.X) == pytest.approx(1, abs=1e-13)
     span = np.linalg.svd(item.X - shift)[2]
     aside = span[6:] + shift  # orthogonal to the simplex
-    assert neco_scores(statistics, aside) == pytest.approx(0, abs=1e-12)
+    assert neco_scores(statistics, aside) == pytest.approx(0, abs=TIGHT)
     assert nc5_orthogonality_centered(statistics, aside[0]) < 1e-12
     inside = item.X[0] * 0.5 + shift * 0.5
     value = nc5_orthogonality_centered(statistics, inside)
-    assert value == pytest.approx((1 + 4 / 4) / 5, rel=1e-9)
+    assert value == pytest.approx((1 + 4 / 4) / 5, rel=LOOSE)
     if not shift:
         assert nc5_orthogonality(statistics, aside[0]) < 1e-13
 
@@ -107,7 +108,7 @@ def test_weighted_samples():
     X = strangers(item)
     got = neco_scores(fit(item, sample_weight=repeats), X)
     assert got == pytest.approx(
-        pca_scores(np.repeat(item.X, repeats, 0), X, 1), rel=1e-9
+        pca_scores(np.repeat(item.X, repeats, 0), X, 1), rel=LOOSE
     )
 
 
@@ -120,14 +121,14 @@ def test_invariances(item, shift, factor, seed):
     v, turned = X.mean(0), ClassStatistics.from_samples(item.X @ turn, item.y)
     statistics = fit(item)
     got = nc5_orthogonality(turned, v @ turn)
-    assert got == pytest.approx(nc5_orthogonality(statistics, v), rel=1e-9, abs=1e-12)
+    assert got == pytest.approx(nc5_orthogonality(statistics, v), rel=LOOSE, abs=TIGHT)
     moved = ClassStatistics.from_samples((item.X + shift) @ turn, item.y)
     want = nc5_orthogonality_centered(statistics, v)
     got = nc5_orthogonality_centered(moved, (v + shift) @ turn)
-    assert got == pytest.approx(want, rel=1e-7, abs=1e-9)
+    assert got == pytest.approx(want, rel=1e-7, abs=LOOSE)
     if d == len(values) or values[d - 1] > 1.01 * values[d]:
         want, got = neco_scores(statistics, X), neco_scores(moved, (X + shift) @ turn)
-        assert got == pytest.approx(want, rel=1e-6, abs=1e-7)
+        assert got == pytest.approx(want, rel=SINGLE, abs=1e-7)
         assert 0 <= want.min() <= want.max() <= 1
 
 
@@ -157,11 +158,11 @@ def test_a_common_offset_costs_no_digits(offset):
         for shift in (0.0, offset)
     )
     key = "nc5_orthogonality_centered"
-    assert far[key] == pytest.approx(near[key], rel=1e-12)
+    assert far[key] == pytest.approx(near[key], rel=TIGHT)
     # The mean alone is rounded where the offset is.
     statistics = ClassStatistics.from_samples(X, y)
     direct = nc5_orthogonality_centered(statistics, Z.mean(0))
-    assert direct == pytest.approx(near[key], rel=1e-12)
+    assert direct == pytest.approx(near[key], rel=TIGHT)
 
 
 def test_bad_input():
@@ -191,10 +192,10 @@ def test_classes_without_samples_take_no_part():
     classes = np.arange(8)
     wide = ClassStatistics(classes, statistics.aligned(classes), 100, "float64")
     X = strangers(item)
-    assert neco_scores(wide, X) == pytest.approx(neco_scores(statistics, X), rel=1e-12)
+    assert neco_scores(wide, X) == pytest.approx(neco_scores(statistics, X), rel=TIGHT)
     for function in (nc5_orthogonality, nc5_orthogonality_centered):
         want = function(statistics, X[0])
-        assert function(wide, X[0]) == pytest.approx(want, rel=1e-12)
+        assert function(wide, X[0]) == pytest.approx(want, rel=TIGHT)
 
 
 def check_library(item, to_library):
@@ -204,13 +205,13 @@ def check_library(item, to_library):
     for function in (nc5_orthogonality, nc5_orthogonality_centered):
         want = function(statistics, X[0])
         for v in (to_library(X[0]), X[0]):
-            assert function(other, v) == pytest.approx(want, rel=1e-10)
+            assert function(other, v) == pytest.approx(want, rel=CLOSE)
     want = neco_scores(statistics, X)
     for Z in (to_library(X), X):
         got = neco_scores(other, Z)
         assert type(got) is type(other.class_means)
-        assert [float(score) for score in got] == pytest.approx(want, rel=1e-10)
-        assert nc5_neco(other, Z) == pytest.approx(want.mean(), rel=1e-10)
+        assert [float(score) for score in got] == pytest.approx(want, rel=CLOSE)
+        assert nc5_neco(other, Z) == pytest.approx(want.mean(), rel=CLOSE)
 
 
 @pytest.mark.parametrize("library", ["torch", "array_api_strict"])

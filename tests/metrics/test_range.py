@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled
+from tolerances import CLOSE, SINGLE, TIGHT
 from toys import around, toy
 
 from sknc import NeuralCollapseAnalyzer
@@ -28,7 +29,7 @@ def check(found, want, factor=1.0):
         values, expected = got.to_dict(), expected.to_dict()
         if IN_UNITS_OF_THE_FEATURES in values:
             values[IN_UNITS_OF_THE_FEATURES] /= factor
-        assert values == pytest.approx(expected, rel=1e-10, abs=1e-13, nan_ok=True)
+        assert values == pytest.approx(expected, rel=CLOSE, abs=1e-13, nan_ok=True)
 
 
 @given(labelled(max_samples=30), st.integers(-430, 430))
@@ -81,7 +82,7 @@ def test_squares_that_do_not_fit(size, words, covariance):
                 note = f"Undefined: {words} features by a constant."
                 assert report.notes[key] == note
             else:
-                same = pytest.approx(other[key], rel=1e-12, nan_ok=True)
+                same = pytest.approx(other[key], rel=TIGHT, nan_ok=True)
                 assert report[key] == same, key
         assert DECISIONS & set(report) == DECISIONS & set(other)
 
@@ -116,7 +117,7 @@ def test_heads_whose_squares_do_not_fit(size, words):
                 note = f"Undefined: {words} weights of the head by a constant."
                 assert report.notes[key] == note
             elif key not in ("nc4_cosine_margin", "nc4_ncc_margin"):
-                same = pytest.approx(other[key], rel=1e-12, nan_ok=True)
+                same = pytest.approx(other[key], rel=TIGHT, nan_ok=True)
                 assert report[key] == same, key
 
 
@@ -145,5 +146,5 @@ def test_float32(n_features, exponent):
             if math.isnan(report[key]) and not math.isnan(plain[key]):
                 assert "overflow" in report.notes[key], key
             else:
-                expected = pytest.approx(plain[key], rel=1e-5, abs=1e-6, nan_ok=True)
+                expected = pytest.approx(plain[key], rel=1e-5, abs=SINGLE, nan_ok=True)
                 assert report[key] == expected, key

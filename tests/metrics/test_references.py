@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from references import HEADLINE, PRESETS, Choices, Reference, disagreements
+from tolerances import CLOSE, TIGHT
 from toys import BUILDERS, toy
 
 from sknc import Convention, NeuralCollapseAnalyzer
@@ -87,7 +88,7 @@ def test_rank_and_condition(name, preset):
     report = toy(name).report(convention=preset)
     rank, condition = reference(name, PRESETS[preset]).rank_and_condition()
     assert report.rank == rank
-    assert report.condition == pytest.approx(condition, rel=1e-10)
+    assert report.condition == pytest.approx(condition, rel=CLOSE)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -111,7 +112,7 @@ def test_presets_agree_on_balanced_data(name):
             values["nc1_pinv"] /= report.n_classes
         if PRESETS[preset].squared:
             values["nc3_self_duality"] **= 0.5
-        assert not disagreements(values, base, rtol=1e-12)
+        assert not disagreements(values, base, rtol=TIGHT)
 
 
 def test_presets_differ_on_imbalanced_data():
@@ -133,9 +134,9 @@ def test_per_class_columns(name):
     np.testing.assert_allclose(table["variance"], [float(v) for v in exact.var], 1e-10)
     norms = np.linalg.norm(np.array(exact.centered, float), axis=1)
     np.testing.assert_allclose(table["mean_norm"], norms, 1e-10)
-    assert table["nc1_pinv"].sum() == pytest.approx(report.nc1_pinv, rel=1e-12)
+    assert table["nc1_pinv"].sum() == pytest.approx(report.nc1_pinv, rel=TIGHT)
     assert 1 - table["head_cosine"].mean() == pytest.approx(
-        report.nc3_cosine, rel=1e-10
+        report.nc3_cosine, rel=CLOSE
     )
     share = table["count"] / table["count"].sum()
     for column, key in (
@@ -143,7 +144,7 @@ def test_per_class_columns(name):
         ("head_recall", "nc4_head_accuracy"),
         ("mismatch", "nc4_mismatch"),
     ):
-        assert share @ table[column] == pytest.approx(report[key], rel=1e-12)
+        assert share @ table[column] == pytest.approx(report[key], rel=TIGHT)
 
 
 def test_the_score_is_one_minus_the_within_fraction():

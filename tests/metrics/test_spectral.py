@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tolerances import LOOSE
 from toys import SQUARE, plus_minus_pairs, simplex, toy
 from vectors import of_means
 
@@ -101,7 +102,7 @@ def test_equals_reference(name, convention, options):
     item = toy(name)
     want = reference(item.X, item.y, **options)
     got = values(item.X, item.y, convention=convention)
-    assert got == pytest.approx(want, rel=1e-9)
+    assert got == pytest.approx(want, rel=LOOSE)
 
 
 def test_effective_rank_ignores_rounding():
@@ -204,7 +205,7 @@ def assert_same_elsewhere(convert, name):
     for key in KEYS:
         got = getattr(spectral, key)(statistics)
         assert isinstance(got, float)
-        assert got == pytest.approx(want[key], rel=1e-9), key
+        assert got == pytest.approx(want[key], rel=LOOSE), key
 
 
 @pytest.mark.parametrize("name", ["random_balanced", "more_classes_than_dimensions"])

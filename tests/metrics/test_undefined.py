@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from references import NC1, NC2, NC3
+from tolerances import CLOSE, TIGHT
 from toys import simplex, toy
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
@@ -151,7 +152,7 @@ def test_classes_without_samples_are_said_and_take_no_part():
     report = analyzer.score(item.X, y)
     assert report.notes["classes"].startswith("1 class")
     expected = item.report().to_dict()
-    assert report.to_dict() == pytest.approx(expected, rel=1e-12)
+    assert report.to_dict() == pytest.approx(expected, rel=TIGHT)
     assert report.n_classes == 5
     assert np.isnan(analyzer.class_means_[2]).all()
 
@@ -196,7 +197,7 @@ def test_weights_count_relative_to_each_other(factor):
         .score(item.X, item.y, weights * c)
         for c in (1.0, factor)
     )
-    assert scaled.to_dict() == pytest.approx(plain.to_dict(), rel=1e-10, nan_ok=True)
+    assert scaled.to_dict() == pytest.approx(plain.to_dict(), rel=CLOSE, nan_ok=True)
     assert not scaled.notes
 
 
@@ -221,13 +222,13 @@ def test_samples_about_centers_of_one_sample_each():
     between = np.linalg.pinv(spread.T @ spread / 5, rcond=1e-10)
     within = gaps.T @ gaps / len(gaps)
     want = np.trace(within @ between)
-    assert report.nc1_pinv == pytest.approx(want / 5, rel=1e-10)
-    assert report.nc1_fuzziness == pytest.approx(math.log(want), rel=1e-10)
+    assert report.nc1_pinv == pytest.approx(want / 5, rel=CLOSE)
+    assert report.nc1_fuzziness == pytest.approx(math.log(want), rel=CLOSE)
     shares = np.bincount(item.y[rest]) / len(rest)
     about = centers - shares @ centers
     between = (about.T * shares) @ about
     explained = np.trace(np.linalg.pinv(within + between) @ between)
-    assert report.nc1_vci == pytest.approx(1 - explained / 4, rel=1e-10)
+    assert report.nc1_vci == pytest.approx(1 - explained / 4, rel=CLOSE)
     assert report.nc1_correct < report.nc1_wrong
     assert not any("one sample" in note for note in report.notes.values())
     own = analyzer.score(item.X[first], item.y[first])

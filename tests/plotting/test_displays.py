@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from class_figures import make_displays, make_fitted, texts_of
 from sklearn.exceptions import NotFittedError
+from tolerances import TIGHT
 
 from sknc import (
     AgreementDisplay,
@@ -120,11 +121,11 @@ class TestAll:
         of_tensors = NeuralCollapseAnalyzer(head).fit(X, y)
         expected = SimplexProjectionDisplay.from_estimator(analyzer, X.numpy(), y)
         found = SimplexProjectionDisplay.from_estimator(of_tensors, X, y)
-        np.testing.assert_allclose(found.features, expected.features, atol=1e-12)
-        np.testing.assert_allclose(found.head, expected.head, atol=1e-12)
+        np.testing.assert_allclose(found.features, expected.features, atol=TIGHT)
+        np.testing.assert_allclose(found.head, expected.head, atol=TIGHT)
         cosines = ClassMeanGeometryDisplay.from_estimator(of_tensors).cosines()
         expected = ClassMeanGeometryDisplay.from_estimator(analyzer).cosines()
-        np.testing.assert_allclose(cosines, expected, atol=1e-12)
+        np.testing.assert_allclose(cosines, expected, atol=TIGHT)
 
 
 def test_trajectory_of_one_metric_uses_the_axes(pyplot):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from class_figures import grey, make_fitted, simplex_of, texts_of
+from tolerances import TIGHT
 
 from sknc import (
     ClassMeanGeometryDisplay,
@@ -27,15 +28,15 @@ class TestGeometry:
         display = ClassMeanGeometryDisplay.from_estimator(analyzer)
         means = np.array([X[y == k].mean(axis=0) for k in range(5)])
         expected = cosines_of(means - means.mean(axis=0))
-        np.testing.assert_allclose(display.cosines(), expected, atol=1e-12)
+        np.testing.assert_allclose(display.cosines(), expected, atol=TIGHT)
         of_head = cosines_of(analyzer.head[0])
-        np.testing.assert_allclose(display.cosines("head"), of_head, atol=1e-12)
+        np.testing.assert_allclose(display.cosines("head"), of_head, atol=TIGHT)
         assert display.ideal == -1 / 4
         display.plot()
         assert display.kind_ == "heatmap"
         for panel, grid in zip(display.axes_, (expected, of_head), strict=True):
             drawn = panel.images[0].get_array()
-            np.testing.assert_allclose(drawn.filled(np.nan), grid, atol=1e-12)
+            np.testing.assert_allclose(drawn.filled(np.nan), grid, atol=TIGHT)
         titles = [panel.get_title("left") for panel in display.axes_]
         assert titles == ["class means", "rows of the head"]
 
@@ -139,7 +140,7 @@ class TestGeometry:
         assert display.classes.tolist() == [0, 2, 3, 5]
         assert display.ideal == -1 / 3
         expected = cosines_of(head[[0, 2, 3, 5]])
-        np.testing.assert_allclose(display.cosines("head"), expected, atol=1e-12)
+        np.testing.assert_allclose(display.cosines("head"), expected, atol=TIGHT)
         assert display.alt_text.endswith("2 classes without samples left out.")
 
     def test_vector_of_length_zero(self, pyplot):

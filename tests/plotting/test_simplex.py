@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from class_figures import grey, make_displays, make_fitted, simplex_of, texts_of
+from tolerances import TIGHT
 
 from sknc import (
     NeuralCollapseAnalyzer,
@@ -23,9 +24,9 @@ class TestSimplex:
         display = SimplexProjectionDisplay(
             means, means[[2, 0]], [2, 0], 0.1 * means - 0.7
         )
-        np.testing.assert_allclose(display.means, corners(), atol=1e-12)
-        np.testing.assert_allclose(display.head, corners(), atol=1e-12)
-        np.testing.assert_allclose(display.features, corners()[[2, 0]], atol=1e-12)
+        np.testing.assert_allclose(display.means, corners(), atol=TIGHT)
+        np.testing.assert_allclose(display.head, corners(), atol=TIGHT)
+        np.testing.assert_allclose(display.features, corners()[[2, 0]], atol=TIGHT)
         assert "class means are up to 0.00 off" in display.alt_text
 
     def test_projection_keeps_distances_in_the_plane(self):
@@ -44,7 +45,7 @@ class TestSimplex:
         # What is off the plane lies where its foot is.
         off = np.linalg.svd(means - means.mean(axis=0))[2][-1]
         other = SimplexProjectionDisplay(means, inside + off, np.zeros(10, int))
-        np.testing.assert_allclose(other.features, display.features, atol=1e-12)
+        np.testing.assert_allclose(other.features, display.features, atol=TIGHT)
 
     def test_no_turned_triangle_is_nearer_to_the_means(self):
         means = np.random.default_rng(1).normal(size=(3, 6))
@@ -79,7 +80,7 @@ class TestSimplex:
             assert len(expected) == 10
         lines = {line.get_label(): line for line in display.ax_.lines}
         drawn = lines["simplex"].get_xydata()[:3]
-        np.testing.assert_allclose(drawn, corners(), atol=1e-12)
+        np.testing.assert_allclose(drawn, corners(), atol=TIGHT)
         ends = [line.get_xydata()[1] for line in display.ax_.lines[1:]]
         np.testing.assert_allclose(ends, display.head)
         names = [text.get_text() for text in display.ax_.texts]
@@ -95,7 +96,7 @@ class TestSimplex:
         means = np.array([X[y == k].mean(axis=0) for k in (1, 3, 0)])
         order = np.concatenate([np.flatnonzero(y == k) for k in (1, 3, 0)])
         expected = SimplexProjectionDisplay(means, X[order], found.labels)
-        np.testing.assert_allclose(found.features, expected.features, atol=1e-12)
+        np.testing.assert_allclose(found.features, expected.features, atol=TIGHT)
         np.testing.assert_array_equal(found.labels, np.repeat([0, 1, 2], 10))
 
     def test_number_of_samples(self):

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from tolerances import TIGHT
 
 from sknc import LayerwiseReport, NeuralCollapseAnalyzer
 
@@ -44,7 +45,7 @@ def test_separation_rate_by_hand():
     # 0, -2, -2 on 0, 1, 2 are -1, and their correlation with depth is -sqrt(3) / 2.
     spreads = 2 * np.exp([0.0, -1.0, -1.0])
     found = LayerwiseReport(layers(*spreads))
-    np.testing.assert_allclose(found.metric("nc1_fuzziness"), [0, -2, -2], atol=1e-12)
+    np.testing.assert_allclose(found.metric("nc1_fuzziness"), [0, -2, -2], atol=TIGHT)
     assert found.layer_separation_rate() == pytest.approx(math.exp(-1))
     assert found.layer_separation_correlation() == pytest.approx(-math.sqrt(3) / 2)
     # Of held-out samples on their own.

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled
+from tolerances import CLOSE
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
 
@@ -37,7 +38,7 @@ def exact(X, y):
     return labels, means + origin, np.array(variances), residuals.T @ residuals
 
 
-def assert_same(statistics, X, y, rtol=1e-10):
+def assert_same(statistics, X, y, rtol=CLOSE):
     labels, means, variances, scatter = exact(X, y)
     assert statistics.classes.tolist() == labels.tolist()
     assert statistics.n_samples == len(y)
@@ -51,7 +52,7 @@ def assert_same(statistics, X, y, rtol=1e-10):
         np.testing.assert_allclose(statistics.within_scatter, scatter, 0, atol)
 
 
-def agree(a, b, rtol=1e-10):
+def agree(a, b, rtol=CLOSE):
     assert a.classes.tolist() == b.classes.tolist()
     assert a.n_samples == b.n_samples
     for name in ("counts", "class_means", "class_variances", "within_scatter"):
@@ -327,9 +328,9 @@ def test_five_thousand_classes(batch):
     centered = want - want.mean(0)
     unit = centered / np.linalg.norm(centered, axis=1, keepdims=True)
     cosines = (unit @ unit.T)[np.triu_indices(5000, 1)]
-    assert report.nc2_cos_std == pytest.approx(cosines.std(ddof=1), rel=1e-10)
+    assert report.nc2_cos_std == pytest.approx(cosines.std(ddof=1), rel=CLOSE)
     excess = np.abs(cosines + 1 / 4999).mean()
-    assert report.nc2_equiangular == pytest.approx(excess, rel=1e-10)
+    assert report.nc2_equiangular == pytest.approx(excess, rel=CLOSE)
 
 
 # Refusals ------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 import networks  # noqa: E402
 from networks import K  # noqa: E402
+from tolerances import LOOSE, TIGHT  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
@@ -266,10 +267,10 @@ def test_progressive_collapse_follows_the_law_of_data_separation():
         model[-1].weight.copy_(torch.eye(K))
     found = analyze_layers(model, [(x, Y[:50])], ["0", "1", "2", "3"])
     # Halved distances: a quarter of the variance, in each layer.
-    assert found.layer_separation_rate() == pytest.approx(1 / 4, rel=1e-9)
-    assert found.layer_separation_correlation() == pytest.approx(-1, abs=1e-12)
+    assert found.layer_separation_rate() == pytest.approx(1 / 4, rel=LOOSE)
+    assert found.layer_separation_correlation() == pytest.approx(-1, abs=TIGHT)
     steps = np.diff(found.metric("nc1_fuzziness"))
-    np.testing.assert_allclose(steps, -math.log(4), rtol=1e-9)
+    np.testing.assert_allclose(steps, -math.log(4), rtol=LOOSE)
     assert found.layer_effective_depth(0.0) == 0
     assert not found.layer_ncc_mismatch().any()
 
@@ -294,7 +295,7 @@ def test_mismatch_and_depth_agree_with_plain_loops():
                 wrong.append(sum(a != b for a, b, _ in pairs) / len(pairs))
                 right.append(sum(a == c for a, _, c in pairs) / len(pairs))
             np.testing.assert_allclose(
-                found.layer_ncc_mismatch(held_out=test), wrong, atol=1e-12
+                found.layer_ncc_mismatch(held_out=test), wrong, atol=TIGHT
             )
             for epsilon in (0.0, 0.2, 1 - max(right), 1 - min(right), 1.0):
                 depth = next(
@@ -315,7 +316,7 @@ def test_weights_and_ignored_samples():
     copies = analyze_layers(model, [(X[rows], Y[rows])])
     assert found["0"].n_samples == 50
     np.testing.assert_allclose(
-        found.layer_ncc_mismatch(), copies.layer_ncc_mismatch(), atol=1e-12
+        found.layer_ncc_mismatch(), copies.layer_ncc_mismatch(), atol=TIGHT
     )
     np.testing.assert_allclose(
         found.metric("nc1_cdnv"), copies.metric("nc1_cdnv"), rtol=1e-5
@@ -332,7 +333,7 @@ def test_one_logit_decides_by_its_sign():
     near = torch.cdist(features.double(), means).argmin(1)
     wanted = (near != chosen).double().mean().item()
     assert 0 < wanted < 1
-    assert found.layer_ncc_mismatch() == pytest.approx(wanted, abs=1e-12)
+    assert found.layer_ncc_mismatch() == pytest.approx(wanted, abs=TIGHT)
 
 
 # Training -----------------------------------------------------------------------------

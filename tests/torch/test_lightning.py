@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import (  # noqa: E402
     EarlyStopping,
     ModelCheckpoint,
 )
+from tolerances import SINGLE  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 from training_runs import (  # noqa: E402
@@ -193,7 +194,7 @@ def test_every_n_steps_while_gradients_are_accumulated(tmp_path):
     place = header.index("nc/train/nc1_cdnv")
     rows = [line.split(",")[place] for line in text.splitlines()[1:]]
     logged = [float(cell) for cell in rows if cell]
-    assert logged == pytest.approx(history["nc1_cdnv"], rel=1e-6)
+    assert logged == pytest.approx(history["nc1_cdnv"], rel=SINGLE)
 
 
 def test_options_loaders_and_the_part_that_is_measured():

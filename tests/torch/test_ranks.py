@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 from processes import run_processes  # noqa: E402
 from rank_cases import CASES, K, N, X, Y, bits, fitted, found  # noqa: E402
+from tolerances import CLOSE, TIGHT  # noqa: E402
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer  # noqa: E402
 from sknc.distributed import merge_over_ranks, score_over_ranks  # noqa: E402
@@ -96,7 +97,7 @@ def check_equal_one_fit(share, option, results):
     result = results[0]
     assert result["classes"].tolist() == expected["classes"].tolist()
     assert result["n_samples"] == expected["n_samples"] == N
-    np.testing.assert_allclose(result["means"], expected["means"], rtol=1e-12)
+    np.testing.assert_allclose(result["means"], expected["means"], rtol=TIGHT)
     if expected["within"] is None:
         assert result["within"] is None
     else:
@@ -108,7 +109,7 @@ def check_equal_one_fit(share, option, results):
         assert values.keys() == expected[name].to_dict().keys()
         assert len(values) > 5
         assert values == pytest.approx(
-            expected[name].to_dict(), rel=1e-10, abs=1e-10, nan_ok=True
+            expected[name].to_dict(), rel=CLOSE, abs=CLOSE, nan_ok=True
         )
         assert result[name].n_samples == expected[name].n_samples
 
@@ -155,7 +156,7 @@ def test_groups_merge_with_groups():
         assert errors[0] == errors[1] == errors[2]
         assert len(errors[0]) > 3
         assert errors[0] == pytest.approx(
-            expected.report().standard_error, rel=1e-10, nan_ok=True
+            expected.report().standard_error, rel=CLOSE, nan_ok=True
         )
 
 

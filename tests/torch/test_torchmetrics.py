@@ -12,6 +12,7 @@ torchmetrics = pytest.importorskip(
 
 from metric_process import FEATURES, LABELS, head, share, update  # noqa: E402
 from processes import run_processes  # noqa: E402
+from tolerances import CLOSE, TIGHT  # noqa: E402
 from torch import nn  # noqa: E402
 
 from sknc import NeuralCollapseAnalyzer  # noqa: E402
@@ -43,7 +44,7 @@ def test_computing_does_not_end_it_and_resetting_does():
     update(metric, range(32))
     assert values(metric.compute()) == by_hand(slice(32))
     update(metric, range(32, len(LABELS)))
-    assert values(metric.compute()) == pytest.approx(by_hand(), rel=1e-12)
+    assert values(metric.compute()) == pytest.approx(by_hand(), rel=TIGHT)
     metric.reset()
     assert values(update(metric, range(32)).compute()) == by_hand(slice(32))
 
@@ -54,7 +55,7 @@ def test_forward_returns_the_values_of_the_batch():
         rows = slice(start, start + 16)
         found = metric(FEATURES[rows], LABELS[rows])
         assert values(found) == by_hand(rows)
-    assert values(metric.compute()) == pytest.approx(by_hand(slice(32)), rel=1e-12)
+    assert values(metric.compute()) == pytest.approx(by_hand(slice(32)), rel=TIGHT)
     one = LABELS == 0
     assert metric(FEATURES[one], LABELS[one]) == {}
 
@@ -67,7 +68,7 @@ def test_the_head_is_seen_as_it_is_and_is_no_part_of_the_metric():
         layer.weight.neg_()
     update(metric, range(32, len(LABELS)))
     after = by_hand(head=layer)
-    assert values(metric.compute()) == pytest.approx(after, rel=1e-12)
+    assert values(metric.compute()) == pytest.approx(after, rel=TIGHT)
     assert abs(after["nc3_self_duality"] - before["nc3_self_duality"]) > 0.1
     assert not list(metric.parameters())
     assert not metric.state_dict()
@@ -104,10 +105,10 @@ def test_merged_states():
     update(some, range(40))
     some.compute()
     some.merge_state(update(others, range(40, len(LABELS))))
-    assert values(some.compute()) == pytest.approx(by_hand(), rel=1e-12)
+    assert values(some.compute()) == pytest.approx(by_hand(), rel=TIGHT)
     assert values(others.compute()) == pytest.approx(by_hand(slice(40, None)))
     some.merge_state(NeuralCollapseMetric(head()))
-    assert values(some.compute()) == pytest.approx(by_hand(), rel=1e-12)
+    assert values(some.compute()) == pytest.approx(by_hand(), rel=TIGHT)
     message = "^merge_state expected a NeuralCollapseMetric, got dict.$"
     with pytest.raises(ValueError, match=message):
         some.merge_state({})
@@ -141,6 +142,6 @@ def test_processes_with_uneven_shares_equal_one(tmp_path, n_processes):
     assert sum(sizes) == len(LABELS)
     for rank, size in enumerate(sizes):
         computed, n_merged, n_own = torch.load(tmp_path / str(rank))
-        assert computed == pytest.approx(expected, rel=1e-10, abs=1e-10)
+        assert computed == pytest.approx(expected, rel=CLOSE, abs=CLOSE)
         assert n_merged == len(LABELS) + 16 * n_processes
         assert n_own == size + 16

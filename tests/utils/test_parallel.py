@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 from threadpoolctl import threadpool_info, threadpool_limits
+from tolerances import TIGHT
 from toys import around
 
 from sknc import NeuralCollapseAnalyzer
@@ -310,4 +311,4 @@ def test_weights_may_begin_and_end_between_blocks(n_features):
         analyzer.partial_fit(X[rows], y[rows], sample_weight=weights)
     weights = np.repeat([1.0, 2, 1, 3], 3000)
     want = within_class_covariance(X[:12_000], y[:12_000], weights)
-    np.testing.assert_allclose(analyzer.within_class_covariance_, want, atol=1e-12)
+    np.testing.assert_allclose(analyzer.within_class_covariance_, want, atol=TIGHT)
