@@ -72,7 +72,7 @@ def gnc2_dispersion_log(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Variance over pairs of the logarithmic energies of the directions.
+    Variance over pairs of the logarithmic energies of the class means.
 
     .. math::
         \operatorname{var}_{i<j} \log \frac{1}{\lVert u_i - u_j \rVert},

@@ -45,7 +45,7 @@ def gnc2_margin(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Least distance of a direction from the convex hull of the other directions.
+    Least distance of class means, as directions, from the hull of the others.
 
     .. math::
         \min_k \operatorname{dist}\bigl(u_k,
