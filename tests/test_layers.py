@@ -27,7 +27,7 @@ LAYERS_OF_ESTIMATORS = [
     {"_fitting"},
     {"_stored", "_scoring", "base", "center_model", "priors"},
     {
-        *("agreement", "coordinates", "scorer", "class_values", "reading"),
+        *("agreement", "coordinates", "scorer", "reading"),
         *("stored_estimator", "second_pass"),
     },
     {"analyzer", "classifier"},

@@ -1,9 +1,14 @@
 """`NearestClassCenter`: the classifier that neural collapse leads to."""
 
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
@@ -18,7 +23,6 @@ from sknc.estimators._inputs.validation import Batch, check_weights
 from sknc.estimators._scoring.head_rule import head_rule
 from sknc.estimators.agreement import AgreementReport, compare_decisions
 from sknc.estimators.center_model import CenterModel
-from sknc.estimators.class_values import ClassValues
 from sknc.estimators.priors import check_length, check_priors, class_priors
 from sknc.estimators.stored_estimator import StoredEstimator
 from sknc.statistics.affine_rule import decide_all
@@ -26,7 +30,9 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 
 @documented(FITTED_ATTRIBUTES)
-class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
+class NearestClassCenter(
+    ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredEstimator
+):
     r"""
     Assign each sample to the class with the nearest mean.
 
@@ -209,6 +215,78 @@ class NearestClassCenter(ClassifierMixin, ClassValues, StoredEstimator):
             model = self._model()
             rule, rows = model.rule()
             return _labels(model.statistics.classes[rows], rule.decide(features))
+
+    @documented(NEW_SAMPLES)
+    def decision_function(self, X: Any) -> Array:
+        """
+        Return how much each class is favored; the greatest one is predicted.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes) or (n_samples,)
+            Minus half the squared distance to each center, or the cosine. Priors that
+            are not uniform add the variance times the logarithm of the prior over the
+            uniform one. For two classes the second less the first. Minus infinity for
+            classes that are never chosen.
+        """
+        return self._by_blocks(X, "decision_function", CenterModel.decision_values)
+
+    @documented(NEW_SAMPLES)
+    def predict_proba(self, X: Any) -> Array:
+        """
+        Return class probabilities of a Gaussian model with one shared variance.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Rows sum to one. With ``metric="euclidean"``, the posterior under `priors`
+            and the mean within-class variance of the features; if that is zero, all on
+            the nearest center. With "cosine", a softmax of cosines.
+        """
+        return self._by_blocks(X, "predict_proba", CenterModel.probabilities)
+
+    @documented(NEW_SAMPLES)
+    def predict_log_proba(self, X: Any) -> Array:
+        """
+        Return the logarithms of the class probabilities.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Logarithms of `predict_proba`, at most 0. They are finite where
+            probabilities are rounded to 0. Minus infinity for classes that are never
+            chosen, and for all but the nearest if the variance is zero.
+        """
+        return self._by_blocks(X, "predict_log_proba", CenterModel.log_probabilities)
+
+    @documented(NEW_SAMPLES)
+    def transform(self, X: Any) -> Array:
+        """
+        Return the distance of each sample to each center.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes)
+            Euclidean distance, or one minus the cosine. Infinite without samples.
+        """
+        return self._by_blocks(X, "transform", CenterModel.distances)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.statistics_.n_classes
+
+    def _by_blocks(
+        self, X: Any, method: str, function: Callable[[CenterModel, Array], Array]
+    ) -> Array:
+        """Return ``function(model, rows)`` of all rows, in their working dtype."""
+        with arrays.plain_arithmetic(X):
+            model = self._model()
+            features = self._check_new(X, method)
+
+            def narrow(rows: Array) -> Array:
+                return namespace(rows).astype(function(model, rows), rows.dtype)
+
+            return arrays.map_rows(narrow, features, model.statistics.n_classes)
 
     # Judging ----------------------------------------------------------------------
 

@@ -6,12 +6,11 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sknc._utils.optional import require_matplotlib
-from sknc._utils.parameters import check_integer, shown
+from sknc._utils.parameters import check_choice, check_integer, shown
 from sknc.estimators.agreement import AgreementReport
 from sknc.plotting._bars import Bar, draw_bars, inches_for, rows_that_fit
 from sknc.plotting._frames import check_labels
 from sknc.plotting._panels import inches_laid_out, make_panels
-from sknc.plotting._scales import check_choice
 from sknc.plotting._words import count_of, digits, plain, short_label, wrapped
 from sknc.report.nc_report import NCReport
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from sknc._utils.docstrings import documented
 from sknc._utils.optional import require_matplotlib
+from sknc._utils.parameters import check_choice
 from sknc.estimators.reading import frames_of
 from sknc.metrics._catalogue import sources as by
 from sknc.plotting._cosines import PairRange, all_cosines, range_of
@@ -19,7 +20,6 @@ from sknc.plotting._grids import (
     write_values,
 )
 from sknc.plotting._panels import make_panels
-from sknc.plotting._scales import check_choice
 from sknc.plotting._words import count_of, digits
 
 _MOST_IN_HEATMAP = 40  # classes, by default

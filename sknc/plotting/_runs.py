@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -50,20 +51,14 @@ class Run:
     def rows(self, name: str) -> Iterator[tuple[Any, ...]]:
         """Yield (name, epoch, samples, key, value, standard error) of each value."""
         nothing = np.full(len(self.epochs), math.nan)
-        for samples, columns, errors, measured in (
-            ("train", self.train, self.train_error, self._at(self.train_measured)),
-            (
-                "held-out",
-                self.held_out,
-                self.held_out_error,
-                self._at(self.held_out_measured),
-            ),
-        ):
+        train = ("train", self.train, self.train_error, self.train_measured)
+        other = "held-out", self.held_out, self.held_out_error, self.held_out_measured
+        for samples, columns, errors, measured in (train, other):
+            at = self._at(measured)
             for key, values in columns.items():
                 numbers = (self.epochs, values, errors.get(key, nothing))
-                for epoch, value, error in zip(
-                    *(x[measured].tolist() for x in numbers), strict=True
-                ):
+                for item in zip(*(x[at].tolist() for x in numbers), strict=True):
+                    epoch, value, error = item
                     yield name, epoch, samples, key, value, error
 
     def _at(self, measured: np.ndarray | None) -> np.ndarray:
@@ -103,21 +98,13 @@ def make_run(
 ) -> Run:
     """Check epochs and columns."""
     times = check_epochs(epochs)
-    parts = {
-        "train": train,
-        "held_out": held_out,
-        "train_error": train_error,
-        "held_out_error": held_out_error,
-    }
-    found = {
-        name: _columns(part or {}, name, len(times)) for name, part in parts.items()
-    }
+    n_times = len(times)
     return Run(
         times,
-        found["train"],
-        found["held_out"],
-        found["train_error"],
-        found["held_out_error"],
+        _columns(train, "train", n_times),
+        _columns(held_out, "held_out", n_times),
+        _columns(train_error, "train_error", n_times),
+        _columns(held_out_error, "held_out_error", n_times),
         convention,
     )
 
@@ -138,14 +125,13 @@ def run_of_reports(
         msg = "Expected at least one report, got None at every epoch."
         raise ValueError(msg)
     conventions = {report.convention for report in present}
-    run = make_run(
-        times,
-        _collect([None if r is None else r.to_dict() for r in train]),
-        _collect([None if r is None else r.to_dict() for r in other]),
-        _collect([None if r is None else r.standard_error for r in train]),
-        _collect([None if r is None else r.standard_error for r in other]),
-        conventions.pop() if len(conventions) == 1 else None,
-    )
+    values, other_values, errors, other_errors = [
+        _collect([None if report is None else numbers(report) for report in side])
+        for numbers in (NCReport.to_dict, attrgetter("standard_error"))
+        for side in (train, other)
+    ]
+    shared = conventions.pop() if len(conventions) == 1 else None
+    run = make_run(times, values, other_values, errors, other_errors, shared)
     return replace(
         run,
         train_measured=np.array([report is not None for report in train]),
@@ -203,8 +189,8 @@ def _collect(tables: list[Mapping[str, float] | None]) -> dict[str, list[float]]
     return {key: [(table or {}).get(key, math.nan) for table in tables] for key in keys}
 
 
-def _columns(values: Mapping[str, Any], name: str, expected: int) -> Columns:
-    columns = {key: np.asarray(column, float) for key, column in values.items()}
+def _columns(values: Mapping[str, Any] | None, name: str, expected: int) -> Columns:
+    columns = {key: np.asarray(column, float) for key, column in (values or {}).items()}
     for key, column in columns.items():
         if column.shape != (expected,):
             msg = (

@@ -22,14 +22,6 @@ _PLAIN = (1e-4, 1e5)  # written without a power of ten
 _MANY_LETTERS = 30  # that do not fit under a panel
 
 
-def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Refuse a choice that does not exist."""
-    if value not in allowed:
-        *others, last = (f'"{scale}"' for scale in allowed)
-        msg = f"{name} must be {', '.join(others)} or {last}, got {value!r}."
-        raise ValueError(msg)
-
-
 def set_value_scale(panel: Any, key: str, scale: str) -> None:
     """
     Choose the vertical scale of a panel whose lines are drawn.

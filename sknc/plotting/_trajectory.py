@@ -7,6 +7,7 @@ import numpy as np
 
 from sknc._utils.docstrings import documented
 from sknc._utils.optional import require_matplotlib
+from sknc._utils.parameters import check_choice
 from sknc.metrics._catalogue import sources as by
 from sknc.plotting import _draw, _scales
 from sknc.plotting._choice import chosen_keys
@@ -294,9 +295,9 @@ class CollapseTrajectoryDisplay:
         explains each curve once, in the first panel that has it.
         """
         require_matplotlib("CollapseTrajectoryDisplay.plot")
-        _scales.check_choice("epoch_scale", epoch_scale, ("linear", "log"))
-        _scales.check_choice("value_scale", value_scale, ("auto", "linear", "log"))
-        _scales.check_choice("labels", labels, ("formula", "key"))
+        check_choice("epoch_scale", epoch_scale, ("linear", "log"))
+        check_choice("value_scale", value_scale, ("auto", "linear", "log"))
+        check_choice("labels", labels, ("formula", "key"))
         known = {key for run in self.runs.values() for key in run.keys}
         self.keys_ = chosen_keys(metrics, known)
         self.figure_, self.axes_ = make_panels(ax, len(self.keys_))

@@ -116,8 +116,10 @@ class TestSimplex:
         expected = make(analyzer, X, y).features
         found = make(analyzer, X.tolist(), pandas.Series(y)).features
         np.testing.assert_allclose(found, expected)
-        half = make(analyzer, X.astype(np.float16), y).features
-        np.testing.assert_allclose(half, expected, atol=0.01)
+        half = X.astype(np.float16)  # placed as the numbers that they are
+        expected = make(analyzer, half.astype(np.float64), y).features
+        found = make(analyzer, half, y).features
+        np.testing.assert_allclose(found, expected, rtol=TIGHT)
 
     def test_colors_differ_in_grey_and_markers_do_too(self, pyplot):
         display = make_displays()["simplex"].plot()
