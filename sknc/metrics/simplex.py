@@ -122,7 +122,7 @@ def nc2_equiangular(
 
     Examples
     --------
-    A square: (2 |-1 + 1/3| + 4 |0 + 1/3|) / 6.
+    A square: ``(2 |-1 + 1/3| + 4 |0 + 1/3|) / 6``.
 
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> nc2_equiangular(ClassStatistics.from_samples(X, np.arange(4)))

@@ -1,0 +1,44 @@
+"""How Sphinx builds the site: ``sphinx-build -W -c docs/site docs docs/_build``."""
+
+import sys
+from pathlib import Path
+
+import sknc
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+project = "sknc"
+author = "The sknc developers"
+copyright = f"2026, {author}"
+release = version = sknc.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_copybutton",
+    "pages",  # beside this file
+]
+exclude_patterns = ["_build", "site"]
+templates_path = ["templates"]
+myst_heading_anchors = 4  # so that links to headings work as they do on GitHub
+autosummary_generate = True
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sknc"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_sidebars = {"index": [], "**": ["sidebar-nav-bs"]}
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
