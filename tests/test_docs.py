@@ -132,6 +132,12 @@ def test_recipe_for_features_leaves_the_model_as_it_was(torch):
     assert [part.training for part in model] == [False, True, True]
 
 
+def test_first_page_leads_to_every_page():
+    listed = re.findall(r"^\| \[[^\]]+\]\((\w+\.md)\) \|", text("index.md"), re.M)
+    generated = {"index.md", "reference.md"}
+    assert sorted(listed) == sorted({p.name for p in DOCS.glob("*.md")} - generated)
+
+
 def test_pages_have_blocks():
     assert {"coming_from.md", "conventions.md", "metrics.md", "uncertainty.md"} <= {
         name for name in SCRIPTS if blocks(name)
