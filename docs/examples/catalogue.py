@@ -23,6 +23,7 @@ NEEDS = {
     "cosine_margins": "scored samples and a head: `score`",
     "directional": "scored samples: `score`",
     "scatter": "`covariance=True`",
+    "class_scatters": '`covariance="by_class"`',
     "energies": "scored samples: `score`",
     "within": "`covariance=True`, or scored samples: `score`",
     "ood_mean": "out-of-distribution samples: `score_ood`",

@@ -30,10 +30,10 @@ def check_iterable(name: str, value: Any, expected: str) -> list[Any]:
     return list(value)
 
 
-def check_flag(name: str, value: Any) -> bool:
+def check_flag(name: str, value: Any, expected: str = "True or False") -> bool:
     """Return a truth value of Python's or NumPy's as Python's."""
     if not isinstance(value, (bool, np.bool_)):
-        refuse(name, "True or False", value)
+        refuse(name, expected, value)
     return bool(value)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from copy import deepcopy
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from sknc._utils.arrays import Array
 from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_flag, check_integer
 from sknc.convention import Convention
+from sknc.estimators._fitting.stream import Covariance
 from sknc.estimators._inputs.batches import Batches
 from sknc.estimators._inputs.class_index import distinct_labels
 from sknc.estimators._inputs.docs import BATCHES, FITTED_ATTRIBUTES, NEW_SAMPLES
@@ -60,10 +61,13 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
     metrics : "default", "all", or list of str, default="default"
         What to report: keys, or groups of them such as "NC1", which
         `sknc.metrics.catalogue` lists.
-    covariance : bool, default=True
+    covariance : bool or "by_class", default=True
         Whether to keep the (n_features, n_features) scatter. Without it, memory is
         O(n_classes * n_features) and only `score` can compute ``nc1_pinv``. The same
-        holds after merging with an analyzer that has ``covariance=False``.
+        holds after merging with an analyzer that has ``covariance=False``. "by_class"
+        keeps the scatter of each class too, for spectra by class: that takes
+        O(n_classes * n_features ** 2) memory, and is refused if it exceeds the
+        memory of the machine. Such an analyzer can be pickled and merged, not saved.
     n_jackknife : int, default=0
         Number of groups, at least 2, that samples are assigned to for standard errors
         by the delete-a-group jackknife (``report.standard_error``); 0 for none. Each
@@ -112,7 +116,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
         *,
         convention: str | Convention = "default",
         metrics: str | Iterable[str] = "default",
-        covariance: bool = True,
+        covariance: bool | Literal["by_class"] = True,
         n_jackknife: int = 0,
     ) -> None:
         self.head = head
@@ -128,15 +132,16 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
         return new
 
     @property
-    def _keeps_scatter(self) -> bool:
-        return bool(self.covariance)
+    def _keeps_scatter(self) -> Covariance:
+        return "by_class" if self.covariance == "by_class" else bool(self.covariance)
 
     @property
     def _n_groups(self) -> int:
         return int(self.n_jackknife)
 
     def _check_parameters(self) -> None:
-        check_flag("covariance", self.covariance)
+        if not (isinstance(self.covariance, str) and self.covariance == "by_class"):
+            check_flag("covariance", self.covariance, 'True, False or "by_class"')
         check_integer(
             "n_jackknife",
             self.n_jackknife,
@@ -188,7 +193,7 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
     def _choices(self) -> ReportChoices:
         convention = Convention.preset(self.convention)
         return ReportChoices(
-            self.head, convention, self.metrics, self._keeps_scatter, self._n_groups
+            self.head, convention, self.metrics, bool(self.covariance), self._n_groups
         )
 
     @documented(NEW_SAMPLES)

@@ -17,7 +17,7 @@ from sknc.estimators._fitting.groups import (
     new_stream,
     resumed_stream,
 )
-from sknc.estimators._fitting.stream import Locked, check_same_place
+from sknc.estimators._fitting.stream import Covariance, Locked, check_same_place
 from sknc.estimators._inputs.batches import Batches
 from sknc.estimators._inputs.validation import (
     Batch,
@@ -40,7 +40,7 @@ class CenterEstimator(BaseEstimator):
     n_features_in_: int
 
     @property
-    def _keeps_scatter(self) -> bool:
+    def _keeps_scatter(self) -> Covariance:
         return True
 
     @property

@@ -31,7 +31,8 @@ class NCReport(MetricReport):
         "label", "count", "variance" (trace of the class's covariance), "mean_norm" (of
         the centered class mean) and, where they could be computed, "nc1_pinv" (the
         class's part of the total), "head_norm", "head_cosine", "ncc_recall",
-        "head_recall" and "mismatch".
+        "head_recall" and "mismatch"; with the metrics of spectra by class also
+        "nuclear_ratio" and "stable_rank".
     notes : mapping of str to str
         For a key whose value is NaN, infinite, unstable, bounded away from its ideal
         or left out although asked for by name: why. For "classes", "covariance",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from sknc.statistics._accumulation import Accumulator
 from sknc.statistics._merge_checks import check_mergeable
 from sknc.statistics._moments import Moments, scatter_of_means
 from sknc.statistics._plain_arrays import PlainArrays
+from sknc.statistics.class_scatters import ClassScatters, all_merged
 
 _TILE_ELEMENTS = 1 << 21
 
@@ -42,6 +44,8 @@ class ClassStatistics(PlainArrays):
         Number of samples with a weight other than zero.
     input_dtype : str
         Plain name of the dtype of the features, such as ``"float32"``.
+    class_scatters : ClassScatters or None
+        The scatter of each class, if it was asked for: O(K D^2).
 
     See Also
     --------
@@ -73,6 +77,7 @@ class ClassStatistics(PlainArrays):
     moments: Moments
     n_samples: int
     input_dtype: str
+    class_scatters: ClassScatters | None = None
 
     def __post_init__(self) -> None:
         """Keep the arrays from being written to, where their library can."""
@@ -86,7 +91,7 @@ class ClassStatistics(PlainArrays):
         y: Array,
         sample_weight: Array | None = None,
         *,
-        covariance: bool = True,
+        covariance: bool | Literal["by_class"] = True,
     ) -> "ClassStatistics":
         """
         Compute the statistics of finite features and their labels.
@@ -101,8 +106,9 @@ class ClassStatistics(PlainArrays):
             Labels.
         sample_weight : array of shape (n_samples,), optional
             Positive weights.
-        covariance : bool, default=True
-            Whether to keep the (n_features, n_features) scatter.
+        covariance : bool or "by_class", default=True
+            Whether to keep the (n_features, n_features) scatter; or also that of each
+            class.
 
         Returns
         -------
@@ -118,10 +124,13 @@ class ClassStatistics(PlainArrays):
         X = checked_samples(X, labels)
         weights = positive_weights(sample_weight, X)
         classes, index = np.unique(labels, return_inverse=True)
-        accumulator = Accumulator(X, len(classes), covariance=covariance)
+        accumulator = Accumulator(X, len(classes), covariance=bool(covariance))
         accumulator.update(X, arrays.move_like(index, X, namespace(X).int64), weights)
-        moments = accumulator.moments()
-        return cls(classes, moments, len(classes[index]), arrays.dtype_name(X))
+        moments, scatters = accumulator.moments(), None
+        if covariance == "by_class":
+            scatters = ClassScatters().including(X, labels, weights, len(classes))
+        n_samples, dtype = len(classes[index]), arrays.dtype_name(X)
+        return cls(classes, moments, n_samples, dtype, scatters)
 
     # What was counted ---------------------------------------------------------
 
@@ -359,8 +368,8 @@ class ClassStatistics(PlainArrays):
         Returns
         -------
         ClassStatistics
-            Statistics over the union of the classes. The scatter is kept only if
-            both have it.
+            Statistics over the union of the classes. The scatter, or those of classes,
+            are kept only if both have them.
 
         Raises
         ------
@@ -384,7 +393,9 @@ class ClassStatistics(PlainArrays):
         moments = replace(mine, anchors=anchors).plus(theirs)
         dtype = arrays.common_dtype_name(self.input_dtype, other.input_dtype)
         n_samples = self.n_samples + other.n_samples
-        return ClassStatistics(classes, moments, n_samples, dtype)
+        held = [part.class_scatters for part in (self, other) if part.n_samples]
+        scatters = all_merged(held)
+        return ClassStatistics(classes, moments, n_samples, dtype, scatters)
 
     def __add__(self, other: "ClassStatistics") -> "ClassStatistics":
         """Return ``merge(other)``."""

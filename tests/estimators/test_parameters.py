@@ -42,7 +42,7 @@ FIELDS = [
 ]
 PARAMETERS = [
     *[
-        ("covariance", value, "True or False")
+        ("covariance", value, 'True, False or "by_class"')
         for value in ("no", "full", None, np.nan, 1, object)
     ],
     *[

@@ -25,11 +25,12 @@ OF_COUNTS = tuple(
 )
 OF_FRAMES = ("nc2_welch", "nc2_welch_head")  # only with fewer features than classes
 ALPHA = 2.5
+EVERYTHING = {"metrics": "all", "covariance": "by_class"}
 
 
 def values_of(item, Z=None, **options):
     """Return every metric of a toy's samples, and those of strangers `Z`."""
-    options = {"metrics": "all", **options}
+    options = EVERYTHING | options
     analyzer = NeuralCollapseAnalyzer(item.head, **options).fit(item.X, item.y)
     values = analyzer.score(item.X, item.y).to_dict()
     return values if Z is None else values | analyzer.score_ood(Z)
@@ -146,7 +147,7 @@ def test_loss_of_the_fitting_head():
 @pytest.mark.parametrize("key", KEYS)
 def test_collapse_has_reasons_for_what_is_undefined(key):
     item = exact(5, 9, 9)
-    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all").fit(item.X, item.y)
+    analyzer = NeuralCollapseAnalyzer(item.head, **EVERYTHING).fit(item.X, item.y)
     report = analyzer.score(item.X, item.y)
     if key in report and not math.isfinite(report[key]):
         assert report.notes[key].startswith(("Undefined", "Minus infinity"))
@@ -277,13 +278,13 @@ PATHS = (
 def test_torch(name, torch):
     item = toy(name)
     X, y, Z = torch.asarray(item.X), torch.asarray(item.y), strangers(item.X.shape[1])
-    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all").fit(X, y)
+    analyzer = NeuralCollapseAnalyzer(item.head, **EVERYTHING).fit(X, y)
     got = analyzer.score(X, y).to_dict() | analyzer.score_ood(torch.asarray(Z))
     want = values_of(item, Z)
     assert list(got) == list(want)
     assert {type(value) for value in got.values()} == {float}
     same(got, want)
-    got, want = analyzer.report(), NeuralCollapseAnalyzer(item.head, metrics="all")
+    got, want = analyzer.report(), NeuralCollapseAnalyzer(item.head, **EVERYTHING)
     want = want.fit(item.X, item.y).report()
     assert list(got) == list(want)
     same(got, want.to_dict())
@@ -298,9 +299,9 @@ def test_batches(name, weighted):
         (item.X[i : i + 17], item.y[i : i + 17], weights[i : i + 17])
         for i in range(0, len(item.X), 17)
     ]
-    whole = NeuralCollapseAnalyzer(item.head, metrics="all")
+    whole = NeuralCollapseAnalyzer(item.head, **EVERYTHING)
     whole.fit(item.X, item.y, sample_weight=weights)
-    pieces = NeuralCollapseAnalyzer(item.head, metrics="all").fit_batches(parts)
+    pieces = NeuralCollapseAnalyzer(item.head, **EVERYTHING).fit_batches(parts)
     same(pieces.report(), whole.report().to_dict())
     want = whole.score(item.X, item.y, sample_weight=weights).to_dict()
     same(pieces.score_batches(parts), want)
@@ -311,7 +312,7 @@ def test_weights_are_repetitions(name):
     item = toy(name)
     repeats = 1 + np.arange(len(item.X)) % 3
     weights = repeats.astype(float)
-    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all")
+    analyzer = NeuralCollapseAnalyzer(item.head, **EVERYTHING)
     got = analyzer.fit(item.X, item.y, weights).score(item.X, item.y, weights)
     want = values_of(
         replace(item, X=np.repeat(item.X, repeats, 0), y=np.repeat(item.y, repeats))
@@ -323,7 +324,7 @@ def test_weights_are_repetitions(name):
 @pytest.mark.parametrize("name", PATHS)
 def test_score_of_the_fitted_samples_is_the_report(name):
     item = toy(name)
-    analyzer = NeuralCollapseAnalyzer(item.head, metrics="all").fit(item.X, item.y)
+    analyzer = NeuralCollapseAnalyzer(item.head, **EVERYTHING).fit(item.X, item.y)
     want, got = analyzer.report(), analyzer.score(item.X, item.y)
     same(got, want.to_dict())
 

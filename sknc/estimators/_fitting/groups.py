@@ -10,6 +10,7 @@ from sknc._utils import arrays
 from sknc._utils.label_kinds import union
 from sknc._utils.merge_tree import merge_all
 from sknc.estimators._fitting.stream import (
+    Covariance,
     HeldStream,
     Locked,
     Stream,
@@ -82,7 +83,7 @@ class GroupedStream(Locked):
     interrupted too, the sums are marked as incomplete.
     """
 
-    def __init__(self, *, covariance: bool, n_groups: int) -> None:
+    def __init__(self, *, covariance: Covariance, n_groups: int) -> None:
         super().__init__()
         self._streams = [
             Stream(covariance=covariance, save_memory=True) for _ in range(n_groups)
@@ -93,7 +94,11 @@ class GroupedStream(Locked):
 
     @classmethod
     def resumed(
-        cls, parts: Sequence[ClassStatistics | None], *, covariance: bool, fixed: bool
+        cls,
+        parts: Sequence[ClassStatistics | None],
+        *,
+        covariance: Covariance,
+        fixed: bool,
     ) -> "GroupedStream":
         """Return a stream that goes on from the statistics of its groups."""
         self = cls(covariance=covariance, n_groups=len(parts))
@@ -110,7 +115,7 @@ class GroupedStream(Locked):
 
     @classmethod
     def of_held(
-        cls, groups: Sequence[HeldStream | None], *, covariance: bool
+        cls, groups: Sequence[HeldStream | None], *, covariance: Covariance
     ) -> "GroupedStream":
         """Return a stream that goes on from what the groups of another knew."""
         self = cls(covariance=covariance, n_groups=len(groups))
@@ -200,7 +205,7 @@ class GroupedStream(Locked):
 AnyStream = Stream | GroupedStream
 
 
-def new_stream(*, covariance: bool, n_groups: int) -> AnyStream:
+def new_stream(*, covariance: Covariance, n_groups: int) -> AnyStream:
     """Return an empty stream, grouped if there are groups."""
     if n_groups:
         return GroupedStream(covariance=covariance, n_groups=n_groups)
@@ -208,7 +213,7 @@ def new_stream(*, covariance: bool, n_groups: int) -> AnyStream:
 
 
 def resumed_stream(
-    parts: Sequence[ClassStatistics | None], *, covariance: bool, fixed: bool
+    parts: Sequence[ClassStatistics | None], *, covariance: Covariance, fixed: bool
 ) -> AnyStream:
     """Return a stream that goes on from the parts that `read` of another returned."""
     if len(parts) == 1 and parts[0] is not None:
@@ -243,7 +248,7 @@ def map_held(
 
 
 def stream_of_held(
-    groups: Sequence[HeldStream | None], n_groups: int, *, covariance: bool
+    groups: Sequence[HeldStream | None], n_groups: int, *, covariance: Covariance
 ) -> AnyStream:
     """Return a stream that goes on from what `map_held` was given of another."""
     if n_groups:

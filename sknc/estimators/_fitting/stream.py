@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from sknc.estimators._inputs.class_index import ClassIndex
 from sknc.estimators._inputs.labels import check_classes
 from sknc.estimators._inputs.validation import Batch, not_finite
 from sknc.statistics._accumulation import WAITING_BLOCKS, Accumulator, Held
+from sknc.statistics.class_scatters import ClassScatters
 from sknc.statistics.class_statistics import ClassStatistics
+
+# Whether scatters are kept: none, their sum, or that of each class too.
+Covariance: TypeAlias = bool | Literal["by_class"]
 
 
 class Locked:
@@ -46,12 +50,15 @@ class _Sums:
         Plain name of a dtype that holds all features.
     n_samples : int
         Number of samples that the accumulator has if all this is true.
+    scatters : ClassScatters or None
+        Those of its samples by class, if they are kept.
     """
 
     index: ClassIndex
     accumulator: Accumulator
     dtype: str
     n_samples: int
+    scatters: ClassScatters | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +99,13 @@ class Stream(Locked):
 
     Parameters
     ----------
-    covariance : bool
-        Whether to keep the (D, D) scatter.
+    covariance : bool or "by_class"
+        Whether to keep the (D, D) scatter; or also those of classes.
     save_memory : bool
         Whether there are other streams beside it, so that it has to save memory.
     """
 
-    def __init__(self, *, covariance: bool, save_memory: bool = False) -> None:
+    def __init__(self, *, covariance: Covariance, save_memory: bool = False) -> None:
         super().__init__()
         self._covariance = covariance
         self._waiting_blocks = 1 if save_memory else WAITING_BLOCKS
@@ -108,7 +115,7 @@ class Stream(Locked):
 
     @classmethod
     def resumed(
-        cls, statistics: ClassStatistics, *, covariance: bool, fixed: bool = False
+        cls, statistics: ClassStatistics, *, covariance: Covariance, fixed: bool = False
     ) -> "Stream":
         """Return a stream that goes on from statistics."""
         self = cls(covariance=covariance)
@@ -125,13 +132,14 @@ class Stream(Locked):
             ),
             statistics.input_dtype,
             statistics.n_samples,
+            statistics.class_scatters if covariance == "by_class" else None,
         )
         self._statistics = statistics
         return self
 
     @classmethod
     def of_held(
-        cls, held: HeldStream, *, covariance: bool, save_memory: bool = False
+        cls, held: HeldStream, *, covariance: Covariance, save_memory: bool = False
     ) -> "Stream":
         """Return a stream that goes on from what another knew, bit for bit."""
         self = cls(covariance=covariance, save_memory=save_memory)
@@ -146,6 +154,13 @@ class Stream(Locked):
         sums = self._settled()
         if sums is None:
             return None
+        if sums.scatters is not None:
+            msg = (
+                'Scatters of single classes, covariance="by_class", are neither saved '
+                "nor moved to other devices: pickle the estimator, or use "
+                "covariance=True."
+            )
+            raise ValueError(msg)
         return HeldStream(sums.index, sums.accumulator.held(), sums.dtype)
 
     @property
@@ -192,18 +207,21 @@ class Stream(Locked):
         dtype, n_rows = arrays.dtype_name(batch.features), int(batch.features.shape[0])
         if held is None:
             accumulator = self._new_accumulator(batch.features, len(index.labels))
-            return _Sums(index, accumulator, dtype, n_rows)
+            empty = ClassScatters() if self._covariance == "by_class" else None
+            scatters = _including(empty, batch, index)
+            return _Sums(index, accumulator, dtype, n_rows, scatters)
         accumulator = held.accumulator
         check_same_place(batch.features, accumulator.like, "This batch")
         dtype = arrays.common_dtype_name(held.dtype, dtype)
-        return _Sums(index, accumulator, dtype, held.n_samples + n_rows)
+        scatters = _including(held.scatters, batch, index)
+        return _Sums(index, accumulator, dtype, held.n_samples + n_rows, scatters)
 
     def _new_accumulator(self, features: Array, n_classes: int) -> Accumulator:
         try:
             return Accumulator(
                 features,
                 n_classes,
-                covariance=self._covariance,
+                covariance=bool(self._covariance),
                 waiting_blocks=self._waiting_blocks,
             )
         except MemoryError as error:
@@ -233,9 +251,23 @@ class Stream(Locked):
                 with arrays.plain_arithmetic(held.accumulator.like):
                     moments = held.accumulator.moments().take(held.index.rows)
                 self._statistics = ClassStatistics(
-                    held.index.labels, moments, held.n_samples, held.dtype
+                    held.index.labels,
+                    moments,
+                    held.n_samples,
+                    held.dtype,
+                    held.scatters,
                 )
             return self._statistics
+
+
+def _including(
+    scatters: ClassScatters | None, batch: Batch, index: ClassIndex
+) -> ClassScatters | None:
+    """Return class scatters with a batch added, if they are kept."""
+    if scatters is None:
+        return None
+    n_classes = len(index.labels)
+    return scatters.including(batch.features, batch.labels, batch.weights, n_classes)
 
 
 def known_classes(held: ClassIndex | None, classes: Any) -> ClassIndex:

@@ -31,6 +31,7 @@ weight_decay : float, default=0.0
 _WITHOUT = {
     "scatter": "the scatter was not kept",
     "within": "the scatter was not kept",
+    "class_scatters": "the scatters of classes were not kept",
     "bias": "the head has no bias",
     "head_decisions": "there is no head",
 }

@@ -28,6 +28,7 @@ Input: TypeAlias = Literal[
     "ood_mean",
     "ood_features",
     "scatter",
+    "class_scatters",
     "energies",
     "within",  # scatter or energies, whichever there is
 ]

@@ -9,6 +9,7 @@ from sknc.metrics._catalogue.table import TABLE, select
 _SAMPLES = "It is measured on samples: call score(X, y) or score_batches(batches)."
 _ELSEWHERE = "It is measured on samples from elsewhere: call score_ood(X)."
 _SCATTER = "It takes the scatter: fit with covariance=True."
+_CLASS_SCATTERS = 'It takes the scatter of each class: fit with covariance="by_class".'
 _EITHER = (
     "Without the scatter it is measured on samples: call score(X, y) or "
     "score_batches(batches), or fit with covariance=True."
@@ -74,6 +75,7 @@ def how_to_get(
         _SAMPLES: bool(lacking & OF_SAMPLES) or by_class,
         _EITHER: "within" in lacking and not by_class,
         _SCATTER: "scatter" in lacking,
+        _CLASS_SCATTERS: "class_scatters" in lacking,
         _HEAD: not has_head and bool(lacking & {*_OF_HEAD, "head_decisions"}),
         _BIAS: "bias" in lacking and has_head,
     }

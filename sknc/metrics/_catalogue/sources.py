@@ -173,6 +173,13 @@ ROY = Source(
     'O. Roy, M. Vetterli. "The effective rank: a measure of effective '
     'dimensionality." EUSIPCO 2007. https://ieeexplore.ieee.org/document/7098875',
 )
+GARRIDO = Source(
+    "Garrido et al. 2023",
+    'Q. Garrido, R. Balestriero, L. Najman, Y. LeCun. "RankMe: assessing the '
+    "downstream performance of pretrained self-supervised representations by their "
+    'rank." ICML 2023.',
+    "arXiv:2210.02885",
+)
 RUDELSON = Source(
     "Rudelson & Vershynin 2007",
     'M. Rudelson, R. Vershynin. "Sampling from large matrices: an approach through '

@@ -9,6 +9,7 @@ import numpy as np
 from sknc._utils import arrays
 from sknc.metrics._catalogue.missing import OF_SAMPLES, Request
 from sknc.metrics._shared.geometry import centered_means, spectrum
+from sknc.metrics.class_spectra import nuclear_ratios, stable_ranks
 from sknc.metrics.duality import head_cosines
 from sknc.metrics.sample_margins import margin_quantiles
 from sknc.metrics.variability import nc1_within_fraction, per_class_pinv
@@ -20,6 +21,11 @@ from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import HeldOutStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 
+# Columns that take long, and the metrics that they come with.
+_OF_CLASS_SCATTERS = {
+    "spec_class_nuclear_ratio": ("nuclear_ratio", nuclear_ratios),
+    "spec_class_stable_rank": ("stable_rank", stable_ranks),
+}
 _NOTHING_OMITTED, _NO_ERRORS = Omissions(), Errors()
 
 
@@ -36,7 +42,7 @@ def build_report(
         score=_score(inputs, values),
         values=values,
         standard_error=errors.of(values),
-        per_class=_quiet_per_class(inputs),
+        per_class=_quiet_per_class(inputs, values),
         quantiles=_quantiles(inputs.measures),
         notes={},
         convention=inputs.convention,
@@ -112,9 +118,15 @@ def _quantiles(measures: SampleMeasures | None) -> dict[str, dict[float, float]]
     }
 
 
-def _quiet_per_class(inputs: Inputs) -> dict[str, np.ndarray]:
+def _quiet_per_class(
+    inputs: Inputs, values: Mapping[str, float]
+) -> dict[str, np.ndarray]:
     with np.errstate(over="ignore", invalid="ignore"):  # notes say what is undefined
-        return _per_class(inputs)
+        columns = _per_class(inputs)
+        for key, (name, of_classes) in _OF_CLASS_SCATTERS.items():
+            if key in values:
+                columns[name] = np.array(of_classes(inputs.statistics))
+        return columns
 
 
 def _per_class(inputs: Inputs) -> dict[str, np.ndarray]:

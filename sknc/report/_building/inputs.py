@@ -42,6 +42,7 @@ class Inputs:
             "ood_mean": self.ood_mean,
             "ood_features": self.ood_features,
             "scatter": self.statistics.within_scatter,
+            "class_scatters": self.statistics.centers.class_scatters,
             "energies": self._energies(),
             "within": self._within(),
         }

@@ -1,0 +1,75 @@
+"""Singular values of all features, or of those of one class, from their moments."""
+
+from sknc._utils.arrays import Array, namespace
+from sknc.metrics._shared.geometry import check_observed, triangular_factor
+from sknc.statistics.class_scatters import ClassSpread
+from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
+
+
+def singular_values_of_features(
+    statistics: AnyStatistics, *, centered: bool
+) -> Array | None:
+    """
+    Return the singular values of the (N, D) features, largest first.
+
+    Of the features less their mean, if centered. None without the scatter; of held-out
+    statistics, those of the scored samples.
+    """
+    check_observed(statistics)
+    held_out = isinstance(statistics, HeldOutStatistics)
+    samples: ClassStatistics = statistics.samples if held_out else statistics  # type: ignore[union-attr, assignment]
+    seen = samples.observed_only()
+    if seen.moments.scatter is None:
+        return None
+    return seen.cached(
+        ("singular_values_of_features", centered),
+        lambda: _values_of(seen, centered=centered),
+    )
+
+
+def _values_of(samples: ClassStatistics, *, centered: bool) -> Array:
+    xp, counts = namespace(samples.counts), samples.counts
+    weights = counts / xp.sum(counts) if centered else 0 * counts
+    means = triangular_factor(samples.centered_means(weights), xp.sqrt(counts))
+    rank = samples.n_samples - samples.n_classes
+    eps = float(xp.finfo(samples.moments.anchors.dtype).eps)
+    values = _stacked(square_root(samples.within_scatter, rank, eps), means)
+    return values[: min(samples.n_samples, samples.n_features)]
+
+
+def singular_values_about_zero(spread: ClassSpread) -> Array:
+    """Return the singular values of the features of a class, largest first."""
+    xp, row = namespace(spread.mean), (spread.count**0.5) * spread.mean
+    eps = float(xp.finfo(row.dtype).eps)
+    root = square_root(spread.scatter, spread.n_samples - 1, eps)
+    return _stacked(root, row[None, :])
+
+
+def singular_values_about_mean(spread: ClassSpread) -> Array:
+    """Return those of the features of a class less their mean, ascending."""
+    xp = namespace(spread.scatter)
+    values = xp.linalg.eigvalsh(spread.scatter)
+    return xp.sqrt(xp.where(values > 0, values, 0 * values))
+
+
+def square_root(symmetric: Array, rank: int, eps: float) -> Array:
+    """
+    Return R with ``R^T R`` the positive semidefinite matrix, of that rank at most.
+
+    Without directions that rounding, of relative size `eps`, may have made.
+    """
+    xp = namespace(symmetric)
+    values, vectors = xp.linalg.eigh(symmetric)
+    first = max(0, int(values.shape[0]) - rank)
+    values, vectors = values[first:], vectors[:, first:]
+    if values.shape[0]:
+        values = xp.where(values > eps * values[-1], values, 0 * values)
+    return (vectors * xp.sqrt(values)).T
+
+
+def _stacked(root: Array, rows: Array) -> Array:
+    # Of the stack, not of the sum of products: a mean that is far larger than what
+    # surrounds it then costs only half as many of the digits of small values.
+    xp = namespace(root)
+    return xp.linalg.svdvals(xp.concat([root, rows]))
