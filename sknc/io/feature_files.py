@@ -1,8 +1,10 @@
 """Features in files, as one data set."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from sknc.io._choosing import features_of
 from sknc.io._formats.stored import StoredArray, blocks
 from sknc.io._labels import Part, label_parts, label_values
 from sknc.io._paths import find_files
+
+BATCH_ROWS = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +97,30 @@ class FeatureFiles:
         without = "" if self.label_parts else ", no labels"
         return f"<{n_files}{self.paths[0]}: {self.shape}, {self.dtype}{without}>"
 
+    def place_of(self, row: int) -> tuple[Path, int]:
+        """
+        Return where a row is.
+
+        Parameters
+        ----------
+        row : int
+            Counted over all files.
+
+        Returns
+        -------
+        path : Path
+            Of the file.
+        row : int
+            Counted from its beginning.
+        """
+        last = self.shape[0] - 1
+        row = check_integer("row", row, f"0 to {last}", lambda n: 0 <= n <= last)
+        ends = [*accumulate(self.lengths)]
+        number = bisect_right(ends, row)
+        return self.paths[number], row - ends[number] + self.lengths[number]
+
     def batches(
-        self, rows: int = 8192, *, start: int = 0, stop: int | None = None
+        self, rows: int = BATCH_ROWS, *, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
         Return an iterator over features and labels, in the order of the files.
