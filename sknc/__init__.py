@@ -7,6 +7,7 @@ from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.classifier import NearestClassCenter
 from sknc.estimators.loading import load
 from sknc.estimators.scorer import nc_scorer
+from sknc.estimators.second_pass import PartialScore
 from sknc.head import LinearHead
 from sknc.history import NCHistory
 from sknc.plotting import (
@@ -34,6 +35,7 @@ __all__ = [
     "NCReport",
     "NearestClassCenter",
     "NeuralCollapseAnalyzer",
+    "PartialScore",
     "SimplexProjectionDisplay",
     "__version__",
     "load",

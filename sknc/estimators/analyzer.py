@@ -23,6 +23,12 @@ from sknc.estimators._inputs.heads import (
 )
 from sknc.estimators._inputs.labels import check_classes
 from sknc.estimators._inputs.validation import Batch, check_batch
+from sknc.estimators._scoring.partial_score import (
+    PartialScore,
+    merged_scores,
+    partial_score_of,
+    results_about,
+)
 from sknc.estimators._scoring.reports import ReportChoices, SecondPass, report_of_fit
 from sknc.estimators.coordinates import ClassMeanCoordinates
 from sknc.estimators.stored_estimator import StoredEstimator
@@ -257,6 +263,69 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
             )
             raise ValueError(msg)
         return second_pass.report()
+
+    @documented(NEW_SAMPLES, BATCHES)
+    def partial_score(
+        self, batches: Iterable[Any], *, progress: bool = False
+    ) -> PartialScore:
+        """
+        Measure samples about the fitted centers, as one of several workers.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight)
+            The samples of this worker, as in `score_batches`; may be empty.
+
+        Returns
+        -------
+        PartialScore
+            To be merged with those of other workers, for `report_of`.
+
+        Raises
+        ------
+        ValueError
+            If a batch is malformed, or the head does not fit.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sknc import NeuralCollapseAnalyzer
+        >>> X, y = load_iris(return_X_y=True)
+        >>> analyzer = NeuralCollapseAnalyzer().fit(X, y)
+        >>> workers = [analyzer.partial_score([(X[i::3], y[i::3])]) for i in range(3)]
+        >>> report = analyzer.report_of(workers)
+        >>> report.n_samples, round(report.nc4_ncc_accuracy, 4)
+        (150, 0.9267)
+        """
+        second_pass = self._second_pass(batches, progress)
+        return partial_score_of(second_pass.n_rows, second_pass.results())
+
+    def report_of(self, scores: Iterable[PartialScore]) -> NCReport:
+        """
+        Report the metrics of samples that several workers scored.
+
+        Parameters
+        ----------
+        scores : iterable of PartialScore
+            What `partial_score` of this analyzer, or of copies of it, returned.
+
+        Returns
+        -------
+        NCReport
+            Equal to `score` of the samples of all workers together.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        TypeError
+            If one of them is something else.
+        ValueError
+            If there are no samples, or they were scored about other centers.
+        """
+        whole = merged_scores(scores)
+        second_pass = self._second_pass([], progress=False)
+        return second_pass.report(results_about(second_pass.results(), whole))
 
     def _second_pass(self, batches: Iterable[Any], progress: bool) -> SecondPass:
         """Run through all batches, and return what reports of them are made of."""
