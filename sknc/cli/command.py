@@ -1,51 +1,80 @@
-"""The command line: ``sknc demo``."""
+"""The command line: ``sknc report``, ``merge``, ``compare``, ``metrics``, ``demo``."""
 
 import argparse
+import os
+import sys
+import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from sknc._version import __version__
-from sknc.cli.demo import DemoSettings, run_demo
+from sknc.cli import _compare, _demo, _merge, _metrics, _report
+from sknc.cli._options import WrongOptionError
+
+_COMMANDS = (_report, _merge, _compare, _metrics, _demo)
+_FAILURES = (ValueError, OSError, ImportError, MemoryError)
+_INTERRUPTED = 130  # as shells call it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, with the arguments of the process by default."""
+    """
+    Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all went well.
+
+    Raises
+    ------
+    SystemExit
+        With code 2 if an argument is wrong; 1 if a file or what is in it is, or a
+        library is missing. What to do about it is said in one line.
+    """
     parser = _parser()
     options = parser.parse_args(argv)
-    try:
-        settings = DemoSettings(options.epochs, options.seed, options.device)
-        run_demo(settings, options.output)
-    except ValueError as error:
-        parser.error(str(error))
-    except ImportError as error:
-        parser.exit(1, f"{error}\n")
+    name = f"sknc {options.command}"
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda text, *_: print(
+            f"{name}: note: {_one_line(text)}", file=sys.stderr
+        )
+        try:
+            options.run(options)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever was reading has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except KeyboardInterrupt:
+            parser.exit(_INTERRUPTED, f"{name}: interrupted.\n")
+        except WrongOptionError as error:
+            parser.exit(2, f"{name}: {_one_line(error)}\n")
+        except _FAILURES as error:
+            parser.exit(1, f"{name}: {_one_line(error)}\n")
     return 0
 
 
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split()) or type(text).__name__
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that tells what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"{self.prog}: {_one_line(message)} (usage: {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="sknc", description="Measure neural collapse of a classifier's features."
     )
     parser.add_argument("--version", action="version", version=f"sknc {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_demo(commands)
+    for module in _COMMANDS:
+        module.add_to(commands)
     return parser
-
-
-def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    demo = commands.add_parser(
-        "demo",
-        help="train a small network until it collapses, and draw how",
-        description=(
-            "Train a small network on handwritten digits well past zero training "
-            "error; print a table of NC0 to NC4 by epoch and save a figure of them."
-        ),
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    default = DemoSettings()
-    for name, value, text in (
-        ("epochs", default.epochs, "passes over the training samples"),
-        ("seed", default.seed, "of the split, the initial weights and the order"),
-        ("device", default.device, "where torch trains, such as cuda"),
-        ("output", "neural_collapse_demo.png", "file of the figure"),
-    ):
-        demo.add_argument(f"--{name}", type=type(value), default=value, help=text)

@@ -58,18 +58,27 @@ def load(path: Any, *, place: Any = None) -> _Estimator:
     >>> sknc.load(file).predict([[5.0, 3.4, 1.5, 0.2]])
     array([0])
     """
+    return load_with_notes(path, place=place)[0]
+
+
+def load_with_notes(
+    path: Any, *, place: Any = None
+) -> tuple[_Estimator, dict[str, Any]]:
+    """Read an estimator, and what its writer wrote down beside it."""
     if hasattr(path, "read"):
         name = str(getattr(path, "name", "The file"))
-        return _estimator(read_state(_seekable(path), name), name, place)
-    name, source = str(path), Path(path)
-    if source.is_dir():
-        msg = f"{name} is a folder: name a file in it that save(path) wrote."
-        raise IsADirectoryError(msg)
-    if not source.exists():
-        msg = f"There is no file {name}: name one that save(path) wrote."
-        raise FileNotFoundError(msg)
-    with source.open("rb") as file:
-        return _estimator(read_state(file, name), name, place)
+        state = read_state(_seekable(path), name)
+    else:
+        name, source = str(path), Path(path)
+        if source.is_dir():
+            msg = f"{name} is a folder: name a file in it that save(path) wrote."
+            raise IsADirectoryError(msg)
+        if not source.exists():
+            msg = f"There is no file {name}: name one that save(path) wrote."
+            raise FileNotFoundError(msg)
+        with source.open("rb") as file:
+            state = read_state(file, name)
+    return _estimator(state, name, place), state.notes
 
 
 def _seekable(file: Any) -> BinaryIO:

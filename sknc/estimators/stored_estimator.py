@@ -1,9 +1,8 @@
 """Saving what was fitted, and moving it to another device."""
 
 import io
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, Self
 
 from sknc._utils.places import copier_to
 from sknc._utils.storage.atomic import checked_target, replacing
@@ -66,17 +65,17 @@ class StoredEstimator(CenterEstimator):
             self._write(memory)
             path.write(memory.getbuffer())
             return
-        target = checked_target(path, "state", "state.sknc")
-        with replacing(Path(target)) as file:
+        with replacing(checked_target(path, "state", "state.sknc")) as file:
             self._write(file)
 
-    def _write(self, file: Any) -> None:
+    def _write(self, file: BinaryIO, notes: Mapping[str, Any] | None = None) -> None:
         write_state(
             file,
             type(self).__name__,
             self.get_params(deep=False),
             self._fitted(),
             getattr(self, "feature_names_in_", None),
+            notes,
         )
 
     def to(self, place: Any) -> Self:

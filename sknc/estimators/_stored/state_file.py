@@ -1,5 +1,6 @@
 """The file of a fitted estimator: a header, and the arrays of each group."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -43,6 +44,8 @@ class StoredState:
         Number of features.
     feature_names_in_ : ndarray of shape (D,), or None
         Names of the features, if they had any.
+    notes : dict
+        What the writer wrote down for itself.
     """
 
     estimator: str
@@ -52,6 +55,7 @@ class StoredState:
     library: str
     n_features_in_: int
     feature_names_in_: np.ndarray | None
+    notes: dict[str, Any]
 
 
 # Writing --------------------------------------------------------------------------
@@ -63,6 +67,7 @@ def write_state(
     parameters: dict[str, Any],
     stream: AnyStream,
     feature_names: np.ndarray | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """
     Write what is fitted; nothing of it changes, and no rows are added before.
@@ -79,6 +84,8 @@ def write_state(
         Of some batches.
     feature_names : ndarray of shape (D,), default=None
         Names of the features.
+    notes : mapping, default=None
+        What JSON can hold, for the reader.
     """
     groups, n_groups = map_held(stream, arrays_of_sums_and_place)
     held = [group for group in groups if group is not None]
@@ -109,6 +116,7 @@ def write_state(
         "groups": [number for number, group in enumerate(groups) if group is not None],
         "library": library,
         "device": device,
+        "notes": dict(notes or {}),
     }
     write_container(file, header, found)
 
@@ -212,6 +220,7 @@ def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredSta
         library=_get(header, "library", str),
         n_features_in_=n_features,
         feature_names_in_=None if names is None else names.astype(object),
+        notes=_get({"notes": {}} | header, "notes", dict),
     )
 
 

@@ -1,0 +1,92 @@
+"""Features that a command reads, and how far it is."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sknc.io import FeatureFiles, open_features
+
+# What parameters of `open_features` are called here.
+_OPTIONS = {"label_key=": "--label-key ", "key=": "--key ", "labels=": "--labels "}
+
+
+def open_files(
+    paths: list[str], labels: list[str] | None, options: argparse.Namespace, name: str
+) -> FeatureFiles:
+    """
+    Open features and their labels, or say which option is wrong.
+
+    Parameters
+    ----------
+    paths : list of str
+        Files, folders and patterns of features.
+    labels : list of str, or None
+        The same of labels, if they lie in other files.
+    options : argparse.Namespace
+        With the names of arrays.
+    name : str
+        The option that labels are passed with.
+
+    Returns
+    -------
+    FeatureFiles
+        With labels.
+
+    Raises
+    ------
+    ValueError
+        If there are no labels, or they do not fit.
+    """
+    keys = {"key": options.key, "label_key": options.label_key}
+    try:
+        files = open_features(paths, labels, **keys)
+    except ValueError as error:
+        text = str(error)
+        for parameter, option in _OPTIONS.items():
+            text = text.replace(parameter, option)
+        raise ValueError(text) from error
+    if files.label_parts is None:
+        msg = (
+            f"There are no labels in {files.paths[0]}: name their file with {name}, or "
+            "their array in this file with --label-key."
+        )
+        raise ValueError(msg)
+    return files
+
+
+def batches(
+    files: FeatureFiles, rows: int, what: str, start: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield batches, with a progress bar of rows on a terminal."""
+    with _progress(files.shape[0], what, start) as bar:
+        for X, y in files.batches(rows, start=start):
+            yield X, y
+            bar.update(len(X))
+
+
+class _NoBar:
+    """In the place of a progress bar."""
+
+    def __enter__(self) -> "_NoBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, n_rows: int) -> None:
+        """Do nothing."""
+
+
+def _progress(n_rows: int, what: str, start: int) -> Any:
+    if not sys.stderr.isatty():
+        return _NoBar()
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return _NoBar()
+    return tqdm(
+        total=n_rows, initial=start, desc=what, unit="row", unit_scale=True, leave=False
+    )

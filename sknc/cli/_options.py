@@ -1,0 +1,40 @@
+"""Options that several commands have."""
+
+import argparse
+from typing import Any
+
+from sknc.convention import PRESETS, Convention
+from sknc.metrics import select
+
+
+class WrongOptionError(ValueError):
+    """An option that can be told wrong before anything is read."""
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to report."""
+    parser.add_argument(
+        "--metrics",
+        metavar="LIST",
+        help='"default", "all", or keys and groups with commas, such as NC1,nc2_etf',
+    )
+    parser.add_argument(
+        "--convention", metavar="NAME", help=f"one of {', '.join(PRESETS)}"
+    )
+
+
+def chosen_parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the parameters of an analyzer that were chosen, checked."""
+    chosen: dict[str, Any] = {}
+    if options.metrics is not None:
+        names = [name.strip() for name in options.metrics.split(",")]
+        chosen["metrics"] = names[0] if len(names) == 1 else names
+    if options.convention is not None:
+        chosen["convention"] = options.convention
+    try:
+        select(chosen.get("metrics", "default"))
+        Convention.preset(chosen.get("convention", "default"))
+    except ValueError as error:
+        msg = f"--{error}"
+        raise WrongOptionError(msg) from error
+    return chosen

@@ -1,0 +1,125 @@
+"""Where results go, and in which form."""
+
+import argparse
+import csv
+import io
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sknc._utils.storage.atomic import checked_target, replacing
+from sknc.report._rendering.table import rows
+from sknc.report.nc_report import NCReport
+
+STANDARD = "-"  # input or output
+_HELP = {
+    "json": "print JSON, with all that a report holds",
+    "csv": "print comma-separated values",
+    "html": "print a page of HTML",
+}
+_COLUMNS = ("metric", "value", "standard_error", "group", "direction", "note")
+
+
+def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
+    """Add options for the form of the output, and for the file it goes to."""
+    choice = parser.add_mutually_exclusive_group()
+    for name in formats:
+        choice.add_argument(
+            f"--{name}",
+            dest="format",
+            action="store_const",
+            const=name,
+            help=_HELP[name],
+        )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        default=STANDARD,
+        help="write there instead of to standard output",
+    )
+
+
+def write_text(text: str, path: str) -> None:
+    """Write text to a file, which is replaced as a whole, or to standard output."""
+    if path == STANDARD:
+        print(text)
+        return
+    with replacing(checked_target(path, "output", "report.txt")) as file:
+        file.write(f"{text}\n".encode())
+
+
+def as_csv(heading: Iterable[str], lines: Iterable[Sequence[Any]]) -> str:
+    """Return a table; of numbers every digit, and nothing for NaN."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading)
+    for line in lines:
+        writer.writerow(["" if _is_nan(cell) else cell for cell in line])
+    return text.getvalue().rstrip("\n")
+
+
+def _is_nan(cell: Any) -> bool:
+    return isinstance(cell, float) and math.isnan(cell)
+
+
+def shown_reports(reports: Mapping[str, NCReport], form: str | None) -> str:
+    """
+    Return the text of one report, or of two with their names.
+
+    Parameters
+    ----------
+    reports : mapping of str to NCReport
+        By what they are of: "train" and perhaps "held_out".
+    form : {"json", "csv", "html"} or None
+        None for a table of text.
+
+    Returns
+    -------
+    str
+        One JSON report is what ``NCReport.from_json`` reads; of two there is an object
+        of both.
+    """
+    several = len(reports) > 1
+    if form == "json":
+        texts = {name: report.to_json(indent=2) for name, report in reports.items()}
+        if not several:
+            return next(iter(texts.values()))
+        parts = ",\n".join(f'"{name}": {text}' for name, text in texts.items())
+        return f"{{\n{parts}\n}}"
+    if form == "csv":
+        first = ("samples",) if several else ()
+        lines = [
+            [name] * several + _cells(row)
+            for name, report in reports.items()
+            for row in rows(report._content)
+        ]
+        return as_csv((*first, *_COLUMNS), lines)
+    if form == "html":
+        tables = "\n".join(
+            f"<h2>{_words(name)}</h2>\n{report._repr_html_()}"
+            for name, report in reports.items()
+        )
+        return (
+            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+            f"<title>Neural collapse</title>\n{tables}\n</html>"
+        )
+    if not several:
+        return str(next(iter(reports.values())))
+    return "\n\n".join(f"{_words(n)}:\n{report}" for n, report in reports.items())
+
+
+def _cells(row: Any) -> list[Any]:
+    error = math.nan if row.error is None else row.error
+    return [row.key, row.value, error, row.group, row.direction, row.note]
+
+
+def _words(name: str) -> str:
+    return {"train": "Fitted samples", "held_out": "Held-out samples"}[name]
+
+
+def check_not_a_terminal(what: str) -> None:
+    """Refuse to fill a terminal with bytes."""
+    if sys.stdout.isatty():
+        msg = f"{what} is not text: name a file, or send it through a pipe."
+        raise ValueError(msg)
