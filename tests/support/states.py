@@ -96,3 +96,11 @@ def accumulate(estimator, parts):
     for X, y, w in parts:
         estimator.partial_fit(X, y, sample_weight=w)
     return estimator
+
+
+def samples(seed=0, n_rows=300, n_classes=4):
+    """Return float32 features and labels; other seeds are other samples of the same."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(n_classes, size=n_rows)
+    means = 3 * np.random.default_rng(9).normal(size=(n_classes, 6))
+    return (means[y] + rng.normal(size=(n_rows, 6))).astype(np.float32), y

@@ -1,0 +1,341 @@
+"""``sknc report``, ``merge``, ``compare`` and ``metrics``."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import types
+import warnings
+
+import numpy as np
+import pytest
+import states
+
+import sknc
+from sknc import NCReport, NearestClassCenter, NeuralCollapseAnalyzer
+from sknc.cli import main
+from sknc.metrics import TABLE, select
+
+
+def pipe(monkeypatch, content=b""):
+    """Stand in for standard input and output; return what is written."""
+    out = io.TextIOWrapper(io.BytesIO())
+    source = types.SimpleNamespace(buffer=io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", source)
+    monkeypatch.setattr(sys, "stdout", out)
+    return out.buffer
+
+
+ALL = ("report", "x?.npy", "--labels", "y?.npy")
+
+
+class TestReport:
+    def test_text(self, printed):
+        X, y = states.samples()
+        assert printed(*ALL) == f"{NeuralCollapseAnalyzer().fit(X, y).report()}\n"
+
+    def test_json(self, printed):
+        X, y = states.samples()
+        want = NeuralCollapseAnalyzer(
+            metrics=["NC1", "nc2_etf"], convention="zhu2021", n_jackknife=5
+        ).fit(X, y)
+        choices = ("--metrics", "NC1,nc2_etf", "--convention", "zhu2021")
+        found = printed("report", "all.npz", *choices, "--jackknife", "5", "--json")
+        assert NCReport.from_json(found).to_json() == want.report().to_json()
+
+    def test_two_passes(self, printed):
+        X, y = states.samples()
+        found = printed("report", "all.npz", "--score", "--rows", "70", "--json")
+        want = NeuralCollapseAnalyzer().fit(X, y).score(X, y).to_dict()
+        got = NCReport.from_json(found).to_dict()
+        assert got["nc4_ncc_accuracy"] > 0.9
+        assert got == pytest.approx(want, rel=1e-10)
+
+    def test_without_covariance(self, printed):
+        found = printed("report", "all.npz", "--no-covariance", "--json")
+        assert "nc1_pinv" not in NCReport.from_json(found)
+
+    def test_held_out(self, printed):
+        arguments = ("report", "all.npz", "--held-out", "test.npz")
+        document = json.loads(printed(*arguments, "--json"))
+        analyzer = NeuralCollapseAnalyzer().fit(*states.samples())
+        want = {
+            "train": analyzer.report(),
+            "held_out": analyzer.score(*states.samples(1)),
+        }
+        for name, report in want.items():
+            found = NCReport.from_json(json.dumps(document[name]))
+            assert found.to_dict() == report.to_dict()
+        assert want["held_out"].nc4_ncc_accuracy > 0.9
+        rows = [*csv.DictReader(io.StringIO(printed(*arguments, "--csv")))]
+        values = {(row["samples"], row["metric"]): row["value"] for row in rows}
+        assert values["held_out", "nc1_cdnv"] == repr(want["held_out"].nc1_cdnv)
+        text = printed(*arguments)
+        assert text.startswith("Fitted samples:\nNeural collapse of 300 samples")
+        assert "\n\nHeld-out samples:\nNeural collapse of 300 samples" in text
+
+    def test_csv(self, printed):
+        rows = [
+            *csv.DictReader(io.StringIO(printed(*ALL, "--jackknife", "4", "--csv")))
+        ]
+        report = NeuralCollapseAnalyzer(n_jackknife=4).fit(*states.samples()).report()
+        assert [row["metric"] for row in rows] == report.keys()
+        assert [float(row["value"]) for row in rows] == report.values()
+        errors = [float(row["standard_error"]) for row in rows]
+        assert errors == [*report.standard_error.values()]
+        assert rows[0]["group"] == "NC1"
+        assert rows[0]["direction"] == "lower"
+
+    def test_html(self, printed):
+        page = printed(*ALL, "--html")
+        assert page.startswith('<!doctype html>\n<html lang="en">')
+        assert (
+            NeuralCollapseAnalyzer().fit(*states.samples()).report()._repr_html_()
+            in page
+        )
+
+    def test_output(self, printed, folder):
+        assert printed(*ALL, "--json", "--output", "report.json") == ""
+        text = (folder / "report.json").read_text()
+        assert NCReport.from_json(text).n_samples == 300
+
+    def test_save(self, printed, folder):
+        text = printed(*ALL, "--save", "all.sknc")
+        assert sknc.load("all.sknc").n_samples_seen_ == 300
+        assert printed("report", "all.sknc") == text
+        found = printed("report", "all.sknc", "--metrics", "NC2", "--json")
+        assert NCReport.from_json(found).keys()[0].startswith("nc2_")
+        found = json.loads(
+            printed("report", "all.sknc", "--held-out", "test.npz", "--json")
+        )
+        assert found["held_out"]["n_samples"] == 300
+
+    def test_pipes(self, folder, monkeypatch, capsys):
+        out = pipe(monkeypatch)
+        assert main([*ALL, "--save", "-", "--output", "report.txt"]) == 0
+        content = out.getvalue()
+        out = pipe(monkeypatch, content)
+        assert main(["report", "-"]) == 0
+        assert out.getvalue() == (folder / "report.txt").read_bytes()
+
+    def test_progress_on_a_terminal_only(self, printed, monkeypatch, capsys):
+        pytest.importorskip("tqdm")
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        assert main([*ALL, "--metrics", "nc2_etf"]) == 0
+        found = capsys.readouterr()
+        assert "fitting" in found.err
+        assert "300" in found.err
+        monkeypatch.setitem(sys.modules, "tqdm", None)
+        printed(*ALL)
+
+    def test_warnings_are_one_line(self, folder, monkeypatch, capsys):
+        def warn(options):
+            warnings.warn("a\nb", UserWarning, stacklevel=1)
+
+        monkeypatch.setattr("sknc.cli._merge._run", warn)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            assert main(["merge", "x", "-o", "y"]) == 0
+        assert capsys.readouterr().err == "sknc merge: note: a b\n"
+
+
+class TestMerge:
+    def test_exact(self, printed):
+        states = ("part0.sknc", "part1.sknc", "part2.sknc")
+        text = printed("merge", *states, "-o", "all.sknc")
+        assert text == "3 states of 300 samples are in all.sknc\n"
+        found = sknc.load("all.sknc")
+        parts = [sknc.load(name) for name in states]
+        want = parts[0].merge(parts[1]).merge(parts[2])
+        assert found.report().to_json() == want.report().to_json()
+        assert found.report().standard_error
+
+    def test_pipes(self, folder, monkeypatch):
+        out = pipe(monkeypatch, (folder / "part0.sknc").read_bytes())
+        assert main(["merge", "-", "part1.sknc", "-o", "-"]) == 0
+        assert sknc.load(io.BytesIO(out.getvalue())).n_samples_seen_ == 200
+
+    def test_tensors_and_arrays(self, printed, torch):
+        X, y = states.samples()
+        tensors = torch.tensor(X), torch.tensor(y)
+        NeuralCollapseAnalyzer(n_jackknife=3).fit(*tensors).save("tensors.sknc")
+        printed("merge", "tensors.sknc", "part0.sknc", "-o", "all.sknc")
+        assert isinstance(sknc.load("all.sknc").class_means_, np.ndarray)
+        printed("merge", "tensors.sknc", "tensors.sknc", "-o", "all.sknc")
+        assert torch.is_tensor(sknc.load("all.sknc").class_means_)
+
+    def test_what_cannot_be_merged(self, refused):
+        NeuralCollapseAnalyzer().fit(*states.samples()).save("plain.sknc")
+        NearestClassCenter().fit(*states.samples()).save("centers.sknc")
+        found = refused("merge", "part0.sknc", "plain.sknc", "-o", "all.sknc")
+        assert found.startswith(
+            "plain.sknc cannot be merged with part0.sknc: Cannot merge estimators with "
+            "different n_jackknife"
+        )
+        found = refused("merge", "part0.sknc", "centers.sknc", "-o", "all.sknc")
+        assert "expected fitted NeuralCollapseAnalyzer estimators" in found
+        found = refused("merge", "part0.sknc", "x0.npy", "-o", "all.sknc")
+        assert found.startswith("x0.npy is no state file of sknc")
+        found = refused("merge", "part0.sknc", "none.sknc", "-o", "all.sknc")
+        assert found == "none.sknc does not exist: name the file of a state."
+        found = refused("merge", "part0.sknc", "-o", "none/all.sknc")
+        assert found.startswith("There is no folder ")
+
+
+class TestCompare:
+    def test_states(self, printed):
+        first, second = (sknc.load(f"part{i}.sknc").report() for i in (0, 1))
+        rows = json.loads(printed("compare", "part0.sknc", "part1.sknc", "--json"))
+        assert [row["metric"] for row in rows] == first.keys()
+        for row in rows:
+            key = row["metric"]
+            assert row["first"] == first[key]
+            assert row["second"] == second[key]
+            assert row["difference"] == second[key] - first[key]
+            squares = [r.standard_error[key] ** 2 for r in (first, second)]
+            assert row["standard_error"] == pytest.approx(sum(squares) ** 0.5)
+
+    def test_text(self, printed):
+        lines = printed("compare", "part0.sknc", "part1.sknc").splitlines()
+        assert lines[0] == (
+            "part0.sknc: 100 samples, 4 classes, 6 features, convention 'default'"
+        )
+        assert lines[2].split() == ["part0.sknc", "part1.sknc", "difference"]
+        assert lines[3].startswith("nc1_pinv ")
+        assert lines[3].count("±") == 3
+
+    def test_reports(self, printed, folder):
+        printed("report", "part0.sknc", "--json", "--output", "a.json")
+        held_out = ("--held-out", "test.npz", "--metrics", "NC1")
+        printed("report", "part1.sknc", *held_out, "--json", "--output", "b.json")
+        text = printed("compare", "a.json", "b.json", "--csv")
+        rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(text))}
+        first, second = (sknc.load(f"part{i}.sknc").report() for i in (0, 1))
+        assert float(rows["nc1_cdnv"]["first"]) == first.nc1_cdnv
+        assert float(rows["nc1_cdnv"]["second"]) == second.nc1_cdnv
+        assert rows["nc2_etf"]["second"] == ""
+        text = printed("compare", "part1.sknc", "b.json", "--held-out", "--json")
+        rows = {row["metric"]: row for row in json.loads(text)}
+        want = sknc.load("part1.sknc").score(*states.samples(1)).nc1_cdnv
+        assert rows["nc1_cdnv"]["second"] == pytest.approx(want, rel=1e-12)
+        assert rows["nc1_cdnv"]["second"] != rows["nc1_cdnv"]["first"]
+
+    def test_choices(self, printed):
+        options = ("--metrics", "nc1_pinv", "--convention", "han2022")
+        printed("report", "part0.sknc", "--json", "--output", "a.json")
+        rows = json.loads(
+            printed("compare", "part0.sknc", "part1.sknc", *options, "--json")
+        )
+        assert [row["metric"] for row in rows] == ["nc1_pinv"]
+        printed("report", "part0.sknc", *options, "--json", "--output", "b.json")
+        text = printed("compare", "a.json", "b.json")
+        assert "Their conventions differ, so some values cannot be compared." in text
+
+    def test_refused(self, refused, printed, folder):
+        printed("report", "part0.sknc", "--json", "--output", "a.json")
+        found = refused("compare", "a.json", "a.json", "--metrics", "all", code=2)
+        assert found == "a.json is a report, which is as it is: leave out --metrics."
+        (folder / "b.json").write_text("{}")
+        found = refused("compare", "a.json", "b.json")
+        assert found.startswith("b.json is neither a state nor a report: expected what")
+        NearestClassCenter().fit(*states.samples()).save("centers.sknc")
+        found = refused("compare", "centers.sknc", "a.json")
+        assert found.startswith("centers.sknc is the state of a NearestClassCenter")
+
+
+class TestMetrics:
+    def test_text(self, printed):
+        lines = printed("metrics").splitlines()
+        names = [line.split()[0] for line in lines if line.startswith("  nc1_pinv ")]
+        assert names == ["nc1_pinv"]
+        assert lines[0].startswith("NC0: ")
+
+    def test_selection(self, printed):
+        rows = json.loads(printed("metrics", "NC4", "nc2_etf", "--json"))
+        assert [row["key"] for row in rows] == [
+            m.key for m in select(["NC4", "nc2_etf"])
+        ]
+        rows = [*csv.DictReader(io.StringIO(printed("metrics", "--csv")))]
+        assert [row["key"] for row in rows] == list(TABLE)
+        assert len(json.loads(printed("metrics", "default", "--json"))) < len(TABLE)
+
+    def test_unknown(self, refused):
+        assert "Did you mean 'NC2'?" in refused("metrics", "nc2", code=2)
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            (("--metrics", "nc7"), "--metrics must be"),
+            (("--convention", "zhu"), "--convention must be a Convention or one of"),
+            (("--rows", "0"), "--rows must be at least 1, got 0."),
+            (("--rows", "many"), "argument --rows: invalid int value: 'many' (usage: "),
+            (("--jackknife", "1"), "--jackknife must be at least 2, got 1."),
+            (("--checkpoint-every", "-1"), "--checkpoint-every must be at least 0"),
+            (("--save", "-"), "--save - takes standard output: name a file for the"),
+            (
+                ("--save", "a", "--checkpoint", "a"),
+                "--save and --checkpoint are",
+            ),
+            (("--json", "--csv"), "argument --csv: not allowed with argument --json"),
+        ],
+    )
+    def test_options(self, options, text, refused):
+        assert refused("report", "all.npz", *options, code=2).startswith(text)
+
+    def test_options_of_features(self, refused):
+        found = refused("report", "part0.sknc", "--labels", "y0.npy", "--score", code=2)
+        assert found == (
+            "part0.sknc is a state, not features: leave out --labels and --score."
+        )
+
+    def test_labels(self, refused):
+        assert refused("report", "x0.npy") == (
+            "There are no labels in x0.npy: name their file with --labels, or their "
+            "array in this file with --label-key."
+        )
+        np.savez("two.npz", a=np.eye(6), b=np.eye(6), labels=np.arange(6))
+        assert "Name the one to read, as in --key " in refused("report", "two.npz")
+
+    def test_not_finite(self, refused):
+        X = np.load("x1.npy")
+        X[3, 2] = np.inf
+        np.save("x1.npy", X)
+        found = refused(*ALL)
+        assert found.startswith("Input X contains NaN or infinity")
+        assert found.endswith("This was in rows 100 to 199, from 0.")
+
+    @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+    def test_from_a_shell(self, folder):
+        """A wrong path, labels of another length, and a head that is transposed."""
+        np.save("head.npy", np.ones((6, 4)))
+        np.save("short.npy", np.load("y0.npy")[:99])
+        command = f"'{sys.executable}' -W error -m sknc"
+        wanted = {
+            "report x9.npy --labels y0.npy": (
+                "sknc report: paths: no file x9.npy. Did you mean 'x2.npy' or 'x1.npy' "
+                "or 'x0.npy'?"
+            ),
+            "report x0.npy --labels short.npy": (
+                "sknc report: short.npy holds 99 labels for 100 rows of features: "
+                "expected one label for each row."
+            ),
+            "report x0.npy --labels y0.npy --head head.npy": (
+                "sknc report: The head in head.npy has weights (6, 4), transposed: "
+                "expected 6 features in each row. Run again with --transpose-head."
+            ),
+            "metrics | true": "",  # which reads nothing
+        }
+        running = [
+            subprocess.Popen(
+                f"{command} {line}", shell=True, text=True, stdout=-1, stderr=-1
+            )
+            for line in wanted
+        ]
+        for process, text in zip(running, wanted.values(), strict=True):
+            found = process.communicate()
+            assert found == ("", f"{text}\n" if text else "")
+            assert process.returncode == (1 if text else 0)
