@@ -65,6 +65,18 @@ class TestHeads:
         found = self.report(printed, "--head", "model.pt", "--head-key", name)
         assert found.to_dict() == want.to_dict()
 
+    @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+    def test_safetensors(self, dtype, printed, torch):
+        save_file = pytest.importorskip("safetensors.torch").save_file
+        dtype = getattr(torch, dtype)
+        W, b = (torch.tensor(part).to(dtype) for part in (self.WEIGHTS, self.BIAS))
+        layers = {"embed.weight": torch.ones(9, 3), "lm_head.weight": W}
+        save_file(layers | {"lm_head.bias": b}, "model.safetensors")
+        head = (W.double().numpy(), b.double().numpy())
+        want = NeuralCollapseAnalyzer(head).fit(*states.samples())
+        found = self.report(printed, "--head", "model.safetensors")
+        assert found.to_dict() == want.score(*states.samples()).to_dict()
+
     def test_convolution(self, printed, want, torch):
         weight = torch.tensor(self.WEIGHTS)[:, :, None, None]
         state = {"conv.weight": weight, "conv.bias": torch.tensor(self.BIAS)}
