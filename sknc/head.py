@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.cached import Cached
@@ -92,6 +94,26 @@ class LinearHead(Cached):
         """
         bias = None if self.bias is None else arrays.take_rows(self.bias, index)
         return LinearHead(arrays.take_rows(self.weights, index), bias)
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledHead:
+    """
+    Weights and labels of a head with rows of its own order, like a classifier's.
+
+    Parameters
+    ----------
+    coef_ : ndarray of shape (K, D)
+        Weights.
+    intercept_ : ndarray of shape (K,), or None
+        Bias.
+    classes_ : ndarray of shape (K,)
+        Label of each row.
+    """
+
+    coef_: np.ndarray
+    intercept_: np.ndarray | None
+    classes_: np.ndarray
 
 
 def _wide(what: str, values: Array) -> Array:

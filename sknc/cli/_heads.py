@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sknc._utils.optional import required
-from sknc.estimators._stored.heads import StoredHead
+from sknc.head import LabeledHead
 from sknc.io._formats import arrays_in, is_known
 
 _WEIGHTS = ("weights", "weight", "W", "coef_")
@@ -104,7 +104,7 @@ def read_head(options: argparse.Namespace, n_features: int) -> Any:
         (bias, *_) = (stored.read() for stored in _arrays(Path(options.bias)).values())
     classes = _beside(found, chosen.layer, _CLASSES)
     if classes is not None:
-        return StoredHead(weights, bias, classes)
+        return LabeledHead(weights, bias, classes)
     return weights if bias is None else (weights, bias.reshape(-1))
 
 

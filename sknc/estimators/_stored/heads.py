@@ -1,7 +1,6 @@
 """The weights of a head, as arrays in a file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,29 +8,9 @@ import numpy as np
 from sknc._utils import arrays
 from sknc.estimators._inputs.heads import parts_of
 from sknc.estimators._inputs.labels import plain_labels
-from sknc.head import LinearHead
+from sknc.head import LabeledHead, LinearHead
 
 _WEIGHTS, _BIAS, _CLASSES = "head/weights", "head/bias", "head/classes"
-
-
-@dataclass(frozen=True, eq=False)
-class StoredHead:
-    """
-    Weights and labels of a head with rows of its own order, like a classifier's.
-
-    Parameters
-    ----------
-    coef_ : ndarray of shape (K, D)
-        Weights.
-    intercept_ : ndarray of shape (K,), or None
-        Bias.
-    classes_ : ndarray of shape (K,)
-        Label of each row.
-    """
-
-    coef_: np.ndarray
-    intercept_: np.ndarray | None
-    classes_: np.ndarray
 
 
 def arrays_of_head(head: Any, n_features: int) -> dict[str, np.ndarray]:
@@ -53,13 +32,13 @@ def _host(values: Any) -> np.ndarray:
     return host if host.dtype.kind == "f" else host.astype(np.float64)
 
 
-def head_of_arrays(found: Mapping[str, np.ndarray]) -> LinearHead | StoredHead | None:
+def head_of_arrays(found: Mapping[str, np.ndarray]) -> LinearHead | LabeledHead | None:
     """Return the head that `arrays_of_head` made arrays of."""
     if _WEIGHTS not in found:
         return None
     weights, bias = found[_WEIGHTS], found.get(_BIAS)
     if _CLASSES in found:
-        return StoredHead(weights, bias, found[_CLASSES])
+        return LabeledHead(weights, bias, found[_CLASSES])
     weights = np.atleast_2d(weights)
     if bias is not None:
         bias = np.broadcast_to(bias.reshape(-1), (len(weights),))
