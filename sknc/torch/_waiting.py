@@ -7,6 +7,7 @@ import torch
 
 from sknc._utils import arrays
 from sknc.statistics._accumulation import rows_in_block
+from sknc.torch._labels import TokenRule, check_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +36,18 @@ class WaitingBatches:
         n_rows, most = sum(map(len, rows)), rows_in_block(int(rows[0].shape[1]))
         return n_rows > most if more else n_rows >= most
 
+    def check(self, labels: torch.Tensor, rule: TokenRule) -> None:
+        """Refuse labels that are no rows of the head, and wait for their device."""
+        check_range(labels[self._has_class(labels)], rule)
+
+    def _has_class(self, labels: torch.Tensor) -> torch.Tensor:
+        if self._ignored is None:
+            return torch.ones_like(labels, dtype=torch.bool)
+        return labels != self._ignored
+
     def append(self, features: torch.Tensor, labels: torch.Tensor) -> None:
-        """Let a batch wait."""
-        self._batches.append((features, labels))
+        """Let a batch wait, with a copy of the labels: loaders may write over them."""
+        self._batches.append((features, labels.clone()))
 
     def take(self) -> WaitedRows | None:
         """Return all that waits, and let nothing wait any more."""
@@ -50,9 +60,7 @@ class WaitingBatches:
     def _kept(self, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> WaitedRows:
         sizes = [len(labels) for _, labels in batches]
         features, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
-        keep = torch.ones_like(labels, dtype=torch.bool)
-        if self._ignored is not None:
-            keep = labels != self._ignored
+        keep = self._has_class(labels)
         finite = torch.isfinite(features).all(1) | ~keep
         n_kept = torch.stack([part.sum() for part in keep.split(sizes)])
         is_finite = torch.stack([part.all() for part in finite.split(sizes)])

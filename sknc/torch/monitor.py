@@ -126,16 +126,14 @@ class Monitor:
         convention: str | Convention = "default",
         covariance: bool = True,
     ) -> None:
-        if half_life is not None:
-            expected = "a positive number of samples, or None"
-            half_life = check_number("half_life", half_life, expected, lambda x: x > 0)
+        half_life = checked_half_life(half_life)
         if shift is not None:
             check_flag("shift", shift)
         check_flag("covariance", covariance)
         select(metrics)
         Convention.preset(convention)
         self._half_life, self._shift, self._ignored = half_life, shift, ignore_index
-        self._options = {
+        self._options: dict[str, Any] = {
             "metrics": metrics,
             "convention": convention,
             "covariance": covariance,
@@ -179,7 +177,7 @@ class Monitor:
             shift = self._is_shifted(seen, labels)
             features, labels, _ = flat_rows(features, labels, None, shift)
             if not arrays.on_gpu(labels):
-                check_range(labels[labels != self._ignored], self._rule)
+                self._waiting.check(labels, self._rule)
             if self._waiting.is_full(features):
                 self._add_waiting()
             self._waiting.append(features, labels)
@@ -234,15 +232,18 @@ class Monitor:
         RuntimeError
             If nothing was seen.
         """
-        analyzer = self.analyzer
-        counts = arrays.to_numpy(analyzer.class_count_)
-        note = _note(self._seen(), counts, self._n_skipped)
-        return with_notes(analyzer.report(), monitor=note)
+        return self._report_of(self.analyzer)
 
     @property
     def analyzer(self) -> NeuralCollapseAnalyzer:
         """Estimator fitted on what was seen so far, with a copy of the head."""
-        return self._seen().analyzer(self._probe.current_head())
+        if not self.n_samples_seen:
+            msg = (
+                "The monitor has seen no samples: call update(labels) after each "
+                "forward pass in training mode."
+            )
+            raise RuntimeError(msg)
+        return self._analyzer()
 
     @property
     def head_name(self) -> str:
@@ -261,15 +262,19 @@ class Monitor:
         self._add_waiting()
         return self._n_skipped
 
-    def _seen(self) -> ForgettingFit:
-        if not self.n_samples_seen:
-            msg = (
-                "The monitor has seen no samples: call update(labels) after each "
-                "forward pass in training mode."
-            )
-            raise RuntimeError(msg)
-        assert self._state is not None
-        return self._state
+    def _analyzer(self) -> NeuralCollapseAnalyzer:
+        """Return an estimator, also one without samples."""
+        self._add_waiting()
+        if self._state is None or not self._state.n_seen:
+            return NeuralCollapseAnalyzer(**self._options)
+        return self._state.analyzer(self._probe.current_head())
+
+    def _report_of(self, analyzer: NeuralCollapseAnalyzer) -> NCReport:
+        """Report what an estimator has of this monitor, perhaps of others, too."""
+        state = self._state or ForgettingFit(math.inf, self._options)
+        counts = arrays.to_numpy(analyzer.class_count_)
+        note = _note(state, counts, self._n_skipped)
+        return with_notes(analyzer.report(), monitor=note)
 
     # Closing --------------------------------------------------------------------
 
@@ -284,6 +289,14 @@ class Monitor:
     def __exit__(self, *error: object) -> None:
         """Remove the hooks."""
         self.close()
+
+
+def checked_half_life(half_life: Any) -> float | None:
+    """Return a half-life, or refuse what is none."""
+    if half_life is None:
+        return None
+    expected = "a positive number of samples, or None"
+    return check_number("half_life", half_life, expected, lambda x: x > 0)
 
 
 def _note(state: ForgettingFit, counts: np.ndarray, n_skipped: int) -> str:

@@ -361,7 +361,9 @@ def test_features_are_those_that_the_head_read(make):
         logits = model(x)
         if make is networks.Checkpointed:
             logits.sum().backward()  # runs the head again
-        monitor.update(y)
+        labels = y.clone()
+        monitor.update(labels)
+        labels.zero_()  # as loaders do that use their memory again
         for part in model.parameters():
             part.data.zero_()
         found = monitor.analyzer
@@ -455,6 +457,16 @@ def test_wrong_labels(labels, message):
         model(torch.randn(10, D_IN))
         monitor.update(torch.arange(10) % K)
         assert monitor.n_samples_seen == 10
+
+
+def test_no_label_is_ignored_if_none_is_to_be():
+    model, y = networks.Net(), torch.full((10,), -100)
+    with Monitor(model, ignore_index=None) as monitor:
+        model(torch.randn(10, D_IN))
+        with pytest.raises(
+            ValueError, match=r"^Labels must be from 0 to 4, .*\[-100\]"
+        ):
+            monitor.update(y)
 
 
 @pytest.mark.parametrize(
