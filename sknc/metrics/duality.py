@@ -9,9 +9,12 @@ from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.frames import uncentered_vectors_of
-from sknc.metrics._shared.geometry import centered_means, check_observed
-from sknc.metrics._shared.rows import distance_from_identity, unit_rows
-from sknc.metrics.simplex import distance_from_simplex
+from sknc.metrics._shared.geometry import centered_means, check_observed, sample_mean
+from sknc.metrics._shared.rows import (
+    distance_from_identity,
+    distance_from_simplex,
+    unit_rows,
+)
 from sknc.statistics.held_out import AnyStatistics
 
 
@@ -255,11 +258,8 @@ def nc4_bias_collapse(statistics: AnyStatistics, head: LinearHead) -> float:
     if head.bias is None:
         return math.nan
     check_observed(statistics)
-    xp = namespace(head.weights)
-    centers = statistics.centers
-    shares = centers.counts / xp.sum(centers.counts)
-    mean = shares @ centers.class_means
-    return float(xp.linalg.vector_norm(head.weights @ mean + head.bias))
+    logits = head.weights @ sample_mean(statistics.centers) + head.bias
+    return float(namespace(logits).linalg.vector_norm(logits))
 
 
 def _norm(matrix: Array) -> float:

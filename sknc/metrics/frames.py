@@ -15,9 +15,7 @@ from sknc.metrics._shared.frames import (
     uncentered_vectors_of,
     vectors_of,
 )
-from sknc.metrics._shared.pairs import PairSummaries
-from sknc.metrics._shared.rows import distance_from_identity
-from sknc.metrics.simplex import distance_from_simplex
+from sknc.metrics._shared.rows import distance_from_identity, distance_from_simplex
 from sknc.statistics.held_out import AnyStatistics
 
 _MEANS_ARE_ZERO = when.Condition(
@@ -364,11 +362,7 @@ def _coherence(
 ) -> float:
     pairs, n_classes = pairs_of(source, convention), shape_of(source)[0]
     least = pairs.excess.least - 1 / (n_classes - 1)
-    greatest = _greatest_cosine(pairs, n_classes)
+    greatest = pairs.excess.greatest - 1 / (n_classes - 1)
     if math.isnan(greatest):
         return math.nan
     return min(1.0, max(abs(least), abs(greatest)))
-
-
-def _greatest_cosine(pairs: PairSummaries, n_classes: int) -> float:
-    return pairs.excess.greatest - 1 / (n_classes - 1)

@@ -14,7 +14,7 @@ from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared import imbalance
 from sknc.metrics._shared.geometry import centered_means, check_two_classes
-from sknc.metrics.simplex import distance_from_simplex
+from sknc.metrics._shared.rows import distance_from_simplex
 from sknc.statistics.held_out import AnyStatistics
 
 _SELI: dict[str, Any] = {"sources": (by.THRAMPOULIDIS,), "most_classes": 5_000}

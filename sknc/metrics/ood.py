@@ -18,7 +18,7 @@ from sknc.convention import Convention
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
-from sknc.metrics._shared.geometry import centered_means, check_two_classes
+from sknc.metrics._shared.geometry import centered_means, check_two_classes, sample_mean
 from sknc.metrics._shared.rows import unit_rows
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics
@@ -196,7 +196,7 @@ def neco_scores(
         msg = f"X must be of shape (B, {n_features}), got {tuple(X.shape)}."
         raise ValueError(msg)
     directions = _principal_directions(centers)[:, -n_directions:]
-    return _shares_of_length(X, _sample_mean(centers), directions)
+    return _shares_of_length(X, sample_mean(centers), directions)
 
 
 @metric(
@@ -262,11 +262,6 @@ def _mean_absolute_cosine(rows: Array, vector: Array) -> float:
     xp = namespace(rows)
     cosines = unit_rows(rows) @ unit_rows(vector[None, :])[0, :]
     return min(float(xp.mean(xp.abs(cosines))), 1.0)  # in this order NaN passes
-
-
-def _sample_mean(samples: ClassStatistics) -> Array:
-    counts = samples.counts
-    return (counts / namespace(counts).sum(counts)) @ samples.class_means
 
 
 def _principal_directions(samples: ClassStatistics) -> Array:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,20 +26,19 @@ _CLASS_NOT_SCORED = when.Condition(
 _NO_COSINE = when.otherwise(
     "a sample is at the global mean, or a row of the head is the mean of its rows"
 )
-_WITH_HEAD = "shifts, rotations and uniform scaling of features and head together"
+_SPLIT: dict[str, Any] = {
+    "needs": ("energies", "head_decisions"),
+    "sources": (by.after(by.PAPYAN, "of which this is a part"),),
+    "interval": "[0, inf)",
+    "caveats": (when.single_samples,),
+    "unchanged_by": "shifts, rotations and uniform scaling of features and head "
+    "together",
+    "convention": "Its rank and its division by K.",
+    "raises": "",
+}
 
 
-@metric(
-    "NC1",
-    needs=("energies", "head_decisions"),
-    sources=(by.after(by.PAPYAN, "of which this is a part"),),
-    interval="[0, inf)",
-    undefined=(*when.NO_INVERSE, _NONE_RIGHT),
-    caveats=(when.single_samples,),
-    unchanged_by=_WITH_HEAD,
-    convention="Its rank and its division by K.",
-    raises="",
-)
+@metric("NC1", undefined=(*when.NO_INVERSE, _NONE_RIGHT), **_SPLIT)
 def nc1_correct(
     statistics: AnyStatistics,
     measures: SampleMeasures,
@@ -67,18 +67,7 @@ def nc1_correct(
     return _split(statistics, measures, convention, right=True)
 
 
-@metric(
-    "NC1",
-    needs=("energies", "head_decisions"),
-    ideal=None,
-    sources=(by.after(by.PAPYAN, "of which this is a part"),),
-    interval="[0, inf)",
-    undefined=(*when.NO_INVERSE, _NONE_WRONG),
-    caveats=(when.single_samples,),
-    unchanged_by=_WITH_HEAD,
-    convention="Its rank and its division by K.",
-    raises="",
-)
+@metric("NC1", ideal=None, undefined=(*when.NO_INVERSE, _NONE_WRONG), **_SPLIT)
 def nc1_wrong(
     statistics: AnyStatistics,
     measures: SampleMeasures,

@@ -4,10 +4,7 @@ import math
 from typing import Any
 
 from sknc._utils.arrays import (
-    Array,
-    device_of,
     namespace,
-    row_products,
     row_squared_norms,
 )
 from sknc.convention import Convention
@@ -15,7 +12,7 @@ from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric, of_head
 from sknc.metrics._shared.frames import pairs_of, shape_of, vectors_of
-from sknc.metrics._shared.rows import relative_spread, unit_product
+from sknc.metrics._shared.rows import distance_from_simplex, relative_spread
 from sknc.statistics.held_out import AnyStatistics
 
 # Of cosines less those of a simplex.
@@ -285,27 +282,3 @@ def nc2_cosgram(
 
 
 nc2_cosgram_head = of_head(nc2_cosgram)
-
-
-def distance_from_simplex(left: Array, right: Array) -> float:
-    """Return ``|A/|A| - T|``, ``A = left right^T`` and T of a simplex; NaN for 0."""
-    # Where the distance can be zero, A is formed and subtracted from; with more than
-    # D + 1 classes it cannot, and D x D products do, without forming K x K.
-    xp = namespace(left)
-    n_classes, n_features = left.shape
-    root = math.sqrt(n_classes - 1)
-    if n_classes <= n_features + 1:
-        difference = unit_product(left, right) + 1 / (n_classes * root)
-        identity = xp.eye(n_classes, dtype=left.dtype, device=device_of(left))
-        return float(xp.linalg.matrix_norm(difference - identity / root))
-    first, second = left.T @ left, right.T @ right
-    norms = [float(xp.linalg.trace(product)) for product in (first, second)]
-    if not all(norms):
-        return math.nan
-    squared = float(xp.sum((first / norms[0]) * (second / norms[1])))
-    if squared < 8 * float(xp.finfo(left.dtype).eps):
-        return math.nan  # orthogonal up to rounding
-    ones = xp.sum(left, axis=0) @ xp.sum(right, axis=0)
-    inner = float(xp.sum(row_products(left, right)) - ones / n_classes) / root
-    inner = inner / math.sqrt(norms[0]) / math.sqrt(norms[1])
-    return math.sqrt(max(2 - 2 * inner / math.sqrt(squared), 0.0))

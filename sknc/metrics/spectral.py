@@ -50,7 +50,11 @@ def spec_between_pr(
     1.4705882
     """
     values = _singular_values(statistics, convention)
-    return _participation(values**2) if values.shape[0] else math.nan
+    if not values.shape[0]:
+        return math.nan
+    xp, squares = namespace(values), values**2
+    shares = squares / xp.sum(squares)
+    return 1 / float(xp.sum(shares**2))
 
 
 @metric("spectrum", sources=(by.ROY,), **_RANK)
@@ -166,9 +170,3 @@ def spec_within_pr(
 def _singular_values(statistics: AnyStatistics, convention: str | Convention) -> Array:
     """Return those of the weighted centered class means that are above rounding."""
     return spectrum(statistics, Convention.preset(convention)).values
-
-
-def _participation(values: Array) -> float:
-    xp = namespace(values)
-    shares = values / xp.sum(values)
-    return 1 / float(xp.sum(shares**2))

@@ -334,13 +334,7 @@ class ClassStatistics(PlainArrays):
         """
         xp = namespace(self.moments.sums)
         if not self.n_classes:
-            return self.moments.map(
-                lambda a: xp.zeros(
-                    (len(classes), *a.shape[1:]),
-                    dtype=a.dtype,
-                    device=arrays.device_of(a),
-                )
-            )
+            return self.moments.grown(len(classes))
         mine, classes = in_common(self.classes, classes)
         position = np.minimum(np.searchsorted(mine, classes), self.n_classes - 1)
         known = mine[position] == classes

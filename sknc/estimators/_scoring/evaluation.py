@@ -1,6 +1,6 @@
 """The second pass: samples about fitted centers, and decisions on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -171,12 +171,6 @@ class Evaluation:
 
 def _emptied(moments: Moments, *, scatter: bool) -> Moments:
     """Return moments about the same anchors, of no samples."""
-    xp = namespace(moments.sums)
-    held = moments.scatter
-    return Moments(
-        counts=xp.zeros_like(moments.counts),
-        anchors=moments.anchors,
-        sums=xp.zeros_like(moments.sums),
-        squares=xp.zeros_like(moments.squares),
-        scatter=xp.zeros_like(held) if scatter and held is not None else None,
-    )
+    kept = moments if scatter else moments.without_scatter()
+    zeros = kept.map_all(namespace(moments.sums).zeros_like)
+    return replace(zeros, anchors=moments.anchors)

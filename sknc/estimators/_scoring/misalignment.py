@@ -85,7 +85,8 @@ def better_rows(
     wrong = chosen != classes
     classes, chosen, means = classes[wrong], chosen[wrong], _units(means[wrong])
     candidates = _free_rows(statistics, head, classes, chosen)
-    weights = _units(_host_rows(head.weights, candidates) - _host_mean(head.weights))
+    mean_row = arrays.to_numpy(namespace(head.weights).mean(head.weights, axis=0))
+    weights = _units(_host_rows(head.weights, candidates) - mean_row)
     picked = linear_sum_assignment(means @ weights.T, maximize=True)[1]
     rows = candidates[picked]
     moved = rows != classes
@@ -144,10 +145,6 @@ def _row_cosines(left: Array, right: Array) -> Array:
 
 def _host_rows(values: Array, rows: np.ndarray) -> np.ndarray:
     return arrays.to_numpy(arrays.take_rows(values, rows))
-
-
-def _host_mean(rows: Array) -> np.ndarray:
-    return arrays.to_numpy(namespace(rows).mean(rows, axis=0))
 
 
 def _chosen(

@@ -8,9 +8,12 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
+from sknc.metrics._shared.rows import unit_rows
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 
+# Of the longest row: what is shorter is rounding, and has no direction.
+_NOISE = 8 * float(np.finfo(np.float64).eps)
 _ELEMENTS = 1 << 20  # 8 MiB of float64 a temporary
 
 
@@ -77,8 +80,8 @@ class SampleMeasurer:
                 directional = self._directional(along, index, weights)
         if "cosine_margins" in self.needs and self.head is not None:
             about = means - self._global_mean(means)
-            largest = xp.sqrt(xp.max(arrays.row_squared_norms(about)))
-            rows = _units(residuals + xp.take(about, index, axis=0), largest)
+            noise = _NOISE * xp.sqrt(xp.max(arrays.row_squared_norms(about)))
+            rows = unit_rows(residuals + xp.take(about, index, axis=0), noise)
             cosine = arrays.to_numpy(_cosine_margins(rows, self.head, index))
         ones = np.ones(int(features.shape[0]))
         return SampleMeasures(ones, energies, None, ncc, cosine, directional)
@@ -114,37 +117,29 @@ def _ncc_margins(along: Array, own: Array, means: Array, index: Array) -> Array:
     distances = xp.sqrt(xp.where(squared > 0, squared, xp.nan))
     # (|x - m_j|^2 - |x - m_y|^2) / 2 = |m_j - m_y|^2 / 2 - (x - m_y)(m_j - m_y)
     margins = distances / 2 - along / distances
-    margins = xp.where(xp.isnan(distances), xp.inf, margins)
-    return xp.min(_without_own(margins, index, xp.inf), axis=1)
+    others = ~_is_own(margins, index) & ~xp.isnan(distances)
+    return xp.min(xp.where(others, margins, xp.inf), axis=1)
 
 
 def _cosine_margins(units: Array, head: LinearHead, index: Array) -> Array:
     """Return how far the cosine with the own row of the head leads the others."""
     xp = namespace(units)
     cosines = units @ head.cached("centered_units", lambda: _centered_units(head)).T
-    classes = xp.arange(cosines.shape[1], device=arrays.device_of(cosines))
-    own = xp.sum(xp.where(classes == index[:, None], cosines, 0.0), axis=1)
-    return own - xp.max(_without_own(cosines, index, -xp.inf), axis=1)
+    is_own = _is_own(cosines, index)
+    own = xp.sum(xp.where(is_own, cosines, 0.0), axis=1)
+    return own - xp.max(xp.where(is_own, -xp.inf, cosines), axis=1)
 
 
 def _centered_units(head: LinearHead) -> Array:
-    """Return the rows of the head less their mean, at unit length."""
+    """Return the rows of the head less their mean, at unit length; NaN for none."""
     xp, weights = namespace(head.weights), head.weights
     largest = xp.max(xp.abs(weights))
     weights = weights / xp.where(largest > 0, largest, 1.0)
-    longest = xp.sqrt(xp.max(arrays.row_squared_norms(weights)))
-    return _units(weights - xp.mean(weights, axis=0), longest)
+    noise = _NOISE * xp.sqrt(xp.max(arrays.row_squared_norms(weights)))
+    return unit_rows(weights - xp.mean(weights, axis=0), noise)
 
 
-def _units(rows: Array, scale: Array) -> Array:
-    """Return the rows at unit length; NaN for one that is rounding at that scale."""
-    xp = namespace(rows)
-    lengths = xp.sqrt(arrays.row_squared_norms(rows))
-    noise = 8 * float(xp.finfo(xp.float64).eps) * scale
-    return rows / xp.where(lengths > noise, lengths, xp.nan)[:, None]
-
-
-def _without_own(values: Array, index: Array, blank: float) -> Array:
-    xp = namespace(values)
-    classes = xp.arange(values.shape[1], device=arrays.device_of(values))
-    return xp.where(classes == index[:, None], blank, values)
+def _is_own(values: Array, index: Array) -> Array:
+    """Return where each row has its own class, (B, K)."""
+    classes = namespace(values).arange(values.shape[1], device=arrays.device_of(values))
+    return classes == index[:, None]

@@ -94,6 +94,12 @@ def _centered_means(centers: ClassStatistics, weights: Array) -> Array:
     return xp.where(at_center[:, None], xp.zeros_like(means), means)
 
 
+def sample_mean(centers: ClassStatistics) -> Array:
+    """Return the mean of the samples, (D,)."""
+    counts = centers.counts
+    return (counts / namespace(counts).sum(counts)) @ centers.class_means
+
+
 def spectrum(statistics: AnyStatistics, convention: Convention) -> Spectrum:
     """Return the spectrum of the between-class covariance of the centers."""
     centers = statistics.centers

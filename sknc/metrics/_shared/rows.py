@@ -11,11 +11,11 @@ from sknc._utils.arrays import (
 )
 
 
-def unit_rows(rows: Array) -> Array:
-    """Return the rows at unit length; NaN for a row of zeros."""
+def unit_rows(rows: Array, least: Array | float = 0.0) -> Array:
+    """Return the rows at unit length; NaN for one that is not longer than `least`."""
     xp = namespace(rows)
     norms = xp.sqrt(row_squared_norms(rows))
-    return rows / xp.where(norms > 0, norms, xp.nan)[:, None]
+    return rows / xp.where(norms > least, norms, xp.nan)[:, None]
 
 
 def unit_product(left: Array, right: Array) -> Array:
@@ -33,12 +33,41 @@ def unit_product(left: Array, right: Array) -> Array:
 
 def distance_from_identity(left: Array, right: Array) -> float:
     """Return ``|A/|A| - I/sqrt(K)|``, ``A = left right^T``; NaN for products of 0."""
+    # Where the distance can be zero, A is formed and subtracted from; with more
+    # classes it cannot, and D x D products do, without forming K x K.
     xp = namespace(left)
     n_classes, n_features = left.shape
     root = math.sqrt(n_classes)
-    if n_classes <= n_features:  # it can be zero, so A is formed and subtracted from
-        identity = xp.eye(n_classes, dtype=left.dtype, device=device_of(left))
-        return float(xp.linalg.matrix_norm(unit_product(left, right) - identity / root))
+    if n_classes <= n_features:
+        return _norm_less_identity(unit_product(left, right), root)
+    inner = float(xp.sum(row_products(left, right)))
+    cosine = _over_norm_of_product(inner, left, right) / root
+    return math.sqrt(max(2 - 2 * cosine, 0.0))  # in this order NaN passes
+
+
+def distance_from_simplex(left: Array, right: Array) -> float:
+    """Return ``|A/|A| - T|``, ``A = left right^T`` and T of a simplex; NaN for 0."""
+    xp = namespace(left)
+    n_classes, n_features = left.shape
+    root = math.sqrt(n_classes - 1)
+    if n_classes <= n_features + 1:
+        product = unit_product(left, right) + 1 / (n_classes * root)
+        return _norm_less_identity(product, root)
+    ones = xp.sum(left, axis=0) @ xp.sum(right, axis=0)
+    inner = float(xp.sum(row_products(left, right)) - ones / n_classes) / root
+    cosine = _over_norm_of_product(inner, left, right)
+    return math.sqrt(max(2 - 2 * cosine, 0.0))
+
+
+def _norm_less_identity(product: Array, root: float) -> float:
+    xp, place = namespace(product), device_of(product)
+    identity = xp.eye(product.shape[0], dtype=product.dtype, device=place)
+    return float(xp.linalg.matrix_norm(product - identity / root))
+
+
+def _over_norm_of_product(inner: float, left: Array, right: Array) -> float:
+    """Return ``inner / |left right^T|`` from D x D products; NaN if it is rounding."""
+    xp = namespace(left)
     first, second = left.T @ left, right.T @ right
     norms = [float(xp.linalg.trace(product)) for product in (first, second)]
     if not all(norms):
@@ -46,9 +75,7 @@ def distance_from_identity(left: Array, right: Array) -> float:
     squared = float(xp.sum((first / norms[0]) * (second / norms[1])))
     if squared < 8 * float(xp.finfo(left.dtype).eps):
         return math.nan  # orthogonal up to rounding
-    inner = float(xp.sum(row_products(left, right)))
-    cosine = inner / math.sqrt(norms[0]) / math.sqrt(norms[1]) / math.sqrt(squared)
-    return math.sqrt(max(2 - 2 * cosine / root, 0.0))
+    return inner / math.sqrt(norms[0]) / math.sqrt(norms[1]) / math.sqrt(squared)
 
 
 def relative_spread(lengths: Array) -> float:

@@ -173,27 +173,20 @@ def _damaged(name: str, what: str) -> str:
     return f"The JSON of this report is damaged: {name!r} cannot be read ({what})."
 
 
-def _expect(found: Any, kinds: type | tuple[type, ...], what: str) -> Any:
+def _expect(found: Any, kind: type[T], what: str) -> T:
     """Return a value of the right type."""
-    is_flag = isinstance(found, bool)
-    if not isinstance(found, kinds) or (is_flag and kinds is not bool):
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         msg = f"expected {what}, got {found!r}"
         raise TypeError(msg)
     return found
 
 
-def _text(found: Any) -> str:
-    text: str = _expect(found, str, "text")
-    return text
-
-
-def _flag(found: Any) -> bool:
-    flag: bool = _expect(found, bool, "true or false")
-    return flag
+_text = partial(_expect, kind=str, what="text")
+_flag = partial(_expect, kind=bool, what="true or false")
 
 
 def _count(found: Any) -> int:
-    count: int = _expect(found, int, "a number of at least 0")
+    count = _expect(found, int, "a number of at least 0")
     if count < 0:
         msg = f"expected a number of at least 0, got {count}"
         raise ValueError(msg)
@@ -209,7 +202,8 @@ def _read_number(found: Any) -> float:
         return math.nan
     if found in _FROM_TEXT:
         return _FROM_TEXT[found]
-    return float(_expect(found, (int, float), "a number"))
+    kind = int if isinstance(found, int) else float
+    return float(_expect(found, kind, "a number"))
 
 
 def _read_metrics(found: Any) -> dict[str, float]:
