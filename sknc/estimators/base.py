@@ -10,6 +10,7 @@ from sklearn.utils import Tags
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
+from sknc._utils.docstrings import documented
 from sknc._version import STATE_VERSION, __version__, check_state_version
 from sknc.estimators._fitting.groups import (
     AnyStream,
@@ -19,12 +20,13 @@ from sknc.estimators._fitting.groups import (
 )
 from sknc.estimators._fitting.stream import Covariance, Locked, check_same_place
 from sknc.estimators._inputs.batches import Batches
+from sknc.estimators._inputs.docs import BATCHES, FIT, TRAINING_SAMPLES
 from sknc.estimators._inputs.validation import (
     Batch,
     check_batch,
     check_features,
+    check_finite,
     check_same_names,
-    not_finite,
 )
 from sknc.statistics.class_statistics import ClassStatistics
 
@@ -97,6 +99,7 @@ class CenterEstimator(BaseEstimator):
 
     # Fitting --------------------------------------------------------------------
 
+    @documented(TRAINING_SAMPLES, FIT)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None
     ) -> Self:
@@ -105,20 +108,8 @@ class CenterEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features: NumPy array, data frame or torch tensor on any device. Floating
-            point of any width, or integers.
         y : array-like of shape (n_samples,)
             Class labels, of any kind that scikit-learn takes, or an integer tensor.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. Samples of weight zero are left out.
-        classes : array-like of shape (n_classes,), default=None
-            All labels there may be, as in `partial_fit`.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
 
         Raises
         ------
@@ -158,6 +149,7 @@ class CenterEstimator(BaseEstimator):
             self.__dict__ = kept | fitted
             return True
 
+    @documented(TRAINING_SAMPLES)
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> Self:
@@ -168,17 +160,12 @@ class CenterEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features: NumPy array, data frame or torch tensor on any device. Floating
-            point of any width, or integers.
         y : array-like of shape (n_samples,)
             Class labels. Any class may be missing from a batch.
         classes : array-like of shape (n_classes,), default=None
             All labels there will be. Other labels are then an error, and a CUDA batch
             waits for the device once. By default those of the head's rows, if there is
             a head that has them; otherwise classes are added as they appear.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights. Samples of weight zero are left out.
 
         Returns
         -------
@@ -206,6 +193,7 @@ class CenterEstimator(BaseEstimator):
             self._stream.update(batch, classes)
         return self
 
+    @documented(BATCHES, FIT)
     def fit_batches(
         self, batches: Iterable[Any], *, classes: Any = None, progress: bool = False
     ) -> Self:
@@ -218,15 +206,6 @@ class CenterEstimator(BaseEstimator):
             Any iterable of features, the inputs of the last layer and not of the model.
             A third item is the samples' weights: leave out what else a data set yields,
             such as their numbers.
-        classes : array-like of shape (n_classes,), default=None
-            All labels there will be, as in `partial_fit`.
-        progress : bool, default=False
-            Whether to show a progress bar, which takes tqdm.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
 
         Raises
         ------
@@ -367,8 +346,7 @@ class CenterEstimator(BaseEstimator):
         features, invalid = check_features(self, X, reset=False)
         name = f"{type(self).__name__}.{method}()"
         check_same_place(features, statistics.moments.sums, f"The input of {name}")
-        if not arrays.all_finite(features) if invalid is None else invalid:
-            raise not_finite(features)
+        check_finite(features, invalid)
         return features
 
 

@@ -12,7 +12,7 @@ from sknc.convention import Convention
 from sknc.estimators._inputs.class_index import ClassIndex
 from sknc.estimators._inputs.heads import check_head
 from sknc.estimators._inputs.heads.parts import parts_of
-from sknc.estimators._inputs.validation import check_batch, not_finite
+from sknc.estimators._inputs.validation import check_batch, check_finite
 from sknc.head import LinearHead
 from sknc.metrics._shared.geometry import centered_means
 from sknc.statistics.class_statistics import ClassStatistics
@@ -66,8 +66,7 @@ def samples_of(
         places = choose(labels)
         features = arrays.to_numpy(arrays.take_rows(batch.features, places))
     features = features.astype(np.float64)
-    if not np.isfinite(features).all():
-        raise not_finite(features)
+    check_finite(features, None)
     return features, labels[places]
 
 

@@ -7,6 +7,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from sknc._utils.docstrings import documented
+from sknc.plotting._panels import PANELS, PLOT_METRICS
 from sknc.plotting._runs import Run, run_of_reports
 from sknc.plotting._trajectory import CollapseTrajectoryDisplay
 from sknc.report.layerwise_report import LayerwiseReport
@@ -17,6 +19,7 @@ _MOST_TICKS = 12
 _DEFAULT_KEYS = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy", _MISMATCH)
 
 
+@documented(PANELS)
 class LayerwiseDisplay:
     """
     Metrics of the layers of a model against depth, one panel a metric.
@@ -32,12 +35,6 @@ class LayerwiseDisplay:
     ----------
     report : LayerwiseReport
         Reports of the layers.
-    axes_ : ndarray of matplotlib Axes of shape (n_panels,)
-        The panels, once `plot` was called.
-    figure_ : matplotlib Figure
-        The figure that holds them.
-    keys_ : list of str
-        The metric of each panel.
 
     Raises
     ------
@@ -96,6 +93,7 @@ class LayerwiseDisplay:
         """
         return cls(report)
 
+    @documented(PLOT_METRICS)
     def plot(
         self,
         ax: Any = None,
@@ -124,14 +122,6 @@ class LayerwiseDisplay:
         -------
         LayerwiseDisplay
             Itself, with `axes_`, `figure_` and `keys_`.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        ValueError
-            If a metric is not in the reports, `ax` has too few axes, or a scale or kind
-            of label does not exist.
 
         Notes
         -----

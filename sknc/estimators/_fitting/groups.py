@@ -18,7 +18,7 @@ from sknc.estimators._fitting.stream import (
     known_classes,
 )
 from sknc.estimators._inputs.class_index import ClassIndex
-from sknc.estimators._inputs.validation import Batch, not_finite
+from sknc.estimators._inputs.validation import Batch, check_finite
 from sknc.statistics.class_statistics import ClassStatistics
 
 T = TypeVar("T")
@@ -66,13 +66,6 @@ def _rows_of(batch: Batch, rows: np.ndarray) -> Batch:
     return Batch(
         taken(batch.features), taken(batch.labels), taken(batch.weights), False
     )
-
-
-def check_finite(batch: Batch) -> None:
-    """Raise unless the features are finite."""
-    invalid = batch.invalid
-    if not arrays.all_finite(batch.features) if invalid is None else bool(invalid):
-        raise not_finite(batch.features)
 
 
 class GroupedStream(Locked):
@@ -164,7 +157,7 @@ class GroupedStream(Locked):
             if stream.like is not None:
                 check_same_place(batch.features, stream.like, "This batch")
         index.known_rows(batch.labels, batch.features)
-        check_finite(batch)
+        check_finite(batch.features, batch.invalid)
 
     def _add(self, batch: Batch, index: ClassIndex, before: Sequence[int]) -> None:
         """Add a batch, but for the rows that are in, if groups had `before` samples."""

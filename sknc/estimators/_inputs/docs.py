@@ -28,6 +28,19 @@ X : array-like of shape (n_samples, n_features)
 sample_weight : array-like of shape (n_samples,), default=None
     Non-negative weights. Samples of weight zero are left out.
 """
+# Of methods that begin anew.
+FIT = """
+
+Parameters
+----------
+classes : array-like of shape (n_classes,), default=None
+    All labels there will be, as in `partial_fit`.
+
+Returns
+-------
+self : object
+    The fitted estimator.
+"""
 BATCHES = """
 
 Parameters

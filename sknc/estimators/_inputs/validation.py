@@ -108,6 +108,12 @@ def _not_rows(X: Any, name: str) -> ValueError:
     )
 
 
+def check_finite(X: Array, invalid: Any) -> None:
+    """Raise unless features are finite, by their flag or else by their numbers."""
+    if not arrays.all_finite(X) if invalid is None else bool(invalid):
+        raise not_finite(X)
+
+
 def not_finite(X: Array) -> ValueError:
     """Return the error for features with NaN or infinity."""
     n_nan, n_infinite = arrays.count_not_finite(X)
@@ -200,8 +206,8 @@ def check_batch(
     weights = check_weights(sample_weight, features)
     if weights is None:
         return Batch(features, labels, None, invalid)
-    if invalid is None and not arrays.all_finite(features):
-        raise not_finite(features)  # before rows of weight zero are gone
+    if invalid is None:
+        check_finite(features, None)  # before rows of weight zero are gone
     used = weights > 0
     if bool(namespace(weights).all(used)):
         return Batch(features, labels, weights, invalid)

@@ -9,9 +9,9 @@ import numpy as np
 from sknc._utils import arrays
 from sknc._utils.merge_tree import merge_all
 from sknc.convention import Convention
-from sknc.estimators._fitting.groups import assign_groups, check_finite
+from sknc.estimators._fitting.groups import assign_groups
 from sknc.estimators._inputs.heads import check_head, classes_of_head, n_unused_rows
-from sknc.estimators._inputs.validation import Batch
+from sknc.estimators._inputs.validation import Batch, check_finite
 from sknc.estimators._scoring.evaluation import Evaluation, EvaluationResult
 from sknc.estimators._scoring.jackknife import (
     errors_of_report,
@@ -114,7 +114,7 @@ class SecondPass:
         if len(self._evaluations) == 1:
             self._evaluations[0].update(batch)
         else:
-            check_finite(batch)
+            check_finite(batch.features, batch.invalid)
             for group, part in assign_groups(
                 batch, self.n_rows, len(self._evaluations)
             ):
