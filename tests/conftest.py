@@ -1,6 +1,7 @@
 """Hypothesis profile, shares of the cores, and what is skipped where."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,11 +45,15 @@ def _has_cuda():
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests marked `gpu` where there is no CUDA device."""
+    """Skip tests marked `gpu` without a CUDA device, and examples without dask."""
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and not _has_cuda():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+    if not find_spec("dask"):
+        for item in items:
+            if item.name.startswith("sknc.distributed.dask."):
+                item.add_marker(pytest.mark.skip(reason="needs the extra 'dask'"))
 
 
 @pytest.fixture

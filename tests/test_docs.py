@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 # Its blocks are parts of modules, and tested in test_readme.py.
 NOT_SCRIPTS = {"add_a_metric.md"}
 OPTIONAL = {"torch", "pandas", "matplotlib"}
-OPTIONAL |= {"lightning", "transformers", "torchmetrics", "skorch"}
+OPTIONAL |= {"lightning", "transformers", "torchmetrics", "skorch", "dask"}
 NOT_METRICS = {"catalogue", "least_squares_head", "neco_scores", "pair_grid"}
 NOT_METRICS |= {"pair_grid_rows", "select"}
 
@@ -80,7 +80,7 @@ def possible_blocks(page):
 
 
 def test_blocks_that_lack_a_library_are_left_out(monkeypatch):
-    there = {"torch", "pandas", "matplotlib"}
+    there = {"torch", "pandas", "matplotlib", "dask"}
     monkeypatch.setitem(globals(), "find_spec", there.__contains__)
     assert [*possible_blocks("guide.md")] == blocks("guide.md")
     there.remove("torch")

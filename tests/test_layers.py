@@ -185,7 +185,7 @@ def loaded_by_scikit_learn():
 
 
 def test_import_is_light(loaded_by_scikit_learn):
-    packages = ["metrics", "statistics", "plotting", "io", "cli"]
+    packages = ["metrics", "statistics", "plotting", "io", "cli", "distributed"]
     every = ", ".join(["import sknc", *(f"sknc.{name}" for name in packages)])
     assert set(loaded_by(every)) <= loaded_by_scikit_learn
 

@@ -1,5 +1,20 @@
 """Estimators and reports of samples that lie in many processes."""
 
-from sknc.torch.ranks import merge_over_ranks, score_over_ranks
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["merge_over_ranks", "score_over_ranks"]
+from sknc.distributed.dask import fit, score
+
+if TYPE_CHECKING:
+    from sknc.torch.ranks import merge_over_ranks, score_over_ranks
+
+__all__ = ["fit", "merge_over_ranks", "score", "score_over_ranks"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch once it is used."""
+    if name in {"merge_over_ranks", "score_over_ranks"}:
+        from sknc.torch import ranks
+
+        return getattr(ranks, name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

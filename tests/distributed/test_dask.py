@@ -1,0 +1,260 @@
+"""Dask arrays and data frames against arrays in memory."""
+
+import os
+import pickle
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from sknc import NearestClassCenter, NeuralCollapseAnalyzer
+
+dask = pytest.importorskip("dask", reason="needs the extra 'dask'")
+da = pytest.importorskip("dask.array", reason="needs the extra 'dask'")
+from sknc.distributed import fit, score  # noqa: E402
+
+N, K, D = 1200, 6, 12
+_RNG = np.random.default_rng(0)
+Y = np.arange(N) // 200  # a block has one class or two
+X = 100 + 3 * _RNG.standard_normal((K, D))[Y] + _RNG.standard_normal((N, D))
+HEAD = (_RNG.standard_normal((K, D)), _RNG.standard_normal(K))
+WEIGHTS = np.where(np.arange(N) % 3, 1.0, 0.5)
+
+
+@pytest.fixture(autouse=True)
+def _in_this_thread():
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
+
+def check_equal(found, expected):
+    """Compare two reports."""
+    assert found.n_samples == expected.n_samples
+    assert found.to_dict().keys() == expected.to_dict().keys()
+    assert len(found.to_dict()) > 5
+    assert found.to_dict() == pytest.approx(
+        expected.to_dict(), rel=1e-10, abs=1e-10, nan_ok=True
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"covariance": False}, {"metrics": "all"}])
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_arrays_equal_one_fit(options, weights):
+    analyzer = NeuralCollapseAnalyzer(HEAD, **options)
+    one = NeuralCollapseAnalyzer(HEAD, **options).fit(X, Y, weights)
+    blocks = da.from_array(X, chunks=(130, 5))
+    labels = da.from_array(Y, chunks=200)
+    merged = fit(analyzer, blocks, labels, weights)
+    assert not analyzer.__sklearn_is_fitted__()
+    assert merged.head is HEAD
+    assert merged.classes_.tolist() == list(range(K))
+    check_equal(merged.report(), one.report())
+    check_equal(
+        score(merged, blocks, labels, weights), one.score(X, Y, sample_weight=weights)
+    )
+
+
+def frame_of(labels, sizes=(500, 0, 250, 450)):
+    """Return a data frame whose partitions have these sizes."""
+    pandas = pytest.importorskip("pandas")
+    dd = pytest.importorskip("dask.dataframe", reason="needs the extra 'dask'")
+    frame = pandas.DataFrame(X, columns=[f"f{i}" for i in range(D)])
+    frame["label"], frame["weight"] = labels, WEIGHTS
+    ends = np.cumsum(sizes)
+    starts = ends - np.array(sizes)
+    parts = [frame.iloc[a:b] for a, b in zip(starts, ends, strict=True)]
+    return dd.from_map(lambda part: part, parts, meta=frame.iloc[:0])
+
+
+def test_data_frames_equal_one_fit():
+    names = np.array(["ant", "bee", "cat", "dog", "elk", "fox"])[Y]
+    frame = frame_of(names)
+    features = frame.drop(columns=["label", "weight"])
+    merged = fit(NeuralCollapseAnalyzer(), features, frame["label"], frame["weight"])
+    one = NeuralCollapseAnalyzer().fit(X, names, WEIGHTS)
+    check_equal(merged.report(), one.report())
+    assert merged.classes_.tolist() == one.classes_.tolist()
+    assert merged.feature_names_in_.tolist() == list(features.columns)
+    check_equal(
+        score(merged, features, frame["label"], frame["weight"]),
+        one.score(X, names, WEIGHTS),
+    )
+    rows = features.to_dask_array()  # nobody knows how many rows are in a block
+    check_equal(
+        fit(NeuralCollapseAnalyzer(), rows, frame["label"], frame["weight"]).report(),
+        one.report(),
+    )
+
+
+def test_nearest_class_center():
+    blocks = da.from_array(X, chunks=(130, D))
+    merged = fit(NearestClassCenter(), blocks, Y)
+    one = NearestClassCenter().fit(X, Y)
+    np.testing.assert_array_equal(merged.predict(X), one.predict(X))
+    np.testing.assert_allclose(merged.class_means_, one.class_means_, rtol=1e-12)
+
+
+def test_classes_that_are_named():
+    blocks = da.from_array(X, chunks=(300, D))
+    merged = fit(NeuralCollapseAnalyzer(), blocks, Y, classes=range(9))
+    assert len(merged.classes_) == 9
+    with pytest.raises(ValueError, match="9"):
+        merged.partial_fit(X, Y + 9)
+
+
+def test_graphs_hold_the_head_once_and_states_without_it(monkeypatch):
+    from sknc.distributed import dask as module
+
+    head = np.ones((K, 20_000))
+    wide = da.ones((N, 20_000), chunks=(50, 20_000))
+    graphs = []
+    monkeypatch.setattr(module, "_computed", lambda d: graphs.append(d) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(NeuralCollapseAnalyzer(head, covariance=False), wide, Y)
+    size = len(pickle.dumps(dict(graphs[0].dask)))
+    assert head.nbytes < size < 1.5 * head.nbytes
+    state = module._fitted(
+        NeuralCollapseAnalyzer(head, covariance=False),
+        np.ones((2, 20_000)),
+        np.arange(2),
+        None,
+        range(K),
+    )
+    assert state.head is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            lambda: (NeuralCollapseAnalyzer(), X, Y),
+            TypeError,
+            r"^fit expected X as a dask array or data frame with two dimensions, got "
+            r"array.*\. For data in memory, use analyzer\.fit\.$",
+        ),
+        (
+            lambda: (None, da.from_array(X), Y),
+            TypeError,
+            r"^fit expected a NeuralCollapseAnalyzer or NearestClassCenter, got None\.",
+        ),
+        (
+            lambda: (NeuralCollapseAnalyzer(), da.from_array(X), Y[1:]),
+            ValueError,
+            r"^X has 1200 rows, but y has 1199\.$",
+        ),
+        (
+            lambda: (NeuralCollapseAnalyzer(), da.from_array(X[:0]), Y[:0]),
+            ValueError,
+            r"^fit got an X without rows: expected at least one sample\.$",
+        ),
+        (
+            lambda: (NeuralCollapseAnalyzer(), frame_of(Y).drop(columns="label"), Y),
+            ValueError,
+            r"^X has 4 blocks, but y has 1, and nobody knows how many rows are in each"
+            r": cut both alike, or call compute_chunk_sizes\(\)\.$",
+        ),
+        (
+            lambda: (
+                NeuralCollapseAnalyzer(),
+                frame_of(Y)[["f0", "f1"]],
+                frame_of(Y, (500, 0, 251, 449))["label"],
+            ),
+            ValueError,
+            r"^X and y or sample_weight have partitions with different indices: take "
+            r"them from one data frame\.$",
+        ),
+        (
+            lambda: (NeuralCollapseAnalyzer(), da.from_array(X) * np.nan, Y),
+            ValueError,
+            "NaN",
+        ),
+    ],
+)
+def test_errors_of_fit(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fit(*arguments())
+
+
+def test_errors_of_score():
+    blocks = da.from_array(X, chunks=(300, D))
+    with pytest.raises(TypeError, match=r"^score expected a NeuralCollapseAnalyzer, "):
+        score(NearestClassCenter().fit(X, Y), blocks, Y)
+    with pytest.raises(ValueError, match="not fitted"):
+        score(NeuralCollapseAnalyzer(), blocks, Y)
+    analyzer = NeuralCollapseAnalyzer().fit(X, Y)
+    with pytest.raises(ValueError, match="of which no sample was fitted"):
+        score(analyzer, blocks, Y + 1)
+    with pytest.raises(ValueError, match="without samples"):
+        score(analyzer, blocks[:0], Y[:0])
+
+
+# A cluster ------------------------------------------------------------------------
+
+
+def slowed(block, sleep, marks):
+    """Write down that a worker has begun, and take some time."""
+    (marks / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+    time.sleep(sleep)
+    return block
+
+
+def kill_one_worker(marks, pids):
+    """Kill a worker that has made at least two blocks."""
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        names = [path.name for path in marks.iterdir()]
+        for pid in pids:
+            if sum(name.startswith(f"{pid}-") for name in names) > 2:
+                os.kill(pid, signal.SIGKILL)
+                return pid, len(names)
+        time.sleep(0.01)
+    raise AssertionError(names)
+
+
+@pytest.mark.engines
+def test_a_killed_worker_changes_nothing(tmp_path):
+    pytest.importorskip("distributed", reason="needs the extra 'dask'")
+    from concurrent.futures import ThreadPoolExecutor
+
+    from dask.distributed import Client, LocalCluster
+
+    n_blocks, size = 40, N // 40
+    one = NeuralCollapseAnalyzer(HEAD).fit(X, Y)
+    with (
+        LocalCluster(
+            n_workers=4,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=None,
+        ) as cluster,
+        Client(cluster) as client,
+        dask.config.set(scheduler=None),
+    ):
+        for work in ("fit", "score"):
+            marks = tmp_path / work
+            marks.mkdir()
+            slow = da.from_array(X, chunks=(size, D)).map_blocks(
+                slowed, sleep=0.2, marks=marks, meta=np.empty((0, 0))
+            )
+            pids = [worker["pid"] for worker in client.run(worker_facts).values()]
+            assert len(set(pids)) == 4
+            with ThreadPoolExecutor(1) as pool:
+                killing = pool.submit(kill_one_worker, marks, pids)
+                if work == "fit":
+                    merged = fit(NeuralCollapseAnalyzer(HEAD), slow, Y)
+                    check_equal(merged.report(), one.report())
+                else:
+                    check_equal(score(merged, slow, Y), one.score(X, Y))
+                killed, n_begun = killing.result()
+            made = [path.name.partition("-")[0] for path in marks.iterdir()]
+            assert n_begun < n_blocks < len(made)  # in the middle; some made twice
+            assert len({*made}) >= 4
+            assert str(killed) in made
+            client.wait_for_workers(4)
+
+
+def worker_facts():
+    """Return what a test asks of a worker."""
+    return {"pid": os.getpid()}
