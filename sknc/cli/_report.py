@@ -57,21 +57,7 @@ def add_to(commands: Any) -> None:
         help="keep no (n_features, n_features) matrix",
     )
     add_format(parser, "json", "csv", "html")
-    parser.add_argument(
-        "--save", metavar="STATE", help="write the state there, - for standard output"
-    )
-    parser.add_argument(
-        "--checkpoint",
-        metavar="STATE",
-        help="write the state there on the way, and go on from it if it is there",
-    )
-    parser.add_argument(
-        "--checkpoint-every",
-        type=float,
-        default=_SECONDS,
-        metavar="SECONDS",
-        help=f"how often, {_SECONDS:g} by default",
-    )
+    _add_states(parser)
     parser.set_defaults(run=_run)
 
 
@@ -96,6 +82,25 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "--score",
         action="store_true",
         help="read the features a second time, for metrics of decisions (NC4)",
+    )
+
+
+def _add_states(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name states to be written."""
+    parser.add_argument(
+        "--save", metavar="STATE", help="write the state there, - for standard output"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="STATE",
+        help="write the state there on the way, and go on from it if it is there",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        type=float,
+        default=_SECONDS,
+        metavar="SECONDS",
+        help=f"how often, {_SECONDS:g} by default",
     )
 
 

@@ -219,11 +219,11 @@ class TestMadeToDoHarm:
     def test_flipped_bytes_under_a_right_checksum(self):
         contents = [path.read_bytes() for path in sorted(GOLDEN.glob("*.sknc"))]
         chance, n_refused = random.Random(0), 0
-        for number in range(300):
+        for number in range(120):
             content = bytearray(contents[number % 3])
             content[chance.randrange(len(content) - 64)] ^= chance.randrange(1, 256)
             try:
                 sknc.load(io.BytesIO(sealed(bytes(content))))
             except ValueError:  # otherwise another number, of which nobody can tell
                 n_refused += 1
-        assert n_refused > 50
+        assert n_refused > 20

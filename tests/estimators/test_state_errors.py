@@ -4,6 +4,7 @@ import io
 import os
 import random
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,14 @@ class TestGolden:
         assert found.class_means_.dtype == torch.float64
         assert found.head.bias.tolist() == [0, 1, 2]
         assert_near(found, states.analyzer_of_tensors(torch))
+
+    def test_tensors_as_numpy(self):
+        found = sknc.load(GOLDEN / "tensors_1.sknc", place="numpy")
+        assert found.class_means_[0].tolist() == pytest.approx(
+            [9.625, 2.125, 2, -0.375]
+        )
+        if find_spec("torch") is None:
+            assert isinstance(load("tensors").class_means_, np.ndarray)
 
 
 class TestWriting:

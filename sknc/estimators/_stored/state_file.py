@@ -181,7 +181,10 @@ def _check_version(header: dict[str, Any], name: str) -> None:
         raise ValueError(msg)
 
 
-def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredState:
+def _groups_of(
+    header: dict[str, Any], found: dict[str, np.ndarray]
+) -> list[HeldStream | None]:
+    """Return what each group knew."""
     n_groups: int = _get(header, "n_groups", int)
     numbers: list[Any] = _get(header, "groups", list)
     fixed: bool = _get(header, "classes_fixed", bool)
@@ -198,6 +201,11 @@ def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredSta
             if name.startswith(f"{number}/")
         }
         groups[number] = sums_of_arrays(part, fixed=fixed)
+    return groups
+
+
+def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredState:
+    groups = _groups_of(header, found)
     held = [group for group in groups if group is not None]
     widths = {int(group.sums.moments.sums.shape[1]) for group in held}
     n_features: int = _get(header, "n_features", int)
@@ -216,7 +224,7 @@ def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredSta
         estimator=_get(header, "estimator", str),
         parameters=read_parameters(_get(header, "parameters", dict), found),
         groups=groups,
-        n_groups=n_groups,
+        n_groups=header["n_groups"],
         library=_get(header, "library", str),
         n_features_in_=n_features,
         feature_names_in_=None if names is None else names.astype(object),
