@@ -5,6 +5,7 @@ from sknc.convention import Convention
 from sknc.estimators.agreement import AgreementReport
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.classifier import NearestClassCenter
+from sknc.estimators.detector import OutOfDistributionDetector
 from sknc.estimators.loading import load
 from sknc.estimators.scorer import nc_scorer
 from sknc.estimators.second_pass import PartialScore
@@ -35,6 +36,7 @@ __all__ = [
     "NCReport",
     "NearestClassCenter",
     "NeuralCollapseAnalyzer",
+    "OutOfDistributionDetector",
     "PartialScore",
     "SimplexProjectionDisplay",
     "__version__",

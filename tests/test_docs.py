@@ -19,7 +19,7 @@ NOT_SCRIPTS = {"add_a_metric.md"}
 OPTIONAL = {"torch", "pandas", "matplotlib"}
 OPTIONAL |= {"lightning", "transformers", "torchmetrics", "skorch", "dask"}
 NOT_METRICS = {"catalogue", "least_squares_head", "neco_scores", "pair_grid"}
-NOT_METRICS |= {"pair_grid_rows", "select"}
+NOT_METRICS |= {"minority_profile", "nci_scores", "pair_grid_rows", "select"}
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="needs the repository")
 

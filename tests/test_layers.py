@@ -28,9 +28,9 @@ LAYERS_OF_ESTIMATORS = [
     {"_stored", "_scoring", "base", "center_model", "priors"},
     {
         *("agreement", "coordinates", "scorer", "reading"),
-        *("stored_estimator", "second_pass"),
+        *("stored_estimator", "second_pass", "out_of_distribution"),
     },
-    {"analyzer", "classifier"},
+    {"analyzer", "classifier", "detector"},
     {"loading"},
 ]
 PACKAGES = {"sknc", "sknc.estimators"}

@@ -16,8 +16,11 @@ from sknc.metrics._catalogue.metric import ARGUMENTS
 NOT_METRICS = {
     "TABLE",
     "Metric",
+    "MinorityProfile",
     "catalogue",
     "least_squares_head",
+    "minority_profile",
+    "nci_scores",
     "neco_scores",
     "pair_grid",
     "pair_grid_rows",

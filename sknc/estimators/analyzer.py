@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sknc._utils import arrays
-from sknc._utils.arrays import Array
 from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_flag, check_integer
 from sknc.convention import Convention
@@ -31,16 +30,18 @@ from sknc.estimators._scoring.partial_score import (
 )
 from sknc.estimators._scoring.reports import ReportChoices, SecondPass, report_of_fit
 from sknc.estimators.coordinates import ClassMeanCoordinates
+from sknc.estimators.out_of_distribution import OutOfDistributionScores
 from sknc.estimators.stored_estimator import StoredEstimator
-from sknc.metrics import neco_scores, select
+from sknc.metrics import select
 from sknc.metrics._catalogue import sources as by
-from sknc.report._building import Inputs, metric_values
 from sknc.report.nc_report import NCReport
-from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.subset import chosen_labels
 
 
 @documented(FITTED_ATTRIBUTES, by.references(by.PAPYAN))
-class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
+class NeuralCollapseAnalyzer(
+    ClassMeanCoordinates, OutOfDistributionScores, StoredEstimator
+):
     """
     Measure neural collapse of last-layer features, in one pass.
 
@@ -174,9 +175,23 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
 
     # Reports --------------------------------------------------------------------
 
-    def report(self) -> NCReport:
+    def report(
+        self,
+        *,
+        classes: Iterable[Any] | None = None,
+        count_range: tuple[float | None, float | None] | None = None,
+    ) -> NCReport:
         """
         Report the metrics of what was accumulated.
+
+        Parameters
+        ----------
+        classes : iterable of labels, optional
+            Report on the samples of these classes only, as if others had not been
+            fitted. Metrics of the scatter then need ``covariance="by_class"``.
+        count_range : (least, most), optional
+            The same for classes whose count lies in it, ends included; None for no
+            bound.
 
         Returns
         -------
@@ -189,12 +204,16 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
         NotFittedError
             If nothing was accumulated.
         ValueError
-            If fewer than two classes have samples, or the head does not fit.
+            If fewer than two classes have samples, or the head does not fit, or a named
+            class has no samples.
         """
         statistics, parts = self._fitted().read()
         self._check_parameters()  # they may have been set after fit
+        chosen = None
+        if classes is not None or count_range is not None:
+            chosen = chosen_labels(statistics, classes, count_range)
         with arrays.plain_arithmetic(statistics.moments.sums):
-            return report_of_fit(statistics, parts, self._choices())
+            return report_of_fit(statistics, parts, self._choices(), chosen)
 
     def _choices(self) -> ReportChoices:
         convention = Convention.preset(self.convention)
@@ -342,75 +361,3 @@ class NeuralCollapseAnalyzer(ClassMeanCoordinates, StoredEstimator):
                         check_batch(self, X, y, sample_weight, reset=False)
                     )
         return second_pass
-
-    # Out of distribution ----------------------------------------------------------
-
-    @documented(NEW_SAMPLES, by.references(by.AMMAR))
-    def score_ood(self, X: Any) -> dict[str, float]:
-        """
-        Measure where out-of-distribution samples lie relative to the classes (NC5).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features of out-of-distribution samples, in the array library and on the
-            device of the fitted ones.
-
-        Returns
-        -------
-        dict of str to float
-            ``nc5_orthogonality``, ``nc5_orthogonality_centered`` and, with
-            ``covariance=True``, ``nc5_neco``.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sknc import NeuralCollapseAnalyzer
-        >>> X = np.array([[2.0, 0.0], [4.0, 0.0], [-2.0, 0.0], [-4.0, 0.0]])
-        >>> analyzer = NeuralCollapseAnalyzer().fit(X, np.array([0, 0, 1, 1]))
-        >>> found = analyzer.score_ood(np.array([[0.0, 3.0], [0.0, 5.0]]))
-        >>> found["nc5_orthogonality"], found["nc5_neco"]
-        (0.0, 0.0)
-        """
-        with arrays.plain_arithmetic(X):
-            features = self._check_new(X, "score_ood")
-            inputs = Inputs(
-                self.statistics_.observed_only(),
-                Convention.preset(self.convention),
-                ood_mean=ClassStatistics.from_samples(
-                    features,
-                    np.zeros(features.shape[0], dtype=np.int64),
-                    covariance=False,
-                ),
-                ood_features=features,
-            )
-            return metric_values(inputs, "NC5")
-
-    @documented(NEW_SAMPLES)
-    def neco_score(self, X: Any) -> Array:
-        """
-        Return how much of each sample lies in the principal subspace of the classes.
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            In [0, 1]; near one for samples of the fitted classes, lower elsewhere.
-
-        Raises
-        ------
-        ValueError
-            If the features are malformed, or the scatter was not kept.
-
-        See Also
-        --------
-        sknc.metrics.neco_scores : The formula and its source.
-        """
-        statistics = self.statistics_.observed_only()
-        if statistics.moments.scatter is None:
-            msg = (
-                "neco_score needs the scatter, which covariance=False does not keep: "
-                "use covariance=True."
-            )
-            raise ValueError(msg)
-        with arrays.plain_arithmetic(X):
-            return neco_scores(statistics, self._check_new(X, "neco_score"))

@@ -12,13 +12,17 @@ from sknc.metrics._catalogue.metric import MetricFunction as _MetricFunction
 from sknc.metrics._catalogue.table import TABLE, catalogue, select
 from sknc.metrics.decomposition import least_squares_head
 from sknc.metrics.grids import pair_grid, pair_grid_rows
-from sknc.metrics.ood import neco_scores
+from sknc.metrics.long_tail import MinorityProfile, minority_profile
+from sknc.metrics.ood_scores import nci_scores, neco_scores
 
 __all__ = [
     "TABLE",
     "Metric",
+    "MinorityProfile",
     "catalogue",
     "least_squares_head",
+    "minority_profile",
+    "nci_scores",
     "neco_scores",
     "pair_grid",
     "pair_grid_rows",

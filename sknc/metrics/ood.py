@@ -4,26 +4,18 @@ import math
 
 from sknc._utils.arrays import (
     Array,
-    device_of,
-    gram,
     move_like,
     namespace,
-    plain_arithmetic,
-    row_squared_norms,
-    tiles,
 )
-from sknc._utils.docstrings import documented
-from sknc._utils.parameters import check_integer
 from sknc.convention import Convention
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
-from sknc.metrics._shared.geometry import centered_means, check_two_classes, sample_mean
+from sknc.metrics._shared.geometry import centered_means, check_two_classes
 from sknc.metrics._shared.rows import unit_rows
+from sknc.metrics.ood_scores import neco_scores
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics
-
-_TILE_ELEMENTS = 1 << 19  # 4 MiB of float64
 
 _RAISES = "If fewer than two classes have samples, or `ood_mean` is not of D features."
 _ZERO_MEAN = when.otherwise("`ood_mean` or a class mean is zero")
@@ -124,81 +116,6 @@ def nc5_orthogonality_centered(
     return _mean_absolute_cosine(means, offset)
 
 
-@documented(by.references(by.AMMAR))
-def neco_scores(
-    statistics: AnyStatistics, X: Array, *, n_directions: int | None = None
-) -> Array:
-    r"""
-    Share of each sample's length that lies in the principal subspace.
-
-    .. math::
-        \lVert P_d z \rVert / \lVert z \rVert, \qquad z = x - \mu_S
-
-    with :math:`\mu_S` the mean of the fitted samples and :math:`P_d` the projection
-    on the first d principal directions of their total covariance.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones
-        the fitted samples, from which the centers come.
-    X : array of shape (B, D)
-        Features to score, in any array library.
-    n_directions : int, optional
-        Number d of directions, by default K - 1, at most D.
-
-    Returns
-    -------
-    array of shape (B,)
-        In [0, 1], float64, in the library and on the device of the statistics; high
-        for samples like the fitted ones, 1 at collapse, low for others. NaN for a
-        sample at the mean. Unchanged by shifts, rotations and uniform scaling of
-        all samples.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two classes have samples, the scatter was not kept, `X` is not
-        of D features, or `n_directions` is not in 1, ..., D.
-
-    See Also
-    --------
-    nc5_neco : The mean score.
-
-    Notes
-    -----
-    The NECO score of [1]_ without its factor, the largest logit, and without
-    standardizing the features, which its code does first. Where the d-th and the next
-    variance are equal the directions are not unique.
-
-    Examples
-    --------
-    The fitted samples vary most along the first axis:
-
-    >>> import numpy as np
-    >>> from sknc import ClassStatistics
-    >>> from sknc.metrics.ood import neco_scores
-    >>> X = np.array([[9.0, 1], [9, -1], [-9, 1], [-9, -1]])
-    >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
-    >>> neco_scores(statistics, np.array([[5.0, 0], [3, 4], [0, 2]]))
-    array([1. , 0.6, 0. ])
-    """
-    centers = statistics.centers.observed_only()
-    check_two_classes(centers)
-    n_features = centers.n_features
-    if n_directions is None:
-        n_directions = min(centers.n_classes - 1, n_features)
-    expected = f"a whole number in 1, ..., {n_features}"
-    check_integer(
-        "n_directions", n_directions, expected, lambda n: 1 <= n <= n_features
-    )
-    if X.ndim != 2 or X.shape[1] != n_features:
-        msg = f"X must be of shape (B, {n_features}), got {tuple(X.shape)}."
-        raise ValueError(msg)
-    directions = _principal_directions(centers)[:, -n_directions:]
-    return _shares_of_length(X, sample_mean(centers), directions)
-
-
 @metric(
     "NC5",
     needs=("scatter",),
@@ -262,33 +179,3 @@ def _mean_absolute_cosine(rows: Array, vector: Array) -> float:
     xp = namespace(rows)
     cosines = unit_rows(rows) @ unit_rows(vector[None, :])[0, :]
     return min(float(xp.mean(xp.abs(cosines))), 1.0)  # in this order NaN passes
-
-
-def _principal_directions(samples: ClassStatistics) -> Array:
-    """Return the eigenvectors of the total covariance, by ascending variance."""
-    scatter = samples.within_scatter
-    if scatter is None:
-        msg = "NECO needs the scatter, which covariance=False does not keep."
-        raise ValueError(msg)
-
-    def eigenvectors() -> Array:
-        xp, counts = namespace(samples.counts), samples.counts
-        means = samples.centered_means(counts / xp.sum(counts))
-        total = scatter + gram(means * xp.sqrt(counts)[:, None])
-        return xp.linalg.eigh(total)[1]
-
-    return samples.cached(("principal_directions",), eigenvectors)
-
-
-def _shares_of_length(X: Array, mean: Array, directions: Array) -> Array:
-    """Return ``|(x - mean) directions| / |x - mean|`` of each row, in blocks."""
-    xp = namespace(mean)
-    parts = [xp.zeros((0,), dtype=mean.dtype, device=device_of(mean))]
-    with plain_arithmetic(mean):
-        for block in tiles(X.shape[0], max(1, _TILE_ELEMENTS // X.shape[1])):
-            rows = move_like(X[block, :], mean, xp.float64) - mean
-            lengths = row_squared_norms(rows)
-            lengths = xp.where(lengths > 0, lengths, xp.nan)
-            shares = xp.sqrt(row_squared_norms(rows @ directions) / lengths)
-            parts.append(xp.where(shares > 1, xp.ones_like(shares), shares))
-    return xp.concat(parts)

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import namespace
+from sknc._utils.parameters import check_choice
 from sknc.convention import Convention
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
@@ -40,7 +42,10 @@ _NO_VCI = (
     convention="Makes no difference to this metric.",
 )
 def nc1_vci(
-    statistics: AnyStatistics, *, convention: str | Convention = "default"
+    statistics: AnyStatistics,
+    *,
+    convention: str | Convention = "default",
+    weights: Literal["frequency", "uniform"] = "frequency",
 ) -> float:
     r"""
     Variability collapse index: what linear regression on the classes leaves over.
@@ -50,6 +55,12 @@ def nc1_vci(
         / \operatorname{rank}(\Sigma_B)
 
     with :math:`\Sigma_T = \Sigma_W + \Sigma_B` and classes weighted by frequency.
+
+    Parameters
+    ----------
+    weights : {"frequency", "uniform"}, default="frequency"
+        Weights of the classes in :math:`\Sigma_B`, about the mean of all samples. Some
+        code has 1/K, with which the value may be below 0 if counts differ.
 
     Notes
     -----
@@ -75,6 +86,8 @@ def nc1_vci(
     frequency = Convention.preset("frequency")
     counts = statistics.counts
     shares = xp.sqrt(counts / xp.sum(counts))
+    if check_choice("weights", weights, ("frequency", "uniform")) == "uniform":
+        shares = xp.sqrt(xp.ones_like(counts) / statistics.n_classes)
     means = centered_means(statistics, frequency) * shares[:, None]
     values = xp.linalg.svdvals(means)
     eps = float(xp.finfo(xp.float64).eps)
@@ -90,7 +103,8 @@ def nc1_vci(
     held = levels > max(means.shape) * eps * levels[-1]
     scale = xp.where(held, 1 / xp.sqrt(xp.where(held, levels, 1.0)), 0.0)
     explained = xp.sum(((means @ axes) * scale) ** 2)
-    return max(0.0, 1 - float(explained) / rank)
+    value = 1 - float(explained) / rank
+    return value if weights == "uniform" else max(0.0, value)
 
 
 @metric(

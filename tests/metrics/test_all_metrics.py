@@ -50,7 +50,7 @@ def same(got, want, rel=LOOSE, abs_=1e-12, keys=None):
 def long_tailed():
     """Return generic samples: long-tailed, overlapping, two classes of each count."""
     means = 1.2 * np.random.default_rng(20).standard_normal((6, 8))
-    return around(means, [90, 90, 30, 30, 8, 8], 0.8, 21)
+    return around(means, [110, 110, 30, 30, 8, 8], 0.8, 21)
 
 
 @cache

@@ -11,7 +11,7 @@ from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 from toys import collapsed, toy
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
-from sknc.metrics import ood
+from sknc.metrics import ood_scores
 from sknc.metrics.ood import (
     nc5_neco,
     nc5_orthogonality,
@@ -98,7 +98,7 @@ def test_collapse(shift):
 def test_blocks(monkeypatch):
     item = toy("random_balanced")
     whole = neco_scores(fit(item), item.X)
-    monkeypatch.setattr(ood, "_TILE_ELEMENTS", 30)
+    monkeypatch.setattr(ood_scores, "_TILE_ELEMENTS", 30)
     assert neco_scores(fit(item), item.X) == pytest.approx(whole, rel=1e-14)
 
 

@@ -24,6 +24,7 @@ from sknc.metrics import TABLE, select
 from sknc.report._building import Errors, Inputs, Omissions, build_report
 from sknc.report.nc_report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.subset import subset_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +70,20 @@ def report_of_fit(
     statistics: ClassStatistics,
     parts: Sequence[ClassStatistics | None],
     choices: ReportChoices,
+    labels: np.ndarray | None = None,
 ) -> NCReport:
-    """Report the metrics of fitted statistics, which consist of groups or one part."""
-    seen = statistics.observed_only()
+    """
+    Report the metrics of fitted statistics, which consist of groups or one part.
+
+    With labels, of the samples of these classes only.
+    """
     head = choices.linear_head(statistics)
+    if labels is not None:
+        if head is not None:
+            head = head.rows(np.flatnonzero(np.isin(statistics.classes, labels)))
+        statistics = subset_of(statistics, labels)
+        parts = [None if part is None else subset_of(part, labels) for part in parts]
+    seen = statistics.observed_only()
     rows = _rows_of_observed(head, statistics)
     omissions = choices.omissions(
         statistics,

@@ -193,6 +193,24 @@ FANG = Source(
     "2021.",
     "doi:10.1073/pnas.2103091118",
 )
+LIU_QIN = Source(
+    "Liu & Qin 2025",
+    'L. Liu, Y. Qin. "Detecting out-of-distribution through the lens of neural '
+    'collapse." CVPR 2025.',
+    "arXiv:2311.01479",
+)
+LIU_TAIL = Source(
+    "Liu et al. 2019",
+    'Z. Liu, Z. Miao, X. Zhan, J. Wang, B. Gong, S. X. Yu. "Large-scale long-tailed '
+    'recognition in an open world." CVPR 2019.',
+    "arXiv:1904.05160",
+)
+BRODERSEN = Source(
+    "Brodersen et al. 2010",
+    'K. H. Brodersen, C. S. Ong, K. E. Stephan, J. M. Buhmann. "The balanced accuracy '
+    'and its posterior distribution." ICPR 2010.',
+    "doi:10.1109/ICPR.2010.764",
+)
 HONG = Source(
     "Hong & Ling 2024",
     'W. Hong, S. Ling. "Neural collapse for unconstrained feature model under '

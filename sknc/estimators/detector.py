@@ -1,0 +1,285 @@
+"""`OutOfDistributionDetector`: finds samples that belong to no fitted class."""
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from sknc._utils import arrays
+from sknc._utils.arrays import Array, namespace
+from sknc._utils.docstrings import documented
+from sknc._utils.parameters import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_not_negative,
+    check_number,
+    refuse,
+)
+from sknc.estimators._fitting.stream import check_same_place
+from sknc.estimators._inputs.heads import check_head
+from sknc.estimators._inputs.labels import check_labels
+from sknc.estimators._inputs.validation import check_features, not_finite
+from sknc.head import LinearHead
+from sknc.metrics import nci_scores, neco_scores
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._shared.spectra import singular_values_of_features
+from sknc.statistics.class_statistics import ClassStatistics
+
+_VARIANCE = 0.9  # of all features, in the directions that are kept without labels
+
+
+@documented(by.references(by.AMMAR, by.LIU_QIN))
+class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
+    """
+    Find samples that belong to none of the classes, by what collapse makes of these.
+
+    The features of collapsed classes lie in few directions. Samples of which little
+    lies there, or that point away from all rows of the head, are from elsewhere.
+
+    Parameters
+    ----------
+    method : {"neco", "nci"}, default="neco"
+        `sknc.metrics.neco_scores`, the share of a sample in the principal directions;
+        or `sknc.metrics.nci_scores`, how far it lies along its row of the head.
+    head : object, default=None
+        A linear head, as in `NeuralCollapseAnalyzer`. "nci" needs one; with "neco", the
+        share is multiplied by the largest logit.
+    n_directions : int, default=None
+        Number of principal directions of "neco". By default one less than classes, or,
+        without labels, as many as have 90 % of the variance.
+    center : bool, default=True
+        Whether "neco" subtracts the mean of the fitted samples.
+    alpha : float, default=0.0
+        Weight of the absolute size of the features in "nci".
+    contamination : float, default=0.05
+        Share of the fitted samples that are to be outliers, in (0, 0.5].
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels; one class if there were no labels.
+    n_directions_ : int
+        Number of directions of "neco".
+    offset_ : float
+        Scores below it are those of outliers.
+    statistics_ : ClassStatistics
+        What is known of the fitted samples.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if they had any.
+
+    See Also
+    --------
+    NeuralCollapseAnalyzer.score_ood : How far such samples are from collapse (NC5).
+
+    Notes
+    -----
+    A sample at the mean of the fitted ones has no direction, and the score 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknc import OutOfDistributionDetector
+    >>> X = np.array([[9.0, 1, 0], [9, -1, 0], [-9, 0, 1], [-9, 0, -1]])
+    >>> detector = OutOfDistributionDetector().fit(X, [0, 0, 1, 1])
+    >>> detector.predict(np.array([[9.0, 0.5, 0], [0, 5, 5]]))
+    array([ 1, -1])
+    """
+
+    def __init__(
+        self,
+        method: Literal["neco", "nci"] = "neco",
+        *,
+        head: Any = None,
+        n_directions: int | None = None,
+        center: bool = True,
+        alpha: float = 0.0,
+        contamination: float = 0.05,
+    ) -> None:
+        self.method = method
+        self.head = head
+        self.n_directions = n_directions
+        self.center = center
+        self.alpha = alpha
+        self.contamination = contamination
+
+    def __sklearn_tags__(self) -> Tags:
+        """Describe the estimator to scikit-learn."""
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        check_choice("method", self.method, ("neco", "nci"))
+        check_flag("center", self.center)
+        check_not_negative("alpha", self.alpha)
+        check_number(
+            "contamination", self.contamination, "in (0, 0.5]", lambda c: 0 < c <= 0.5
+        )
+        if self.method == "nci" and self.head is None:
+            refuse("head", 'a linear head with method="nci"', self.head)
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """
+        Learn the directions of the classes, and the score that few samples fall below.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features: NumPy array, data frame or torch tensor on any device.
+        y : array-like of shape (n_samples,), default=None
+            Class labels, for the number of directions and the rows of the head.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If the input or a parameter is malformed.
+        """
+        self._check_parameters()
+        with arrays.plain_arithmetic(X):
+            features = self._checked(X, reset=True)
+            n_samples = int(features.shape[0])
+            labels = np.zeros(n_samples, dtype=np.int64)
+            if y is not None:
+                labels = check_labels(y, n_samples, type(self).__name__)
+            statistics = ClassStatistics.from_samples(features, labels)
+            self.statistics_, self.classes_ = statistics, statistics.classes
+            self._head = self._linear_head(statistics, labeled=y is not None)
+            self.n_directions_ = self._default_directions(statistics)
+            scores = arrays.to_numpy(self._scores(features))
+        self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+        return self
+
+    def _checked(self, X: Any, *, reset: bool) -> Array:
+        features, invalid = check_features(self, X, reset=reset)
+        if not arrays.all_finite(features) if invalid is None else bool(invalid):
+            raise not_finite(features)
+        return features
+
+    def _linear_head(
+        self, statistics: ClassStatistics, *, labeled: bool
+    ) -> LinearHead | None:
+        if self.head is None:
+            return None
+        if not labeled:
+            msg = (
+                "A head needs the classes that its rows stand for: pass y to fit, one "
+                "class label a sample."
+            )
+            raise ValueError(msg)
+        return check_head(self.head, statistics.classes, statistics.moments.anchors)
+
+    def _default_directions(self, statistics: ClassStatistics) -> int:
+        width = statistics.n_features
+        if self.n_directions is not None:
+            expected = f"a whole number in 1, ..., {width}, or None"
+            return check_integer(
+                "n_directions", self.n_directions, expected, lambda n: 1 <= n <= width
+            )
+        if statistics.n_classes > 1:
+            return min(statistics.n_classes - 1, width)
+        values = singular_values_of_features(statistics, centered=bool(self.center))
+        squares = arrays.to_numpy(values) ** 2
+        shares = np.cumsum(squares) / max(float(np.sum(squares)), 1e-300)
+        return min(width, int(np.searchsorted(shares, _VARIANCE)) + 1)
+
+    def _scores(self, features: Array) -> Array:
+        statistics = self.statistics_
+        if self.method == "nci":
+            assert self._head is not None
+            alpha = float(self.alpha)
+            scores = nci_scores(statistics, features, self._head, alpha=alpha)
+        else:
+            scores = neco_scores(
+                statistics,
+                features,
+                n_directions=self.n_directions_,
+                center=bool(self.center),
+                head=self._head,
+            )
+        xp = namespace(scores)
+        return xp.where(xp.isnan(scores), xp.zeros_like(scores), scores)
+
+    def score_samples(self, X: Any) -> Array:
+        """
+        Return a score of each sample, lower out of distribution.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Scores, float64.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted.
+        ValueError
+            If the features are malformed.
+        """
+        check_is_fitted(self)
+        with arrays.plain_arithmetic(X):
+            features = self._checked(X, reset=False)
+            held = self.statistics_.moments.sums
+            check_same_place(features, held, f"The input of {type(self).__name__}")
+            return self._scores(features)
+
+    def decision_function(self, X: Any) -> Array:
+        """
+        Return the score of each sample less the offset.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Negative for outliers.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted.
+        ValueError
+            If the features are malformed.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """
+        Tell samples of the fitted classes from others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            1 for samples of the classes, -1 for others.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted.
+        ValueError
+            If the features are malformed.
+        """
+        outside = arrays.to_numpy(self.decision_function(X)) < 0
+        return np.where(outside, -1, 1)

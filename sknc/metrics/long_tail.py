@@ -1,0 +1,290 @@
+"""Long tails: recall of frequent and of rare classes, and where minorities merge."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknc._utils.arrays import to_numpy
+from sknc._utils.parameters import check_number
+from sknc.convention import Convention
+from sknc.head import LinearHead
+from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue.arguments import check_arguments
+from sknc.metrics._catalogue.define import metric
+from sknc.metrics._shared.geometry import centered_means
+from sknc.metrics._shared.imbalance import class_counts
+from sknc.statistics.decisions import Decisions
+from sknc.statistics.held_out import AnyStatistics
+
+_RECALL: dict[str, Any] = {
+    "needs": ("head_decisions",),
+    "lower_is_collapsed": None,
+    "ideal": None,
+    "interval": "[0, 1]; higher is more accurate",
+    "unit": "A share",
+    "unchanged_by": "",
+    "raises": "",
+}
+
+
+def _none_there(words: str) -> tuple[when.Condition, ...]:
+    return (when.otherwise(f"no scored class has {words}"),)
+
+
+@metric("imbalance", sources=(by.BRODERSEN,), **_RECALL)
+def imb_balanced_accuracy(decisions: Decisions) -> float:
+    r"""
+    Balanced accuracy of the head: mean recall of the classes.
+
+    .. math::
+        \operatorname{mean}_k P(\arg\max_j (w_j^\top x + b_j) = k \mid y = k)
+
+    Notes
+    -----
+    Over the classes that have scored samples.
+
+    Examples
+    --------
+    Recall 1/2 and 1:
+
+    >>> truth, chosen = np.array([[0, 0, 1, 1], [0, 1, 1, 1]])
+    >>> counted = Decisions.count(np.zeros(2), truth, truth, truth, chosen, None)
+    >>> imb_balanced_accuracy(counted)
+    0.75
+    """
+    return _mean_recall(decisions, np.ones(len(decisions.counts), bool))
+
+
+@metric(
+    "imbalance",
+    sources=(by.LIU_TAIL,),
+    undefined=_none_there("more than `many` fitted samples"),
+    **_RECALL,
+)
+def imb_many_recall(
+    statistics: AnyStatistics, decisions: Decisions, *, many: float = 100
+) -> float:
+    """
+    Mean recall of the head on classes of many fitted samples.
+
+    Parameters
+    ----------
+    many : float, default=100
+        Classes of more than so many.
+
+    See Also
+    --------
+    imb_medium_recall, imb_few_recall : Of the others.
+
+    Examples
+    --------
+    Three samples of the first class count as many here:
+
+    >>> X, y = np.eye(4), np.array([0, 0, 0, 1])
+    >>> statistics = ClassStatistics.from_samples(X, y)
+    >>> counted = Decisions.count(np.zeros(2), y, y, y, np.array([0, 0, 1, 0]), None)
+    >>> imb_many_recall(statistics, counted, many=2)
+    0.6666667
+    """
+    return _mean_recall(decisions, class_counts(statistics) > many)
+
+
+@metric(
+    "imbalance",
+    sources=(by.LIU_TAIL,),
+    undefined=_none_there("from `few` to `many` fitted samples"),
+    **_RECALL,
+)
+def imb_medium_recall(
+    statistics: AnyStatistics,
+    decisions: Decisions,
+    *,
+    few: float = 20,
+    many: float = 100,
+) -> float:
+    """
+    Mean recall of the head on classes of neither many nor few fitted samples.
+
+    Parameters
+    ----------
+    few : float, default=20
+        Classes of at least so many.
+    many : float, default=100
+        And of at most so many.
+
+    See Also
+    --------
+    imb_many_recall, imb_few_recall : Of the others.
+
+    Examples
+    --------
+    >>> X, y = np.eye(4), np.array([0, 0, 0, 1])
+    >>> statistics = ClassStatistics.from_samples(X, y)
+    >>> counted = Decisions.count(np.zeros(2), y, y, y, np.array([0, 0, 1, 0]), None)
+    >>> imb_medium_recall(statistics, counted, few=1, many=2)
+    0.0
+    """
+    counts = class_counts(statistics)
+    return _mean_recall(decisions, (counts >= few) & (counts <= many))
+
+
+@metric(
+    "imbalance",
+    sources=(by.LIU_TAIL,),
+    undefined=_none_there("fewer than `few` fitted samples"),
+    **_RECALL,
+)
+def imb_few_recall(
+    statistics: AnyStatistics, decisions: Decisions, *, few: float = 20
+) -> float:
+    """
+    Mean recall of the head on classes of few fitted samples.
+
+    Parameters
+    ----------
+    few : float, default=20
+        Classes of fewer than so many.
+
+    See Also
+    --------
+    imb_many_recall, imb_medium_recall : Of the others.
+
+    Examples
+    --------
+    Recall 2/3 and 0, of classes that all have few:
+
+    >>> X, y = np.eye(4), np.array([0, 0, 0, 1])
+    >>> statistics = ClassStatistics.from_samples(X, y)
+    >>> counted = Decisions.count(np.zeros(2), y, y, y, np.array([0, 0, 1, 0]), None)
+    >>> imb_few_recall(statistics, counted)
+    0.3333333
+    """
+    return _mean_recall(decisions, class_counts(statistics) < few)
+
+
+def _mean_recall(decisions: Decisions, mask: np.ndarray) -> float:
+    """Return the mean recall of the head on some classes; NaN if none has samples."""
+    counts = to_numpy(decisions.counts)
+    if decisions.head_correct is None or not (mask := mask & (counts > 0)).any():
+        return math.nan
+    correct = to_numpy(decisions.head_correct)
+    return float(np.mean(correct[mask] / counts[mask]))
+
+
+# Where minority collapse begins -----------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class MinorityProfile:
+    """
+    Mean cosines of the rarest classes, from the two rarest to all.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (K,)
+        Labels, by ascending count.
+    counts : ndarray of shape (K,)
+        Their counts.
+    cosines : ndarray of shape (K - 1,)
+        Entry m is the mean cosine over pairs of the m + 2 rarest classes; NaN where one
+        of them has no direction.
+    begins : float
+        Greatest count at which classes have merged with all rarer ones: the last entry
+        of `cosines` at or above the threshold. NaN if none is.
+    """
+
+    labels: np.ndarray
+    counts: np.ndarray
+    cosines: np.ndarray
+    begins: float
+
+
+def minority_profile(
+    statistics: AnyStatistics,
+    head: LinearHead | None = None,
+    *,
+    convention: str | Convention = "default",
+    threshold: float = 0.9,
+) -> MinorityProfile:
+    """
+    Return the mean cosine of the rarest classes, by how many of them are taken.
+
+    It shows from which count on class means, or rows of a head, have merged.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics or HeldOutStatistics
+        Statistics of K classes of D features.
+    head : LinearHead, optional
+        Take its rows, uncentered, in place of the centered class means.
+    convention : str or Convention, default="default"
+        Its center.
+    threshold : float, default=0.9
+        Mean cosine from which classes count as merged, in (-1, 1].
+
+    Returns
+    -------
+    MinorityProfile
+        Labels, counts, cosines, and where minority collapse begins.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two classes have samples, or the threshold is out of range.
+
+    See Also
+    --------
+    imb_minority_cosine : The number of one split into minority and majority.
+
+    Notes
+    -----
+    Classes of one count are taken in the order of their labels. All K - 1 means come
+    from running sums of directions: O(K D).
+
+    References
+    ----------
+    .. [1] C. Fang, H. He, Q. Long, W. J. Su. "Exploring deep neural networks via
+       layer-peeled model: minority collapse in imbalanced training." PNAS 118 (43),
+       2021. https://doi.org/10.1073/pnas.2103091118
+
+    Examples
+    --------
+    The rows of the two rare classes have merged:
+
+    >>> import numpy as np
+    >>> from sknc import ClassStatistics, LinearHead
+    >>> from sknc.metrics import minority_profile
+    >>> y = np.repeat([0, 1, 2], [9, 2, 3])
+    >>> statistics = ClassStatistics.from_samples(np.eye(3, 2)[y], y)
+    >>> head = LinearHead(np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), None)
+    >>> profile = minority_profile(statistics, head)
+    >>> profile.cosines, profile.begins
+    (array([1.        , 0.33333333]), 3.0)
+    """
+    check_arguments({"statistics": statistics, "convention": convention})
+    check_number("threshold", threshold, "in (-1, 1]", lambda t: -1 < t <= 1)
+    if head is not None:
+        check_arguments({"statistics": statistics, "head": head})
+    means = centered_means(statistics, Convention.preset(convention))
+    rows = to_numpy(means if head is None else head.weights)
+    counts = class_counts(statistics)
+    order = np.argsort(counts, kind="stable")
+    cosines = _running_mean_cosines(rows[order])
+    merged = np.flatnonzero(cosines >= threshold)
+    begins = float(counts[order][merged[-1] + 1]) if len(merged) else math.nan
+    return MinorityProfile(
+        statistics.centers.classes[order], counts[order], cosines, begins
+    )
+
+
+def _running_mean_cosines(rows: np.ndarray) -> np.ndarray:
+    """Return the mean cosine over pairs of the first two rows, three, and so on."""
+    with np.errstate(invalid="ignore"):  # a row of zeros has no direction
+        unit = rows / np.linalg.norm(rows, axis=1)[:, None]
+    sizes = np.arange(1, len(unit) + 1)
+    squares = np.sum(np.cumsum(unit, axis=0) ** 2, axis=1)
+    cosines: np.ndarray = (squares - sizes)[1:] / (sizes * (sizes - 1))[1:]
+    return np.asarray(np.clip(cosines, -1, 1))

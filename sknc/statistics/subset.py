@@ -1,0 +1,131 @@
+"""Statistics of some of the classes, after all were accumulated."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sknc._utils import arrays
+from sknc._utils.parameters import refuse, shown
+from sknc.statistics._moments import scatter_of_means
+from sknc.statistics.class_scatters import ClassScatters
+from sknc.statistics.class_statistics import ClassStatistics
+
+
+def chosen_labels(
+    statistics: ClassStatistics,
+    classes: Iterable[Any] | None = None,
+    count_range: tuple[float | None, float | None] | None = None,
+) -> np.ndarray:
+    """
+    Return the labels of classes with samples that were named, or have such a count.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Statistics of all classes.
+    classes : iterable of labels, optional
+        Which to keep; all by default.
+    count_range : (least, most), optional
+        Keep those whose count lies in it, ends included; None for no bound.
+
+    Returns
+    -------
+    ndarray of shape (R,)
+        Sorted labels.
+
+    Raises
+    ------
+    ValueError
+        If a named class has no samples, fewer than two are chosen, or the range is
+        malformed.
+    """
+    labels = statistics.classes[statistics.observed]
+    keep = np.ones(len(labels), bool)
+    if classes is not None:
+        named = set(np.asarray(list(classes)).tolist())
+        unknown = named - set(labels.tolist())
+        if unknown:
+            msg = (
+                f"classes names {sorted(unknown, key=str)}, which are not classes with "
+                f"samples: expected some of {labels.tolist()[:10]}"
+                f"{' and others' * (len(labels) > 10)}."
+            )
+            raise ValueError(msg)
+        keep = np.array([label in named for label in labels.tolist()])
+    if count_range is not None:
+        least, most = _bounds(count_range)
+        counts = arrays.to_numpy(statistics.counts)[statistics.observed]
+        keep &= (counts >= least) & (counts <= most)
+    if keep.sum() < 2:
+        msg = (
+            "Neural collapse compares classes: at least 2 classes that have samples "
+            f"must be chosen, got {keep.sum()} by classes={shown(classes)} and "
+            f"count_range={count_range!r}."
+        )
+        raise ValueError(msg)
+    kept: np.ndarray = labels[keep]
+    return kept
+
+
+def _bounds(count_range: Any) -> tuple[float, float]:
+    try:
+        least, most = count_range
+        bounds = (
+            -np.inf if least is None else float(least),
+            np.inf if most is None else float(most),
+        )
+    except (TypeError, ValueError):
+        refuse("count_range", "(least, most), numbers or None", count_range)
+    return bounds
+
+
+def subset_of(statistics: ClassStatistics, labels: np.ndarray) -> ClassStatistics:
+    """
+    Return the statistics of the samples of some classes.
+
+    Parameters
+    ----------
+    statistics : ClassStatistics
+        Statistics of all classes.
+    labels : ndarray of shape (R,)
+        Labels to keep; those that the statistics lack are left out.
+
+    Returns
+    -------
+    ClassStatistics
+        Without the scatter, of which the others' part is not known; unless the scatter
+        of each class was kept.
+
+    Raises
+    ------
+    ValueError
+        If samples had weights, and so their number by class is not known.
+    """
+    rows = np.flatnonzero(np.isin(statistics.classes, labels))
+    moments = statistics.moments.take(rows).without_scatter()
+    scatters, classes = statistics.class_scatters, statistics.classes[rows]
+    if scatters is None:
+        if statistics.weighted:
+            msg = (
+                "Of weighted samples, the number of samples of single classes is kept "
+                'only with covariance="by_class": fit with it, or without weights.'
+            )
+            raise ValueError(msg)
+        n_samples = int(moments.counts.sum())
+        return replace(
+            statistics, classes=classes, moments=moments, n_samples=n_samples
+        )
+    held = [
+        (k, scatters.by_label[k]) for k in classes.tolist() if k in scatters.by_label
+    ]
+    n_samples = sum(spread.n_samples for _, spread in held)
+    seen = moments.take(np.flatnonzero(arrays.to_numpy(moments.counts)))
+    if held:
+        scatter = scatter_of_means(seen.sums, seen.counts)
+        for _, spread in held:
+            scatter = scatter + spread.scatter
+        moments = replace(moments, scatter=scatter)
+    chosen = ClassScatters(dict(held))
+    return ClassStatistics(classes, moments, n_samples, statistics.input_dtype, chosen)
