@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from peers import Samples, means_of
-from peers_notebook import FORMULAS
+from peers_scripts import FORMULAS
 
 PAGE = Path(__file__).parents[1] / "docs" / "coming_from.md"
 OLD = "### Before November 2024"  # where names mean what they no longer do
