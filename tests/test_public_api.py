@@ -83,6 +83,7 @@ def test_table_functions_and_all_name_the_same_keys():
             key
             for key, value in vars(module).items()
             if key.startswith(PREFIXES)
+            and key not in NOT_METRICS
             and inspect.isfunction(value)
             and value.__module__ == module.__name__
         }

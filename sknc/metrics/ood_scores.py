@@ -140,8 +140,8 @@ def nci_scores(
     Returns
     -------
     array of shape (B,)
-        float64, in the library and on the device of the statistics; high for samples
-        like the fitted ones. NaN for a sample at the mean.
+        Scores, float64, in the library and on the device of the statistics; high for
+        samples like the fitted ones. NaN for a sample at the mean.
 
     Raises
     ------
