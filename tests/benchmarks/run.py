@@ -57,9 +57,9 @@ def _sections(quick: bool) -> Iterable[str]:
 
 
 def _of_models() -> str:
-    """Return what torch_analyze.py and training_loop.py measure, as it is."""
+    """Return what is measured by other scripts, as it is."""
     page = (DOCS / "performance.md").read_text(encoding="utf-8")
-    heading, end = "\n## A model and a loader\n", "<!-- end of training loop -->"
+    heading, end = "\n## A model and a loader\n", "<!-- end of formats -->"
     _, _, rest = page.partition(heading)
     return f"{heading}{rest.partition(end)[0]}{end}"
 

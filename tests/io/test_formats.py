@@ -2,10 +2,11 @@
 
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from feature_files import WAYS, stored_values, table
+from feature_files import NPY, WAYS, stored_values, table
 
 from sknc import NeuralCollapseAnalyzer
 from sknc.io import open_features
@@ -111,6 +112,30 @@ def test_missing_libraries_are_named(tmp_path, X, y, way, monkeypatch):
     message = rf"requires {library}, of the extra '{extra}': .* '\.\[{extra}\]'\."
     with pytest.raises(ImportError, match=message):
         [*open_features(path).batches()]
+
+
+def n_maps(name):
+    """Return how many maps of a file this process has, or skip."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except FileNotFoundError:
+        pytest.skip("needs /proc/self/maps")
+    return sum(line.endswith(name) for line in lines)
+
+
+@pytest.mark.parametrize("way", [NPY, *WAYS], ids=str)
+def test_maps_are_given_back(tmp_path, X, y, way):
+    # Or pages of a file would stay in memory after they are read.
+    path = way.to(tmp_path, X, y)
+    name = f"{tmp_path.name}/{way.name}"
+    for start in (0, 200):
+        for features, _ in open_features(path, y).batches(50, start=start):
+            assert len(features) == 50
+            assert n_maps(name) <= 2
+            if way is NPY:
+                assert n_maps(name) > 0
+        del features
+        assert n_maps(name) == 0
 
 
 # Details of single formats ----------------------------------------------------

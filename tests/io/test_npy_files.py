@@ -2,7 +2,6 @@
 
 import pickle
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,26 +142,6 @@ def test_reading_can_go_on_after_any_batch(tmp_path, X, y):
     assert [*files.batches(start=N)] == []
     parts = [all_rows(files, start=a, stop=b)[0] for a, b in ((0, 77), (77, N))]
     np.testing.assert_array_equal(np.concatenate(parts), X)
-
-
-def test_maps_are_given_back(tmp_path, X, y):
-    np.save(tmp_path / "X.npy", X)
-    mapped = tmp_path.name + "/X.npy"
-
-    def n_maps():
-        with Path("/proc/self/maps").open() as lines:
-            return sum(mapped in line for line in lines)
-
-    try:
-        before = n_maps()
-    except FileNotFoundError:
-        pytest.skip("needs /proc/self/maps")
-    batches = open_features(tmp_path / "X.npy", y).batches(10)
-    for features, _ in batches:
-        assert len(features) > 0
-        assert before < n_maps() <= before + 2
-    del features
-    assert n_maps() == before
 
 
 def test_labels_may_be_text(tmp_path, X, y):

@@ -137,6 +137,11 @@ def _compressed_npz(path, X, y):
     np.savez_compressed(path, features=X, labels=y)
 
 
+def _npy(path, X, y):
+    np.save(path, X)
+
+
+NPY = Written("raw.npy", (), _npy)  # of features only
 WAYS = [
     Written("plain.npz", (), _npz),
     Written("compressed.npz", (), _compressed_npz),
