@@ -4,19 +4,20 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import torch
-from torch.utils.data import DataLoader, IterableDataset
+import torch.distributed
 
 from sknc._utils.parameters import check_integer, refuse, shown
 from sknc.convention import Convention
 from sknc.metrics import select
+from sknc.torch._agreement import check_alike
+from sknc.torch._collectives import Ranks
+from sknc.torch._every_sample import every_sample, n_samples, part_of
 from sknc.torch.analysis import Analysis, analyze
 
 _OPTIONS = tuple(
-    inspect.signature(analyze).parameters.keys() - {"model", "loader", "held_out"}
+    inspect.signature(analyze).parameters.keys()
+    - {"model", "loader", "held_out", "group"}
 )
-# Of the loader for a data set whose own batches have no fixed size.
-_BATCH_SIZE = 128
 
 
 class Measuring:
@@ -60,10 +61,11 @@ class Measuring:
             raise TypeError(msg)
         self._given = (loader, held_out)
         self._loaders: tuple[Any, Any] | None = None
+        self._is_distributed = False
         self._history, self._prefix, self._options = history, prefix, dict(options)
         self.analysis: Analysis | None = None
 
-    def begin(self, loader: Any, held_out: Any) -> None:
+    def begin(self, loader: Any, held_out: Any, *, distributed: bool = False) -> None:
         """
         Choose the loaders, before training starts.
 
@@ -71,6 +73,8 @@ class Measuring:
         ----------
         loader, held_out : object
             Those of the framework: a loader, several of them, or None.
+        distributed : bool, default=False
+            Whether the processes of torch.distributed train together.
 
         Raises
         ------
@@ -79,13 +83,15 @@ class Measuring:
         """
         train, other = self._given
         if train is None:
-            train = every_sample(_only(loader, "loader"))
+            train = every_sample(_only(loader, "loader"), distributed=distributed)
         if train is None:
             msg = "There is no loader of training samples: pass one as loader=..."
             raise ValueError(msg)
         if other is None:
-            other = every_sample(_only(held_out, "held_out"))
+            other = _only(held_out, "held_out")
+            other = every_sample(other, distributed=distributed)
         self._loaders = train, None if other is False else other
+        self._is_distributed = distributed
 
     def measure(self, model: Any, step: float) -> dict[str, float]:
         """
@@ -103,11 +109,10 @@ class Measuring:
         dict of str to float
             Every metric, by names such as "nc/train/nc1_pinv".
         """
-        assert self._loaders is not None
-        loader, held_out = self._loaders
-        found = analyze(model, loader, held_out=held_out, **self._options)
+        found = self._analyzed(model)
         self.analysis = found
-        if self._history is not None and _is_first_process():
+        is_first = not self._is_distributed or torch.distributed.get_rank() == 0
+        if self._history is not None and is_first:
             self._history.append(step, found.train, found.held_out)
         reports = {"train": found.train, "held_out": found.held_out}
         return {
@@ -116,6 +121,30 @@ class Measuring:
             if report is not None
             for key, value in report.items()
         }
+
+    def _analyzed(self, model: Any) -> Analysis:
+        """Analyze a model; in distributed training each process runs on its part."""
+        assert self._loaders is not None
+        loader, held_out = self._loaders
+        # Of a sharded model all processes have to run equally many batches: all.
+        if not self._is_distributed or _is_sharded(model):
+            return analyze(model, loader, held_out=held_out, **self._options)
+        ranks = Ranks()
+        check_alike(
+            "data sets of the same size",
+            ranks.gathered((n_samples(loader), n_samples(held_out))),
+            "Each process measures its part of the samples: give all of them the "
+            "whole data set.",
+        )
+        if held_out is not None:
+            held_out = part_of(held_out, ranks.number, ranks.size)
+        return analyze(
+            model,
+            part_of(loader, ranks.number, ranks.size),
+            held_out=held_out,
+            group=torch.distributed.group.WORLD,
+            **self._options,
+        )
 
 
 class Schedule:
@@ -153,48 +182,6 @@ class Schedule:
         return self._steps is not None and n_steps % self._steps == 0
 
 
-def every_sample(loader: Any) -> Any:
-    """
-    Return a loader of each sample of a data set once, in order.
-
-    A loader of training shuffles, and may drop the last batch, draw samples repeatedly,
-    or hold the share of one process, padded by samples of others.
-
-    Parameters
-    ----------
-    loader : iterable, or None
-        As the framework trains or validates with it.
-
-    Returns
-    -------
-    iterable, or None
-        The loader itself, if its data set has no order.
-
-    Raises
-    ------
-    ValueError
-        If such a loader is to be used in distributed training.
-    """
-    dataset = getattr(loader, "dataset", None)
-    is_map = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
-    if not is_map or isinstance(dataset, IterableDataset):
-        if loader is not None and _n_processes() > 1:
-            msg = (
-                "In distributed training each process iterates over a part of the "
-                "samples only. Pass loaders of all samples, which every process then "
-                "measures: loader=..., held_out=... (or held_out=False)."
-            )
-            raise ValueError(msg)
-        return loader
-    sampler = getattr(loader, "batch_sampler", None)
-    size = getattr(loader, "batch_size", None) or getattr(sampler, "batch_size", None)
-    if size is None and sampler is not None:
-        size = _BATCH_SIZE
-    names = ("num_workers", "collate_fn", "worker_init_fn", "multiprocessing_context")
-    options = {name: getattr(loader, name) for name in names if hasattr(loader, name)}
-    return DataLoader(dataset, size, **options)
-
-
 def _only(loaders: Any, name: str) -> Any:
     """Return the one loader that a framework has, if any."""
     if not isinstance(loaders, (list, tuple, Mapping)):
@@ -219,12 +206,10 @@ def _check_options(options: Mapping[str, Any]) -> None:
     Convention.preset(options.get("convention", "default"))
 
 
-def _n_processes() -> int:
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 1
-    return int(distributed.get_world_size())
-
-
-def _is_first_process() -> bool:
-    return _n_processes() == 1 or torch.distributed.get_rank() == 0
+def _is_sharded(model: Any) -> bool:
+    """Whether processes hold parts of the weights, and have to run it together."""
+    names = {type(part).__name__ for part in model.modules()}
+    marks = ("full_tensor", "ds_id")  # of FSDP and tensor parallelism, of DeepSpeed
+    return "FullyShardedDataParallel" in names or any(
+        hasattr(weight, mark) for weight in model.parameters() for mark in marks
+    )

@@ -137,12 +137,15 @@ class Signature:
             return f"{len(mine[0])} samples and {len(theirs[0])}"
         if not np.array_equal(mine[0], theirs[0]):
             return "samples of other classes"
+        if not len(mine[0]):
+            return ""
         scale = float(np.std(mine[1])) or float(np.max(np.abs(mine[1])))
         if np.max(np.abs(mine[1] - theirs[1])) > _SAME * scale:
             return "other features of the samples"
         return ""
 
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
-        labels, means = np.concatenate(self._labels), np.concatenate(self._means)
+        labels = np.concatenate([np.empty(0, np.int64), *self._labels])
+        means = np.concatenate([np.empty(0), *self._means])
         order = np.lexsort((means, labels))
         return labels[order], means[order]

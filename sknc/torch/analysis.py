@@ -1,13 +1,10 @@
 """`analyze`: reports from a model and a loader."""
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from sknc.convention import Convention
@@ -15,9 +12,10 @@ from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.report import NCReport
 from sknc.torch._arguments import check_loaders, checked_cache, checked_model
 from sknc.torch._batches import device_of
-from sknc.torch._cache import FeatureCache, Rows
+from sknc.torch._collectives import Ranks
 from sknc.torch._figure import draw
-from sknc.torch._passes import Passes, Signature, Sized
+from sknc.torch._measurement import Measurement
+from sknc.torch._passes import Passes
 from sknc.torch._preserved import training_left_as_it_was
 from sknc.torch.probe import FeatureProbe
 
@@ -107,6 +105,7 @@ def analyze(
     covariance: bool = True,
     n_jackknife: int = 0,
     progress: bool = False,
+    group: Any = None,
 ) -> Analysis:
     """
     Measure neural collapse of a model on the samples of a loader.
@@ -147,6 +146,10 @@ def analyze(
         As in `sknc.NeuralCollapseAnalyzer`.
     progress : bool, default=False
         Whether to show a progress bar, which takes tqdm.
+    group : torch.distributed.ProcessGroup, default=None
+        Processes that each pass loaders of their own part of the samples, such as
+        ``torch.distributed.group.WORLD``. All get the same reports, of all samples. By
+        default the samples of this process are measured.
 
     Returns
     -------
@@ -207,6 +210,7 @@ def analyze(
         "covariance": covariance,
         "n_jackknife": n_jackknife,
     }
+    ranks = None if group is None else Ranks(group)
     probe = FeatureProbe(bare := checked_model(model), head)
     with ExitStack() as stack:
         loaders = [item for item in (loader, held_out) if item is not None]
@@ -214,7 +218,7 @@ def analyze(
         stack.enter_context(probe)
         place = device_of(bare, device)
         passes = Passes(bare, probe, place, unpack, shift, ignore_index)
-        measure = _Measurement(passes, probe, options, progress)
+        measure = Measurement(passes, probe, options, progress, ranks)
         notes: tuple[str, ...] = ()
         if n_bytes is None:
             analyzer, train, notes = measure.in_two_passes(loader, rewind)
@@ -222,77 +226,5 @@ def analyze(
             analyzer, train = measure.in_one_pass(loader, n_bytes)
         other = None if held_out is None else measure.scored(analyzer, held_out)
         n_passes = 2 if n_bytes is None else 1
-        return Analysis(train, other, analyzer, probe.head_name, n_passes, notes)
-
-
-class _Measurement:
-    """The estimator on the rows of passes."""
-
-    def __init__(
-        self,
-        passes: Passes,
-        probe: FeatureProbe,
-        options: dict[str, Any],
-        progress: bool,
-    ) -> None:
-        self._passes, self._probe = passes, probe
-        self._options, self._progress = options, progress
-
-    def in_one_pass(
-        self, loader: Iterable[Any], n_bytes: float
-    ) -> tuple[NeuralCollapseAnalyzer, NCReport]:
-        """Fit, and score the features that were kept."""
-        with FeatureCache(n_bytes) as kept:
-            with closing(self._passes.over(loader)) as rows:
-                analyzer = self._fitted(rows, loader, kept.keeping)
-            return analyzer, analyzer.score_batches(kept.batches())
-
-    def in_two_passes(
-        self, loader: Iterable[Any], rewind: Callable[[], None]
-    ) -> tuple[NeuralCollapseAnalyzer, NCReport, tuple[str, ...]]:
-        """Fit, let the model run again, and score."""
-        first, second = Signature(), Signature()
-        with closing(self._passes.over(loader)) as rows:
-            analyzer = self._fitted(rows, loader, first.of)
-        rewind()
-        report = self.scored(analyzer, loader, second.of)
-        difference = first.differs_from(second)
-        if not difference:
-            return analyzer, report, ()
-        note = (
-            f"The two passes over the loader saw {difference}: class means are of the "
-            "first, NC1 and NC4 of the second. Augmentation or shuffling by a "
-            "generator that is not known does that. Keep the features of one pass "
-            "(cache=2**30), or pass a loader without it."
-        )
-        warnings.warn(note, UserWarning, stacklevel=3)
-        return analyzer, report, (note,)
-
-    def scored(
-        self,
-        analyzer: NeuralCollapseAnalyzer,
-        loader: Iterable[Any],
-        through: Callable[[Iterable[Rows]], Iterator[Rows]] = iter,
-    ) -> NCReport:
-        """Run the model over a loader, and score it."""
-        with closing(self._passes.over(loader)) as rows:
-            batches = Sized(through(rows), loader)
-            return analyzer.score_batches(batches, progress=self._progress)
-
-    def _fitted(
-        self,
-        rows: Iterator[Rows],
-        loader: Iterable[Any],
-        through: Callable[[Iterable[Rows]], Iterator[Rows]],
-    ) -> NeuralCollapseAnalyzer:
-        first = next(rows, None)
-        if first is None:
-            msg = "The loader yields no labeled samples: expected at least one batch."
-            raise ValueError(msg)
-        # A copy: the head goes on training, the class means do not.
-        head = self._probe.linear_head()
-        analyzer = NeuralCollapseAnalyzer(head, **self._options)
-        batches = Sized(through(chain([first], rows)), loader)
-        # Labels are numbers of rows, as cross-entropy takes them.
-        classes = np.arange(max(2, int(head.weights.shape[0])))
-        return analyzer.fit_batches(batches, classes=classes, progress=self._progress)
+        name = measure.head_name
+        return Analysis(train, other, analyzer, name, n_passes, notes)

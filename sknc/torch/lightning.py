@@ -72,8 +72,10 @@ class NeuralCollapseCallback(Callback):
     Notes
     -----
     Lightning keeps logged numbers in single precision; those of the history are in
-    double precision. In distributed training every process measures all samples; the
-    first one writes the history. Epochs of the sanity check are not measured.
+    double precision. In distributed training each process measures its part of the
+    samples, all log the metrics of all of them, and the first one writes the history;
+    a `loader` or `held_out` that is passed must be the same in all processes. Epochs of
+    the sanity check are not measured.
 
     Examples
     --------
@@ -108,7 +110,7 @@ class NeuralCollapseCallback(Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Choose the loaders."""
         self._last_epoch = self._last_step = -1
-        self._measuring.begin(trainer.train_dataloader, trainer.val_dataloaders)
+        self._begin(trainer)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -131,9 +133,16 @@ class NeuralCollapseCallback(Callback):
         if epoch != self._last_epoch and self._schedule.has_epoch(epoch + 1):
             self._measure(trainer, pl_module)
 
+    def _begin(self, trainer: Any) -> None:
+        self._measuring.begin(
+            trainer.train_dataloader,
+            trainer.val_dataloaders,
+            distributed=trainer.world_size > 1,
+        )
+
     def _measure(self, trainer: Any, pl_module: Any, on_step: bool = False) -> None:
         # Again: trainers may load the samples of the validation only when it is due.
-        self._measuring.begin(trainer.train_dataloader, trainer.val_dataloaders)
+        self._begin(trainer)
         name, step = self._submodule, trainer.global_step
         model = pl_module if name is None else pl_module.get_submodule(name)
         values = self._measuring.measure(model, step)

@@ -112,7 +112,9 @@ class NeuralCollapseCallback(Callback):
             None if dataset is None else net.get_iterator(dataset, training=False)
             for dataset in (dataset_train, dataset_valid)
         ]
-        measuring.begin(*loaders)
+        accelerator = getattr(net, "accelerator", None)
+        n_processes = getattr(accelerator, "num_processes", 1)
+        measuring.begin(*loaders, distributed=n_processes > 1)
         for name, value in measuring.measure(net.module_, epoch).items():
             net.history.record(name, value)
         self.analysis_ = measuring.analysis

@@ -62,8 +62,10 @@ class NeuralCollapseCallback(TrainerCallback):
     Notes
     -----
     To choose the best model by steps, measure as often as the trainer evaluates:
-    ``every_n_steps`` equal to ``eval_steps``. In distributed training every process
-    measures all samples; the first one writes the history.
+    ``every_n_steps`` equal to ``eval_steps``. In distributed training each process
+    measures its part of the samples, all log the metrics of all of them, and the first
+    one writes the history; a `loader` or `held_out` that is passed must be the same in
+    all processes.
 
     Examples
     --------
@@ -107,7 +109,9 @@ class NeuralCollapseCallback(TrainerCallback):
         if held_out is not None and not isinstance(held_out, dict):
             held_out = self._trainer.get_eval_dataloader()
         self._values = {}
-        self._measuring.begin(parts.get("train_dataloader"), held_out)
+        self._measuring.begin(
+            parts.get("train_dataloader"), held_out, distributed=args.world_size > 1
+        )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
         """Measure after a step that is due."""

@@ -3,6 +3,7 @@
 import sys
 
 import torch
+from process_group import of_processes
 from torch import nn
 from training_runs import D, K, X, Y
 
@@ -34,25 +35,19 @@ def share(rank, n_processes):
     return shares[rank]
 
 
-def run(rank, n_processes, folder):
-    """Write down what a process computes, and how many samples it then has."""
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=n_processes,
-    )
+def run(rank, n_processes):
+    """Return what a process computes, and how many samples it then has."""
     metric = update(NeuralCollapseMetric(head()), share(rank, n_processes))
     computed = {key: value.item() for key, value in metric.compute().items()}
     metric.update(FEATURES[:16], LABELS[:16])  # goes on with its own samples
     metric.sync()
     n_merged = metric._analyzer.n_samples_seen_
     metric.unsync()
-    n_own = metric._analyzer.n_samples_seen_
-    torch.distributed.destroy_process_group()
-    torch.save((computed, n_merged, n_own), f"{folder}/{rank}")
+    return computed, n_merged, metric._analyzer.n_samples_seen_
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    number, n_processes, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    with of_processes(number, n_processes, folder):
+        results = run(number, n_processes)
+    torch.save(results, f"{folder}/{number}")

@@ -1,13 +1,34 @@
-"""A group of one process, as in a distributed training."""
+"""Groups of processes, as in a distributed training."""
 
 import contextlib
 import gc
+from datetime import timedelta
 
 
 @contextlib.contextmanager
 def of_one_process():
+    """Be the only process of a group."""
+    import torch
+
+    with _group(store=torch.distributed.HashStore(), rank=0, world_size=1):
+        yield
+
+
+@contextlib.contextmanager
+def of_processes(rank, size, folder):
+    """Be one of several processes, which meet in a file of a folder."""
+    import torch
+
+    torch.set_num_threads(1)
+    meeting = f"file://{folder}/meeting"
+    with _group(init_method=meeting, rank=rank, world_size=size):
+        yield
+
+
+@contextlib.contextmanager
+def _group(**options):
     """
-    Be the only process of a group.
+    Be in a group until the end.
 
     What the body made is collected before the group ends: a wrapper that outlives its
     group destroys it while it holds the interpreter's lock, for which threads of the
@@ -15,8 +36,8 @@ def of_one_process():
     """
     import torch
 
-    store = torch.distributed.HashStore()
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    wait = timedelta(seconds=300)
+    torch.distributed.init_process_group("gloo", timeout=wait, **options)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 SUPPORT = Path(__file__).parent
 
 
-def run_processes(script, n_processes, folder, *arguments, timeout=180):
+def run_processes(script, n_processes, folder, *arguments, timeout=400):
     """
     Run ``script RANK N FOLDER *arguments`` in so many processes, and wait for all.
 

@@ -2,10 +2,10 @@
 
 import pickle
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import torch
+from process_group import of_processes
 from rank_cases import CASES, X, Y, fitted, found
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
@@ -54,16 +54,8 @@ def errors(rank):
     return told
 
 
-def run(rank, size, folder):
-    """Write down what this rank finds out."""
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo",
-        init_method=f"file://{folder}/meeting",
-        rank=rank,
-        world_size=size,
-        timeout=timedelta(seconds=60),
-    )
+def run(rank, size):
+    """Return what this rank finds out."""
     everything = {}
     for most in (0, module._SMALL):
         module._SMALL = most
@@ -83,9 +75,11 @@ def run(rank, size, folder):
             merge_over_ranks(NeuralCollapseAnalyzer(), half)
         except ValueError as error:
             everything["half"] = str(error)
-    torch.distributed.destroy_process_group()
-    Path(folder, str(rank)).write_bytes(pickle.dumps(everything))
+    return everything
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    number, n_processes, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    with of_processes(number, n_processes, folder):
+        results = run(number, n_processes)
+    Path(folder, str(number)).write_bytes(pickle.dumps(results))

@@ -11,15 +11,16 @@ K, D, B = 4, 8, 16
 _RNG = np.random.default_rng(0)
 
 
-def _samples(n):
+def samples(n):
+    """Return so many samples and their classes."""
     y = np.arange(n) % K
     _RNG.shuffle(y)
     x = 2 * np.eye(K, D)[y] + _RNG.standard_normal((n, D))
     return x.astype(np.float32), y
 
 
-X, Y = _samples(70)  # the last batch of 16 is smaller
-X_TEST, Y_TEST = _samples(36)
+X, Y = samples(70)  # the last batch of 16 is smaller
+X_TEST, Y_TEST = samples(36)
 TRAIN = TensorDataset(torch.tensor(X), torch.tensor(Y))
 TEST = TensorDataset(torch.tensor(X_TEST), torch.tensor(Y_TEST))
 

@@ -9,13 +9,15 @@ torch = pytest.importorskip("torch")
 from torch.utils.data import (  # noqa: E402
     BatchSampler,
     DataLoader,
+    DistributedSampler,
     IterableDataset,
     RandomSampler,
     TensorDataset,
     WeightedRandomSampler,
 )
 
-from sknc.torch._callbacks import Measuring, Schedule, every_sample  # noqa: E402
+from sknc.torch._callbacks import Measuring, Schedule  # noqa: E402
+from sknc.torch._every_sample import every_sample, part_of  # noqa: E402
 
 LIBRARIES = ["lightning", "pytorch_lightning", "transformers", "skorch", "torchmetrics"]
 DATA = TensorDataset(torch.arange(10.0)[:, None], torch.arange(10))
@@ -53,15 +55,66 @@ def test_a_loader_without_order_is_measured_as_it_is():
         assert every_sample(loader) is loader
 
 
-def test_a_part_of_the_samples_is_refused(one_process):
+def test_a_part_of_the_samples_is_refused():
     loader = DataLoader(Numbers(), 2)
     assert every_sample(loader) is loader
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.distributed, "get_world_size", lambda: 2)
-        assert every_sample(None) is None
-        message = r"^In distributed training .* loader=\.\.\., held_out=\.\.\. \(or"
-        with pytest.raises(ValueError, match=message):
-            every_sample(loader)
+    assert every_sample(None, distributed=True) is None
+    message = r"^In distributed training .* loader=\.\.\., held_out=\.\.\. \(or"
+    with pytest.raises(ValueError, match=message):
+        every_sample(loader, distributed=True)
+
+
+# Parts for several processes ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        DataLoader(DATA, 4),
+        DataLoader(DATA, 4, shuffle=True, drop_last=True),
+        DataLoader(DATA, 4, sampler=DistributedSampler(DATA, 3, 1)),
+        every_sample(DataLoader(DATA, batch_sampler=[[1, 2], [0]])),
+        [(torch.tensor([i]), torch.tensor([i])) for i in range(10)],
+        DataLoader(DATA, 2, sampler=[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        DataLoader(DATA, batch_sampler=[[9, 8], [7], [0, 1, 2, 3, 4, 5, 6]]),
+    ],
+)
+@pytest.mark.parametrize("size", [2, 3, 11])
+def test_parts_have_each_sample_once(loader, size):
+    parts = [list(part_of(loader, rank, size)) for rank in range(size)]
+    found = [int(label) for part in parts for _, y in part for label in y]
+    assert sorted(found) == list(range(10))
+    assert [len(part_of(loader, rank, size)) for rank in range(size)] == [
+        len(part) for part in parts
+    ]
+
+
+def test_parts_of_a_data_set_are_of_equal_size_and_in_batches():
+    parts = [list(part_of(DataLoader(DATA, 4), rank, 2)) for rank in range(2)]
+    assert [[y.tolist() for _, y in part] for part in parts] == [
+        [[0, 2, 4, 6], [8]],
+        [[1, 3, 5, 7], [9]],
+    ]
+
+
+def test_some_samples_stay_some_in_parts():
+    sampler = RandomSampler(DATA, num_samples=4, generator=torch.Generator())
+    parts = [part_of(DataLoader(DATA, 1, sampler=sampler), r, 2) for r in range(2)]
+    assert [len(part) for part in parts] == [2, 2]
+
+
+def test_samples_drawn_twice_stay_so_in_parts():
+    sampler = WeightedRandomSampler([1.0] * 10, 30, generator=torch.Generator())
+    loader = DataLoader(DATA, 4, sampler=sampler)
+    state = sampler.generator.get_state()
+    drawn = []
+    for rank in range(2):
+        sampler.generator.set_state(state)  # as in each of the processes
+        drawn += [y for _, y in part_of(loader, rank, 2)]
+    sampler.generator.set_state(state)
+    expected = torch.cat([y for _, y in loader])
+    assert torch.equal(torch.cat(drawn).sort().values, expected.sort().values)
+    assert len(expected) == 30
 
 
 # Parameters -----------------------------------------------------------------------

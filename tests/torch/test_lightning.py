@@ -1,6 +1,7 @@
 """The callback of Lightning, in real runs of its trainer."""
 
 import importlib.util
+import pickle
 import subprocess
 import sys
 
@@ -17,9 +18,10 @@ from lightning.pytorch.callbacks import (  # noqa: E402
     EarlyStopping,
     ModelCheckpoint,
 )
+from processes import run_processes  # noqa: E402
 from tolerances import SINGLE  # noqa: E402
 from torch.nn import functional  # noqa: E402
-from torch.utils.data import DataLoader  # noqa: E402
+from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from training_runs import (  # noqa: E402
     TEST,
     TRAIN,
@@ -240,6 +242,51 @@ def test_several_validation_loaders_are_refused_before_training():
     with pytest.raises(ValueError, match=message):
         trainer.fit(Module(), DataLoader(TRAIN, B), two)
     assert trainer.global_step == 0
+
+
+# Processes ------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_processes_measure_their_parts_of_all_samples(tmp_path):
+    run_processes("lightning_process.py", 2, tmp_path)
+    first, second = (pickle.loads((tmp_path / str(r)).read_bytes()) for r in range(2))
+    assert first["same"]
+    assert second["same"]
+    assert are_equal(first["net"], second["net"])
+    assert [len(found["history"]) for found in (first, second)] == [2, 0]
+    assert first["logged"] == pytest.approx(second["logged"], rel=0, nan_ok=True)
+    for mine, other in zip(first["reports"], second["reports"], strict=True):
+        assert mine.train.to_json() == other.train.to_json()
+        assert mine.held_out.to_json() == other.held_out.to_json()
+    # One process that measured all samples.
+    pairs = zip(first["history"], first["expected"], strict=True)
+    for reports, expected in pairs:
+        assert [report.n_samples for report in reports] == [71, 35]
+        for report, one in zip(reports, expected, strict=True):
+            assert report.keys() == one.keys()
+            assert report.to_dict() == pytest.approx(
+                one.to_dict(), rel=1e-10, abs=1e-10, nan_ok=True
+            )
+            assert len(report.to_dict()) > 40
+    assert first["logged"]["nc/train/nc1_cdnv"] == pytest.approx(
+        first["expected"][-1][0]["nc1_cdnv"], rel=1e-6
+    )
+    # Of loaders that were passed, too, of which one process has no training samples.
+    net = network().double()
+    net.load_state_dict(first["net"])
+    train, held_out = (
+        TensorDataset(*map(torch.tensor, part)) for part in first["part"]
+    )
+    for report, one in zip(
+        (first["reports"][1].train, first["reports"][1].held_out),
+        by_hand(net, train, held_out),
+        strict=True,
+    ):
+        assert report.n_samples == one.n_samples
+        assert report.to_dict() == pytest.approx(
+            one.to_dict(), rel=1e-10, abs=1e-10, nan_ok=True
+        )
 
 
 def loaded_by(statement, *names):
