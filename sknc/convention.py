@@ -165,18 +165,16 @@ def _minority(name: str, value: Any) -> float | tuple[Any, ...]:
     expected = "a quantile between 0 and 1 or class labels"
     if is_number(value):
         return check_number(name, value, expected, lambda x: 0 < x < 1)
-    listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
-    labels = tuple(value) if listed else ()
-    if not labels or not all(map(_is_label, labels)):
+    labels = tuple(value) if _is_container(value) else ()
+    if not labels or any(x is None or _is_container(x) for x in labels):
         refuse(name, expected, value)
     # An item of a date would be another label.
     plain = [isinstance(x, np.generic) and x.dtype.kind not in "mM" for x in labels]
     return tuple(x.item() if p else x for x, p in zip(labels, plain, strict=True))
 
 
-def _is_label(value: Any) -> bool:
-    is_container = isinstance(value, Iterable) and not isinstance(value, (str, bytes))
-    return value is not None and not is_container
+def _is_container(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes))
 
 
 def _weights(counts: Array, *, by_count: bool) -> Array:

@@ -85,7 +85,13 @@ def numeric_weights(sample_weight: Any) -> Any:
     """Return weights as they are, or as an array, or raise if they are no numbers."""
     found = _real_array(sample_weight)
     if found is None:
-        _refuse_weights(sample_weight)
+        remedy = ""
+        if isinstance(sample_weight, (str, dict)):
+            remedy = (
+                "Compute them first, for example with "
+                "sklearn.utils.class_weight.compute_sample_weight('balanced', y)."
+            )
+        refuse("sample_weight", "one real number a row of X", sample_weight, remedy)
     return found
 
 
@@ -110,17 +116,6 @@ def _real_array(values: Any) -> Any:
     except (TypeError, ValueError):
         return None
     return array if array.dtype.kind in "biuf" else None
-
-
-def _refuse_weights(sample_weight: Any) -> NoReturn:
-    """Raise the error for weights that are no real numbers."""
-    remedy = ""
-    if isinstance(sample_weight, (str, dict)):
-        remedy = (
-            "Compute them first, for example with "
-            "sklearn.utils.class_weight.compute_sample_weight('balanced', y)."
-        )
-    refuse("sample_weight", "one real number a row of X", sample_weight, remedy)
 
 
 def checked_samples(X: Any, labels: np.ndarray) -> Array:

@@ -19,18 +19,14 @@ def check_priors(priors: Any) -> str | np.ndarray:
     """Return "uniform", "empirical", or an array of non-negative numbers, (K,)."""
     if isinstance(priors, str) and priors in ("uniform", "empirical"):
         return priors
-    values = _as_numbers(priors)
+    try:
+        values = np.asarray(arrays.to_numpy(priors), np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
     weights = (values >= 0) & np.isfinite(values)
     if values.ndim != 1 or not weights.all() or not values.any():
         refuse("priors", _EXPECTED, priors)
     return values
-
-
-def _as_numbers(priors: Any) -> np.ndarray:
-    try:
-        return np.asarray(arrays.to_numpy(priors), np.float64)
-    except (TypeError, ValueError):
-        return np.empty(0)
 
 
 def check_length(priors: np.ndarray, n_classes: int) -> None:

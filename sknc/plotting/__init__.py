@@ -1,7 +1,8 @@
 """
 Figures of reports; matplotlib is loaded when one is drawn.
 
-One display a module, and what they share: `_panels`, `_scales`, `_words`, `_labels`.
+One display a module, and what they share: `_panels`, `_scales`, `_style`, `_words`,
+`_labels`.
 """
 
 from sknc.plotting._agreement import AgreementDisplay

@@ -11,10 +11,10 @@ from sknc.estimators.agreement import AgreementReport
 from sknc.plotting._bars import Bar, draw_bars, inches_for, rows_that_fit
 from sknc.plotting._frames import check_labels
 from sknc.plotting._panels import inches_laid_out, make_panels
+from sknc.plotting._style import REFERENCE
 from sknc.plotting._words import count_of, digits, plain, short_label, wrapped
 from sknc.report.nc_report import NCReport
 
-_TOTAL: dict[str, Any] = {"color": "black", "linewidth": 1.2, "linestyle": "--"}
 _WHAT = "Head and nearest center differ"
 
 
@@ -294,7 +294,7 @@ class AgreementDisplay:
         draw_bars(self.ax_, bars, total or 0.0, bar_kw or {})
         label = "samples" if kind == "pair" else "share of samples"
         if total is not None:
-            self.ax_.axvline(total, **{**_TOTAL, **(total_kw or {})})
+            self.ax_.axvline(total, **{**REFERENCE, **(total_kw or {})})
             label += f" (dashed: all samples, {digits(total)})"
         by = self.by if kind == "class" else "head / nearest center"
         self.ax_.set_ylabel(by, fontsize=9)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sknc.plotting._panels import inches_of
+from sknc.plotting._style import COLORS, say_nothing
 from sknc.plotting._words import short_label
 
-_BAR: dict[str, Any] = {"color": "#0072B2", "height": 0.7}
+_BAR: dict[str, Any] = {"color": COLORS[0], "height": 0.7}
 _NOTE: dict[str, Any] = {"va": "center", "fontsize": 8, "color": "0.25"}
 _PAPER: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _POINTS_A_ROW = 12.0
@@ -16,7 +17,6 @@ _INCHES_A_ROW = 0.24
 _LETTERS_AN_INCH = 6.5  # of the width of a panel, for names
 _ROOM = 1.3  # times the longest bar, for the notes behind it
 MOST_ROWS = 20
-_NONE = "on no sample"
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ def draw_bars(
     from matplotlib.ticker import MaxNLocator
 
     if not bars:
-        style = {"ha": "center", "va": "center", "color": "0.4", "fontsize": 9}
-        panel.text(0.5, 0.5, _NONE, transform=panel.transAxes, **style)
+        say_nothing(panel, "on no sample")
     places = range(len(bars))
     lengths = [bar.value for bar in bars]
     panel.barh(places, lengths, **{**_BAR, **options})

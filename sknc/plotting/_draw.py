@@ -8,17 +8,14 @@ import numpy as np
 
 from sknc.plotting._runs import Curve, Run
 from sknc.plotting._scales import set_value_limits, set_value_scale
+from sknc.plotting._style import COLORS, say_nothing
 
-# Okabe and Ito's colors, which readers with color blindness tell apart.
-_COLORS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
-)
 # The only run: parts of the samples differ by color.
 _BY_PART: dict[str, dict[str, Any]] = {
-    "train": {"color": _COLORS[0], "marker": "o"},
-    "class means": {"color": _COLORS[0], "marker": "o"},
-    "head": {"color": _COLORS[2], "marker": "D", "linestyle": "--"},
-    "held-out": {"color": _COLORS[1], "marker": "s"},
+    "train": {"color": COLORS[0], "marker": "o"},
+    "class means": {"color": COLORS[0], "marker": "o"},
+    "head": {"color": COLORS[2], "marker": "D", "linestyle": "--"},
+    "held-out": {"color": COLORS[1], "marker": "s"},
 }
 # Several runs differ by color, and parts by line.
 _BY_LINE: dict[str, dict[str, Any]] = {
@@ -80,7 +77,8 @@ class Lines:
             values = curve.values[curve.measured]
             panel.plot(x[curve.measured], values, **self._style(name, curve.part))
         if not np.isfinite(panel.dataLim.ymin):
-            _say_undefined(panel)
+            say_nothing(panel, "no finite value:\nsee report.notes")
+            panel.set_yticks([])
         # All panels show all epochs.
         panel.update_datalim([(x, 0) for x in self.all_places], updatey=False)
         if not np.isfinite(panel.dataLim.ymin):
@@ -103,8 +101,8 @@ class Lines:
 def _run_colors(n_runs: int) -> list[Any]:
     if n_runs == 1:
         return [None]
-    if n_runs <= len(_COLORS):
-        return list(_COLORS[:n_runs])
+    if n_runs <= len(COLORS):
+        return list(COLORS[:n_runs])
     from matplotlib import colormaps
 
     return list(colormaps["viridis"](np.linspace(0, 0.92, n_runs)))
@@ -128,14 +126,6 @@ def _draw_mark(panel: Any, run: Run, color: Any) -> None:
     if epoch is not None:
         look = {"color": "0.45" if color is None else color, **_MARK}
         panel.axvline(epoch, label=_NO_ERROR, **look)
-
-
-def _say_undefined(panel: Any) -> None:
-    """Say in a panel without numbers that there are none."""
-    text = "no finite value:\nsee report.notes"
-    style = {"ha": "center", "va": "center", "color": "0.4", "fontsize": 9}
-    panel.text(0.5, 0.5, text, transform=panel.transAxes, **style)
-    panel.set_yticks([])
 
 
 def add_legends(panels: Iterable[Any], runs: Mapping[str, Any]) -> None:

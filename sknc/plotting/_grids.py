@@ -8,6 +8,7 @@ import numpy as np
 
 from sknc.plotting._cosines import PairRange, histogram_of
 from sknc.plotting._panels import inches_of, share_of_legend
+from sknc.plotting._style import COLORS, REFERENCE
 from sknc.plotting._words import digits, plain, short_labels
 
 _LEAST_REACH = 0.05  # of colors about the ideal, so that rounding is not a picture
@@ -23,10 +24,9 @@ _NARROW = 1.4  # inches of a panel with a short title
 _NOTHING = "0.93"  # color of cells without a number
 _TITLES = {"means": "class means", "head": "rows of the head"}
 _BARS: dict[str, dict[str, Any]] = {
-    "means": {"color": "#0072B2", "fill": True, "alpha": 0.55, "linewidth": 0},
-    "head": {"color": "#D55E00", "linewidth": 1.6},
+    "means": {"color": COLORS[0], "fill": True, "alpha": 0.55, "linewidth": 0},
+    "head": {"color": COLORS[1], "linewidth": 1.6},
 }
-_IDEAL: dict[str, Any] = {"color": "black", "linewidth": 1.2, "linestyle": "--"}
 
 
 # Heatmaps -------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def draw_heatmaps(
 
 def mark_ideal(bar: Any, ideal: float, options: Mapping[str, Any]) -> None:
     """Mark the cosine of a simplex in the scale of colors."""
-    bar.ax.axhline(ideal, **{**_IDEAL, **options})
+    bar.ax.axhline(ideal, **{**REFERENCE, **options})
     text = f"cosine\n(dashed: simplex, {digits(ideal)})"
     bar.set_label(text, fontsize=8)
 
@@ -154,7 +154,7 @@ def draw_ideal(panel: Any, ideal: float, options: Mapping[str, Any]) -> None:
     label = f"simplex: {digits(ideal)}"
     from matplotlib.ticker import NullLocator
 
-    line = panel.axvline(ideal, **{**_IDEAL, "label": label, **options})
+    line = panel.axvline(ideal, **{**REFERENCE, "label": label, **options})
     found = panel.legend(loc="upper left", frameon=False, fontsize=8, borderaxespad=0.2)
     share = share_of_legend(panel, found)
     line.set_ydata([0, 1 - share])

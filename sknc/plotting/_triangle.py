@@ -8,10 +8,11 @@ import numpy as np
 
 from sknc.plotting._panels import inches_of, share_of_legend
 from sknc.plotting._plane import CORNERS
+from sknc.plotting._style import COLORS
 from sknc.plotting._words import short_label
 
 # From dark to light, so that they differ in grey too.
-_COLORS = ("#1B3A6B", "#D55E00", "#E8B93B")
+_COLORS = ("#1B3A6B", COLORS[1], "#E8B93B")
 _MARKERS = ("o", "s", "^")
 _FEATURE: dict[str, Any] = {
     "s": 14,

@@ -109,6 +109,8 @@ def from_json(text: str | bytes) -> Content:
         part("weighted", _flag),
     )
     dtypes = part("per_class_dtype", _texts)
+    rank = part("rank", lambda found: None if found is None else _count(found))
+    condition = part("condition", _read_number)
     inputs = frozenset(part("inputs", _texts_of_list))
     return Content(
         score=part("score", _read_number),
@@ -121,10 +123,7 @@ def from_json(text: str | bytes) -> Content:
         notes=part("notes", _texts),
         convention=part("convention", read_convention),
         measured=measured,
-        directions=_read_directions(
-            part("rank", lambda found: None if found is None else _count(found)),
-            part("condition", _read_number),
-        ),
+        directions=Directions() if rank is None else Directions(rank, condition),
         request=part("requested", lambda found: _read_request(found, inputs)),
     )
 
@@ -259,10 +258,6 @@ def _read_label(found: Any) -> Any:
     if not isinstance(found, dict):
         return found
     return _read_column([found["value"]], np.dtype(found["dtype"]))[0]
-
-
-def _read_directions(rank: int | None, condition: float) -> Directions:
-    return Directions() if rank is None else Directions(rank, condition)
 
 
 def _read_request(requested: Any, inputs: frozenset[str]) -> Request:
