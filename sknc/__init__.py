@@ -7,6 +7,7 @@ from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.classifier import NearestClassCenter
 from sknc.estimators.detector import OutOfDistributionDetector
 from sknc.estimators.loading import load
+from sknc.estimators.regression import NeuralRegressionCollapse
 from sknc.estimators.scorer import nc_scorer
 from sknc.estimators.second_pass import PartialScore
 from sknc.head import LinearHead
@@ -20,7 +21,9 @@ from sknc.plotting import (
 )
 from sknc.report.layerwise_report import LayerwiseReport
 from sknc.report.nc_report import NCReport
+from sknc.report.nrc_report import NRCReport
 from sknc.statistics.class_statistics import ClassStatistics
+from sknc.statistics.regression_statistics import RegressionStatistics
 
 __all__ = [
     "AgreementDisplay",
@@ -34,10 +37,13 @@ __all__ = [
     "LinearHead",
     "NCHistory",
     "NCReport",
+    "NRCReport",
     "NearestClassCenter",
     "NeuralCollapseAnalyzer",
+    "NeuralRegressionCollapse",
     "OutOfDistributionDetector",
     "PartialScore",
+    "RegressionStatistics",
     "SimplexProjectionDisplay",
     "__version__",
     "load",

@@ -25,12 +25,14 @@ LAYERS = [
 LAYERS_OF_ESTIMATORS = [
     {"_inputs"},
     {"_fitting"},
+    {"stream_estimator"},
     {"_stored", "_scoring", "base", "center_model", "priors"},
     {
         *("agreement", "coordinates", "scorer", "reading"),
         *("stored_estimator", "second_pass", "out_of_distribution"),
+        "regression_values",
     },
-    {"analyzer", "classifier", "detector"},
+    {"analyzer", "classifier", "detector", "regression"},
     {"loading"},
 ]
 PACKAGES = {"sknc", "sknc.estimators"}

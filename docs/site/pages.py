@@ -12,6 +12,7 @@ from pathlib import Path
 _MODULES = {
     "sknc": "Estimators, reports and figures",
     "sknc.metrics": "Metrics",
+    "sknc.metrics.regression": "Metrics of regression",
     "sknc.torch": "PyTorch",
     "sknc.io": "Files",
     "sknc.distributed": "Processes",

@@ -9,6 +9,7 @@ import numpy as np
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
 from sknc._utils.parameters import refuse
+from sknc._utils.tensors import check_tensor
 
 # What has none of these is no array, and what is one of those has no rows.
 _ATTRIBUTES = ("__array__", "__dlpack__", "shape", "columns", "__len__")
@@ -118,6 +119,39 @@ def _real_array(values: Any) -> Any:
     return array if array.dtype.kind in "biuf" else None
 
 
+def numeric_targets(y: Any, X: Array) -> Array:
+    """Return finite targets beside the rows of X, float64, (B, n), or raise."""
+    if arrays.is_tensor(y):
+        check_tensor("y", y)
+    found = _real_array(y)
+    if found is None:
+        refuse("y", "real numbers, one row of targets a sample", y)
+    xp, n_samples = arrays.namespace(X), int(X.shape[0])
+    targets = arrays.move_like(found, X, xp.float64)
+    if targets.ndim == 1:
+        targets = targets[:, None]
+    if targets.ndim != 2 or 0 in targets.shape:
+        msg = (
+            "y must be of shape (n_samples,) or (n_samples, n_targets), got "
+            f"{tuple(targets.shape)}."
+        )
+        raise ValueError(msg)
+    if targets.shape[0] != n_samples:
+        msg = (
+            f"X and y have inconsistent numbers of samples: expected {n_samples} rows "
+            f"of targets, one a row of X, got {targets.shape[0]}."
+        )
+        raise ValueError(msg)
+    if not arrays.all_finite(targets):
+        n_nan, n_infinite = arrays.count_not_finite(targets)
+        msg = (
+            f"y contains NaN or infinity: expected finite targets, got {n_nan} NaN and "
+            f"{n_infinite} infinite values. Drop those samples."
+        )
+        raise ValueError(msg)
+    return targets
+
+
 def checked_samples(X: Any, labels: np.ndarray) -> Array:
     """Return finite features beside labels, or raise."""
     X = X if arrays.is_tensor(X) else numeric_features(X)
@@ -127,6 +161,20 @@ def checked_samples(X: Any, labels: np.ndarray) -> Array:
             f"{tuple(X.shape)} and {labels.shape}."
         )
         raise ValueError(msg)
+    return _finite(X)
+
+
+def checked_targets(X: Any, y: Any) -> tuple[Array, Array]:
+    """Return finite features, and float64 targets beside them, or raise."""
+    X = X if arrays.is_tensor(X) else numeric_features(X)
+    if X.ndim != 2:
+        msg = f"X must be of shape (n_samples, n_features), got shape {tuple(X.shape)}."
+        raise ValueError(msg)
+    return _finite(X), numeric_targets(y, X)
+
+
+def _finite(X: Array) -> Array:
+    """Return finite features, or raise."""
     if not arrays.all_finite(X):
         n_nan, n_infinite = arrays.count_not_finite(X)
         msg = f"X must be finite, got {n_nan} NaN and {n_infinite} infinite values."

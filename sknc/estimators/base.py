@@ -1,12 +1,9 @@
 """What both estimators share: fitting, merging, and reading class statistics."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import Tags
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
@@ -18,28 +15,22 @@ from sknc.estimators._fitting.groups import (
     new_stream,
     resumed_stream,
 )
-from sknc.estimators._fitting.stream import Covariance, Locked, check_same_place
-from sknc.estimators._inputs.batches import Batches
+from sknc.estimators._fitting.stream import Covariance, check_same_place
 from sknc.estimators._inputs.docs import BATCHES, FIT, TRAINING_SAMPLES
 from sknc.estimators._inputs.validation import (
     Batch,
     check_batch,
     check_features,
     check_finite,
-    check_same_names,
 )
+from sknc.estimators.stream_estimator import StreamEstimator
 from sknc.statistics.class_statistics import ClassStatistics
 
-_FITTED = ("_stream", "n_features_in_", "feature_names_in_")
-# Held while one of two first batches in two threads becomes the first.
-_adopting = Locked()
 
-
-class CenterEstimator(BaseEstimator):
+class CenterEstimator(StreamEstimator):
     """Base of estimators whose fitted state is `ClassStatistics`."""
 
     _stream: AnyStream
-    n_features_in_: int
 
     @property
     def _keeps_scatter(self) -> Covariance:
@@ -52,26 +43,12 @@ class CenterEstimator(BaseEstimator):
     def _new_stream(self) -> AnyStream:
         return new_stream(covariance=self._keeps_scatter, n_groups=self._n_groups)
 
-    def _check_parameters(self) -> None:
-        """Validate the constructor parameters."""
-
     def _default_classes(self, batch: Batch) -> Any:
         """Return all classes there may be, if the parameters name them."""
         return None
 
     def _check_first(self, batch: Batch, classes: Any) -> None:
         """Check the parameters against the first batch."""
-
-    def __sklearn_tags__(self) -> Tags:
-        """Describe the estimator to scikit-learn."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.array_api_support = True
-        return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Whether a batch has been accumulated."""
-        return hasattr(self, "_stream")
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the statistics, not the buffers."""
@@ -132,22 +109,6 @@ class CenterEstimator(BaseEstimator):
             stream.update(batch, classes)
         new._stream = stream
         return new
-
-    def _unfitted(self) -> Self:
-        """Return a new estimator of the same parameters, not of copies of them."""
-        new = object.__new__(type(self))
-        new.__dict__ = {k: v for k, v in vars(self).items() if k not in _FITTED}
-        return new
-
-    def _take_fit_of(self, other: Self, *, unless_fitted: bool = False) -> bool:
-        """Replace all that was fitted, in one step; return whether it was."""
-        with _adopting.lock():
-            if unless_fitted and hasattr(self, "_stream"):
-                return False
-            kept = {k: v for k, v in vars(self).items() if k not in _FITTED}
-            fitted = {k: v for k, v in vars(other).items() if k in _FITTED}
-            self.__dict__ = kept | fitted
-            return True
 
     @documented(TRAINING_SAMPLES)
     def partial_fit(
@@ -217,16 +178,7 @@ class CenterEstimator(BaseEstimator):
         -----
         The estimator keeps its earlier fit until the last batch is in.
         """
-        self._check_parameters()
-        new = self._unfitted()
-        with Batches(batches, progress) as each:
-            for X, y, sample_weight in each:
-                new.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
-        if not hasattr(new, "_stream"):
-            msg = "fit_batches got an iterable without batches: expected at least one."
-            raise ValueError(msg)
-        self._take_fit_of(new)
-        return self
+        return self._fit_each(batches, progress, classes=classes)
 
     # Merging --------------------------------------------------------------------
 
@@ -253,17 +205,7 @@ class CenterEstimator(BaseEstimator):
         TypeError
             If another estimator is of another type.
         """
-        if len(others) == 1 and isinstance(others[0], (list, tuple, Iterator)):
-            others = tuple(others[0])
-        for other in others:
-            if not isinstance(other, type(self)):
-                msg = (
-                    f"merge expected fitted {type(self).__name__} estimators, got "
-                    f"{type(other).__name__}."
-                )
-                raise TypeError(msg)
-        fitted = [item for item in (self, *others) if item.__sklearn_is_fitted__()]
-        check_same_names(fitted)
+        fitted = self._to_merge(others)
         if fitted:
             new = self._unfitted()
             new_groups = None if self in fitted else self._n_groups
@@ -289,34 +231,13 @@ class CenterEstimator(BaseEstimator):
         if hasattr(donor, "feature_names_in_"):
             self.feature_names_in_ = donor.feature_names_in_
 
-    def __add__(self, other: Any) -> Self:
-        """Return a new estimator of the samples of both."""
-        return self._sum(other) if isinstance(other, type(self)) else NotImplemented
-
-    def __radd__(self, other: Any) -> Self:
-        """Return a copy for zero, with which `sum` begins."""
-        return self._sum() if isinstance(other, int) and not other else NotImplemented
-
-    def _sum(self, *others: Any) -> Self:
-        new: Self = clone(self)
-        return new.merge(self, *others)
-
     # Reading --------------------------------------------------------------------
-
-    def _fitted(self) -> AnyStream:
-        if not hasattr(self, "_stream"):
-            msg = (
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit', "
-                "'partial_fit' or 'fit_batches' with appropriate arguments before "
-                "using this estimator."
-            )
-            raise NotFittedError(msg)
-        return self._stream
 
     @property
     def statistics_(self) -> ClassStatistics:
         """Frozen statistics of all samples so far."""
-        return self._fitted().statistics()
+        found: ClassStatistics = self._fitted().statistics()
+        return found
 
     @property
     def classes_(self) -> np.ndarray:

@@ -65,7 +65,7 @@ def medians(repeats: int, *functions: Callable[[], Any]) -> list[float]:
     return [statistics.median(times) for times in seconds]
 
 
-def cached(function: Callable[[], Any]) -> float:
+def once(function: Callable[[], Any]) -> float:
     """Time one run, for work of many seconds."""
     start = time.perf_counter()
     function()

@@ -18,12 +18,16 @@ from pathlib import Path
 import cases
 import gpu
 import peers
+import regression
 
 _PASSES = """\
 Against the library `neural_collapse`, in the same batches: a pass for its means, one
 for its variances and covariance, then its measures; with decisions, a third pass. One
 `X.T @ X` of all rows is the least that a single pass with a scatter can take: where it
 alone exceeds *at most*, that is out of reach on this machine."""
+_REGRESSION = """\
+`NeuralRegressionCollapse` keeps two (D, D) matrices, whose products are in float64
+whatever the features are."""
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -54,6 +58,8 @@ def _sections(quick: bool) -> Iterable[str]:
     yield section("Many classes", wide, cases.many_classes(quick))
     tall = ["what", "(N, D, K)", "seconds", "a row", "state"]
     yield section("Vocabularies", tall, cases.vocabulary_fit(quick))
+    rows = regression.regression(quick)
+    yield section("Regression", regression.COLUMNS, rows, _REGRESSION)
 
 
 def _of_models() -> str:

@@ -12,7 +12,11 @@ from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from tolerances import LOOSE
 
-from sknc import NearestClassCenter, NeuralCollapseAnalyzer
+from sknc import (
+    NearestClassCenter,
+    NeuralCollapseAnalyzer,
+    NeuralRegressionCollapse,
+)
 
 ESTIMATORS = [
     NeuralCollapseAnalyzer(),
@@ -32,7 +36,7 @@ def _with_checks(estimators):
     )
 
 
-@_with_checks(ESTIMATORS)
+@_with_checks([*ESTIMATORS, NeuralRegressionCollapse(metrics="all")])
 def test_scikit_learn(estimator, check):
     check(estimator)
 
@@ -45,11 +49,12 @@ def test_scikit_learn_with_array_api():
     pytest.importorskip("array_api_strict")
     code = (
         "from sklearn.utils.estimator_checks import check_estimator\n"
-        "from sknc import NearestClassCenter, NeuralCollapseAnalyzer\n"
+        "from sknc import NearestClassCenter, NeuralCollapseAnalyzer, "
+        "NeuralRegressionCollapse\n"
         "estimators = [NeuralCollapseAnalyzer(), "
         "NeuralCollapseAnalyzer(covariance=False), "
         "NearestClassCenter(), NearestClassCenter('cosine'), "
-        "NearestClassCenter(priors='empirical')]\n"
+        "NearestClassCenter(priors='empirical'), NeuralRegressionCollapse()]\n"
         "ran = 0\n"
         "for estimator in estimators:\n"
         "    for result in check_estimator(estimator, on_skip=None, on_fail='raise'):\n"
@@ -66,7 +71,7 @@ def test_scikit_learn_with_array_api():
     )
     assert done.returncode == 0, done.stderr[-3000:]
     # Of each estimator: at least the two devices of array-api-strict.
-    assert int(done.stdout.split()[-1]) >= 2 * len(ESTIMATORS)
+    assert int(done.stdout.split()[-1]) >= 2 * (len(ESTIMATORS) + 1)
 
 
 @pytest.mark.parametrize("named", [None, range(6)])

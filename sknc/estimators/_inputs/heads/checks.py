@@ -10,6 +10,7 @@ from sknc._utils.label_kinds import in_common, kind_of, shown_labels
 from sknc.estimators._inputs.class_index import padding
 from sknc.estimators._inputs.heads.parts import (
     Outline,
+    Parts,
     classes_of_head,
     outline_of,
     parts_of,
@@ -27,8 +28,21 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     n_features = int(like.shape[-1])
     parts = parts_of(head, n_features)
     _check_outline(parts.outline, classes, n_features)
-    weights, bias, head_classes = parts.weights, parts.bias, parts.classes
-    xp = namespace(like)
+    weights, bias = parts_beside(parts, like)
+    head_classes, xp = parts.classes, namespace(like)
+    if _is_one_sided(weights.shape[0], classes, head_classes):
+        # One row decides by its sign, which two opposite halves do as well.
+        weights = xp.concat([-weights / 2, weights / 2])
+        bias = None if bias is None else xp.concat([-bias / 2, bias / 2])
+    found = LinearHead(weights, bias)
+    if head_classes is None:
+        return found
+    return found.rows(_row_order(head_classes, classes))
+
+
+def parts_beside(parts: Parts, like: Array) -> tuple[Array, Array | None]:
+    """Return weights, (R, D), and bias, (R,), in float64 beside `like`, if finite."""
+    weights, bias, xp = parts.weights, parts.bias, namespace(like)
     weights = arrays.move_like(weights, like, xp.float64)
     if bias is not None:
         bias = xp.reshape(arrays.move_like(bias, like, xp.float64), (-1,))
@@ -36,10 +50,6 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
         weights = weights[None, :]
     if bias is not None and bias.shape[0] == 1 and weights.shape[0] > 1:
         bias = xp.broadcast_to(bias, (weights.shape[0],))
-    if _is_one_sided(weights.shape[0], classes, head_classes):
-        # One row decides by its sign, which two opposite halves do as well.
-        weights = xp.concat([-weights / 2, weights / 2])
-        bias = None if bias is None else xp.concat([-bias / 2, bias / 2])
     for part, what in ((weights, "weights hold"), (bias, "bias holds")):
         if part is not None and not bool(xp.all(xp.isfinite(part))):
             msg = (
@@ -48,10 +58,7 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
                 "head=None."
             )
             raise ValueError(msg)
-    found = LinearHead(weights, bias)
-    if head_classes is None:
-        return found
-    return found.rows(_row_order(head_classes, classes))
+    return weights, bias
 
 
 def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray | None:

@@ -120,7 +120,8 @@ def _numeric_parts(weights: Any, bias: Any = None, classes: Any = None) -> Parts
 def _check_one_row_a_class(classifier: Any) -> None:
     """Refuse rows that tell two classes apart, of three or more."""
     # Of two classes there is one row either way; of three there are three.
-    if hasattr(classifier, "support_vectors_") and len(classifier.classes_) > 2:
+    n_classes = len(getattr(classifier, "classes_", ()))  # regressors have none
+    if hasattr(classifier, "support_vectors_") and n_classes > 2:
         msg = (
             f"{type(classifier).__name__} has a row of weights for each pair of "
             "classes: expected one for each class. Use sklearn.svm.LinearSVC."

@@ -1,0 +1,53 @@
+"""Heads of regression, checked against targets and features."""
+
+from typing import Any
+
+from sknc._utils.arrays import Array
+from sknc.estimators._inputs.heads.checks import parts_beside
+from sknc.estimators._inputs.heads.parts import Outline, outline_of, parts_of
+from sknc.head import LinearHead
+
+
+def check_regression_head(head: Any, n_targets: int, like: Array) -> LinearHead:
+    """
+    Return a head in float64, with a row for each target.
+
+    Beside `like`, whose last axis is as long as the features are wide.
+    """
+    n_features = int(like.shape[-1])
+    parts = parts_of(head, n_features)
+    _check_outline(head, parts.outline, n_targets, n_features)
+    return LinearHead(*parts_beside(parts, like))
+
+
+def check_regression_head_shape(head: Any, n_targets: int, n_features: int) -> None:
+    """Refuse a head that does not fit, without its numbers."""
+    _check_outline(head, outline_of(head, n_features), n_targets, n_features)
+
+
+def _check_outline(head: Any, outline: Outline, n_targets: int, width: int) -> None:
+    if outline.classes is not None:
+        msg = (
+            f"head must predict targets, got {type(head).__name__}, which tells "
+            "classes apart. Pass a linear regressor, or use NeuralCollapseAnalyzer."
+        )
+        raise TypeError(msg)
+    if outline.shape != (n_targets, width):
+        transposed = outline.shape == (width, n_targets)
+        remedy = (
+            "It would fit transposed: pass weights.T."
+            if transposed
+            else "Pass the layer that predicts these targets from these features."
+        )
+        msg = (
+            f"The head has weights of shape {outline.shape}, but there are {n_targets} "
+            f"targets of {width} features: expected ({n_targets}, {width}). {remedy}"
+        )
+        raise ValueError(msg)
+    if outline.n_biases not in (None, 1, n_targets):
+        msg = (
+            f"The head has a bias of {outline.n_biases} entries and weights of "
+            f"{n_targets} rows: expected one entry a row. Pass weights and bias of one "
+            "layer."
+        )
+        raise ValueError(msg)

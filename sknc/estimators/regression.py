@@ -1,0 +1,407 @@
+"""`NeuralRegressionCollapse`: from batches of features and targets to a report."""
+
+import math
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any, Self
+
+from sklearn.utils import Tags
+
+from sknc._utils import arrays
+from sknc._utils.docstrings import documented
+from sknc._utils.merge_tree import merge_all
+from sknc._utils.parameters import check_flag, check_number
+from sknc._version import STATE_VERSION, __version__, check_state_version
+from sknc.estimators._fitting.regression import RegressionStream, check_n_targets
+from sknc.estimators._fitting.stream import check_same_place
+from sknc.estimators._inputs.batches import Batches
+from sknc.estimators._inputs.docs import BATCHES, TRAINING_SAMPLES
+from sknc.estimators._inputs.heads.parts import check_head_kind
+from sknc.estimators._inputs.heads.regression import (
+    check_regression_head,
+    check_regression_head_shape,
+)
+from sknc.estimators._inputs.targets import RegressionBatch, check_regression_batch
+from sknc.estimators.regression_values import RegressionValues
+from sknc.metrics._catalogue.regression import RegressionCase
+from sknc.metrics._catalogue.regression_table import select_regression
+from sknc.report._building.regression import build_regression_report
+from sknc.report.nrc_report import NRCReport
+from sknc.statistics.regression_statistics import RegressionStatistics
+
+
+class NeuralRegressionCollapse(RegressionValues):
+    """
+    Measure neural regression collapse of last-layer features, in one pass.
+
+    Accumulates means and covariances of features and targets from batches, exactly and
+    in any order, and reports how far the features have shrunk to as many directions as
+    there are targets (NRC1) and to the span of the head's rows (NRC2), and how near the
+    Gram matrix of these rows is to the form that the covariance of the targets gives it
+    (NRC3).
+
+    Parameters
+    ----------
+    head : object, default=None
+        The linear map that predicts the targets from the features: a
+        ``torch.nn.Linear`` or any other linear torch module, a fitted scikit-learn
+        linear regressor, ``(weights, bias)``, or weights of shape (n_targets,
+        n_features). Read whenever a report is made, so a layer in training is seen as
+        it then is. Without a head, metrics of heads are left out.
+    gamma : "best" or float, default="best"
+        The constant of ``nrc3``, in units of the squared targets: the one between 0 and
+        the least eigenvalue of the targets' covariance that fits best, or a number. To
+        compare epochs, take the ``gamma`` of the report of the last one for all.
+    center : bool, default=True
+        Whether the principal directions of ``nrc1`` are those of the centered features,
+        as in the authors' code, or of second moments about the origin.
+    metrics : "default", "all", or list of str, default="default"
+        What to report: keys or groups of ``sknc.metrics.regression``. "deep NRC" are
+        the conditions of [2]_, which can be measured in any layer.
+
+    Attributes
+    ----------
+    feature_mean_ : array of shape (n_features,)
+        Mean of the features, float64.
+    target_mean_ : array of shape (n_targets,)
+        Mean of the targets.
+    feature_covariance_ : array of shape (n_features, n_features)
+        Covariance of the features, divided by the number of samples.
+    cross_covariance_ : array of shape (n_features, n_targets)
+        Covariance of features and targets.
+    target_covariance_ : array of shape (n_targets, n_targets)
+        Covariance of the targets.
+    n_targets_ : int
+        Number of targets.
+    n_samples_seen_ : int
+        Number of samples accumulated.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if they had any.
+    statistics_ : RegressionStatistics
+        Frozen state: everything else follows from it.
+
+    See Also
+    --------
+    NeuralCollapseAnalyzer : The same for classes.
+
+    References
+    ----------
+    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
+       neural collapse in neural multivariate regression." NeurIPS 2024.
+       https://arxiv.org/abs/2409.04180
+    .. [2] A. Rangamani, A. Unal. "Deep neural regression collapse." CPAL 2026.
+       https://arxiv.org/abs/2603.23805
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from sknc import NeuralRegressionCollapse
+    >>> rng = np.random.default_rng(0)
+    >>> Y = rng.standard_normal((200, 2))
+    >>> X = Y @ rng.standard_normal((2, 8)) + 0.01 * rng.standard_normal((200, 8))
+    >>> head = LinearRegression().fit(X, Y)
+    >>> estimator = NeuralRegressionCollapse(head)
+    >>> for start in range(0, 200, 64):
+    ...     batch = slice(start, start + 64)
+    ...     estimator = estimator.partial_fit(X[batch], Y[batch])
+    >>> report = estimator.report()
+    >>> report.nrc1 < 1e-3, report.r2 > 0.999
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        head: Any = None,
+        *,
+        gamma: str | float = "best",
+        center: bool = True,
+        metrics: str | Iterable[str] = "default",
+    ) -> None:
+        self.head = head
+        self.gamma = gamma
+        self.center = center
+        self.metrics = metrics
+
+    def __sklearn_tags__(self) -> Tags:
+        """Describe the estimator to scikit-learn."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def __sklearn_clone__(self) -> Self:
+        """Copy the head as it is: cloned like a parameter it would lose its fit."""
+        new: Self = super().__sklearn_clone__()
+        new.head = deepcopy(self.head)
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the statistics, not the buffers."""
+        state = dict(super().__getstate__())
+        stream = state.pop("_stream", None)
+        if stream is not None:
+            state["_statistics"] = stream.statistics()
+        state["_written_by"] = (__version__, STATE_VERSION)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on from pickled statistics."""
+        state = dict(state)
+        written_by = state.pop("_written_by", ("an earlier version", 0))
+        statistics = state.pop("_statistics", None)
+        super().__setstate__(state)
+        if statistics is not None:
+            check_state_version(*written_by)
+            self._stream = RegressionStream(statistics)
+
+    def _check_parameters(self) -> None:
+        if not isinstance(self.gamma, str) or self.gamma != "best":
+            expected = '"best" or a number of at least 0'
+            check_number("gamma", self.gamma, expected, lambda x: 0 <= x < math.inf)
+        check_flag("center", self.center)
+        select_regression(self.metrics)
+        if self.head is not None:
+            check_head_kind(self.head)
+
+    # Fitting --------------------------------------------------------------------
+
+    @documented(TRAINING_SAMPLES)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """
+        Forget what was accumulated, and accumulate all samples.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
+            Targets: real numbers.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed. The estimator is then as it was before.
+        """
+        self._take_fit_of(self._fitted_on(X, y, sample_weight))
+        return self
+
+    def _fitted_on(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        """Return a new estimator of the same parameters, fitted on one batch."""
+        self._check_parameters()
+        new = self._unfitted()
+        with arrays.plain_arithmetic(X):
+            batch = check_regression_batch(new, X, y, sample_weight, reset=True)
+            if self.head is not None:
+                shapes = int(batch.targets.shape[1]), int(batch.features.shape[1])
+                check_regression_head_shape(self.head, *shapes)
+            new._stream = RegressionStream(batch)
+        return new
+
+    @documented(TRAINING_SAMPLES)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """
+        Accumulate a batch.
+
+        The result does not depend on how samples were cut into batches.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
+            Targets: real numbers.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If the input is malformed. The state is then as it was before.
+        """
+        if not hasattr(self, "_stream"):
+            new = self._fitted_on(X, y, sample_weight)
+            if self._take_fit_of(new, unless_fitted=True):
+                return self
+        with arrays.plain_arithmetic(X):
+            self._stream.update(
+                check_regression_batch(self, X, y, sample_weight, reset=False)
+            )
+        return self
+
+    @documented(BATCHES)
+    def fit_batches(self, batches: Iterable[Any], *, progress: bool = False) -> Self:
+        """
+        Forget what was accumulated, and accumulate all batches of an iterable.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight)
+            Any iterable of features, the inputs of the last layer and not of the model,
+            with targets.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a batch is malformed, or there is none. The estimator is then as it was
+            before.
+        """
+        return self._fit_each(batches, progress)
+
+    def merge(self, *others: Any) -> Self:
+        """
+        Add what other estimators have accumulated; they stay as they are.
+
+        Parameters
+        ----------
+        *others : estimators of the same type, or one list or iterator of them
+            Fitted on other samples of the same features and targets. Of all other
+            parameters, such as the head, those of `self` hold.
+
+        Returns
+        -------
+        self : object
+            The estimator, of all samples.
+
+        Raises
+        ------
+        ValueError
+            If widths, names of features, array libraries or devices differ.
+        TypeError
+            If another estimator is of another type.
+        """
+        fitted = self._to_merge(others)
+        if fitted:
+            new = self._unfitted()
+            new._stream = RegressionStream(merge_all([i.statistics_ for i in fitted]))
+            new.n_features_in_ = fitted[0].n_features_in_
+            if hasattr(fitted[0], "feature_names_in_"):
+                new.feature_names_in_ = fitted[0].feature_names_in_
+            self._take_fit_of(new)
+        return self
+
+    # Reports --------------------------------------------------------------------
+
+    def report(self) -> NRCReport:
+        """
+        Report the metrics of what was accumulated.
+
+        Returns
+        -------
+        NRCReport
+            Without the metrics that need a head if there is none.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the head does not fit.
+        """
+        statistics = self.statistics_
+        return self._report_of(statistics, statistics)
+
+    def _report_of(
+        self, statistics: RegressionStatistics, fitted: RegressionStatistics
+    ) -> NRCReport:
+        self._check_parameters()  # they may have been set after fit
+        like = fitted.directions.sums
+        with arrays.plain_arithmetic(like):
+            head = self.head
+            if head is not None:
+                head = check_regression_head(head, fitted.n_targets, like)
+            gamma = None if isinstance(self.gamma, str) else float(self.gamma)
+            case = RegressionCase(statistics, fitted, head, gamma, bool(self.center))
+            return build_regression_report(case, self.metrics)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> NRCReport:
+        """
+        Report the metrics of samples, with what was fitted.
+
+        Principal directions and the covariance of the targets are those of the fitted
+        samples, and so is the best linear prediction. All else, such as the error of
+        the head, is of the samples here.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Features, in the array library and on the device of the fitted ones.
+        y : array-like of shape (n_samples, n_targets) or (n_samples,)
+            Targets: real numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        NRCReport
+            As a number, ``1 - nrc1``. On the fitted samples, that of `report`.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If the input is malformed or the head does not fit.
+        """
+        return self.score_batches([(X, y, sample_weight)])
+
+    @documented(BATCHES)
+    def score_batches(
+        self, batches: Iterable[Any], *, progress: bool = False
+    ) -> NRCReport:
+        """
+        Report the metrics of the samples of all batches, with what was fitted.
+
+        Parameters
+        ----------
+        batches : iterable of (X, y) or (X, y, sample_weight)
+            Any iterable, such as a torch DataLoader.
+
+        Returns
+        -------
+        NRCReport
+            Equal to `score` of all samples together.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was accumulated.
+        ValueError
+            If a batch is malformed, there is none, or the head does not fit.
+        """
+        fitted = self.statistics_  # read once: the loader may fit this one further
+        self._check_parameters()
+        stream: RegressionStream | None = None
+        with Batches(batches, progress) as each:
+            for X, y, sample_weight in each:
+                with arrays.plain_arithmetic(X):  # but not around the loader
+                    batch = self._check_scored(X, y, sample_weight, fitted)
+                    if stream is None:
+                        stream = RegressionStream(batch)
+                    else:
+                        stream.update(batch)
+        if stream is None:
+            msg = (
+                "score_batches got an iterable without batches: expected at least one."
+            )
+            raise ValueError(msg)
+        return self._report_of(stream.statistics(), fitted)
+
+    def _check_scored(
+        self, X: Any, y: Any, sample_weight: Any, fitted: RegressionStatistics
+    ) -> RegressionBatch:
+        """Check a batch that is to be measured with what was fitted."""
+        batch = check_regression_batch(self, X, y, sample_weight, reset=False)
+        check_same_place(batch.features, fitted.directions.sums, "This batch")
+        check_n_targets(batch, fitted.n_targets)
+        return batch

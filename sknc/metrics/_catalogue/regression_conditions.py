@@ -1,0 +1,48 @@
+"""When a regression metric is undefined, or says nothing, in words."""
+
+from sknc._utils.arrays import namespace
+from sknc.head import LinearHead
+from sknc.metrics._catalogue.regression import Reason
+from sknc.metrics._shared.subspaces import principal_directions
+from sknc.metrics._shared.target_gram import least_variance, total_variance
+
+
+def _has_weights(head: LinearHead) -> bool:
+    return bool(namespace(head.weights).any(head.weights != 0))
+
+
+NO_FEATURES = Reason(
+    "all features are zero", lambda case: not case.statistics.share_of_directions
+)
+NO_TARGETS = Reason(
+    "the targets do not vary", lambda case: not total_variance(case.statistics)
+)
+ZERO_HEAD = Reason(
+    "every row of the head's weights is zero",
+    lambda case: case.head is not None and not _has_weights(case.head),
+)
+SOME_ZERO = Reason(
+    "Samples whose features are all zero have no direction and are left out.",
+    lambda case: case.statistics.share_of_directions < 1,
+)
+ALL_DIRECTIONS = Reason(
+    "There are at least as many targets as features, so that nothing can lie outside.",
+    lambda case: case.statistics.n_targets >= case.statistics.n_features,
+)
+ONE_TARGET = Reason(
+    "Of one target it is 0 whatever the head is.",
+    lambda case: case.statistics.n_targets == 1,
+)
+SINGULAR = Reason(
+    "The covariance of the targets is singular, so gamma can only be 0.",
+    lambda case: case.gamma is None and not least_variance(case.fitted),
+)
+OUTSIDE = Reason(
+    "gamma is not below the least eigenvalue of the covariance of the targets, as the "
+    "definition wants it.",
+    lambda case: case.gamma is not None and case.gamma >= least_variance(case.fitted),
+)
+NO_VARIANCE = Reason(
+    "the features do not vary",
+    lambda case: not principal_directions(case.fitted)[0].shape[0],
+)

@@ -1,0 +1,266 @@
+"""
+Neural regression collapse: features, targets and the head that predicts them.
+
+NRC1 to NRC3 are defined here; the conditions of any layer, and the fit of the head,
+come from their own modules. A table of its own holds all of them, because they are
+functions of `RegressionStatistics`: without classes, and without a `Convention`.
+"""
+
+import math
+
+from sknc._utils.arrays import Array
+from sknc._utils.parameters import check_flag, check_not_negative
+from sknc.head import LinearHead
+from sknc.metrics._catalogue import regression_conditions as when
+from sknc.metrics._catalogue.regression import ANDRIOPOULOS, regression_metric
+from sknc.metrics._shared.subspaces import (
+    collapsed_directions,
+    row_space,
+    square_outside,
+)
+from sknc.metrics._shared.target_gram import target_gram
+from sknc.metrics.deep_regression import deep_nrc1, deep_nrc2, deep_nrc3, deep_nrc4
+from sknc.metrics.regression_fit import mse, r2
+from sknc.statistics.regression_statistics import RegressionStatistics
+
+__all__ = [
+    "best_gamma",
+    "deep_nrc1",
+    "deep_nrc2",
+    "deep_nrc3",
+    "deep_nrc4",
+    "mse",
+    "nrc1",
+    "nrc2",
+    "nrc3",
+    "r2",
+]
+
+
+@regression_metric(
+    "NRC1",
+    ANDRIOPOULOS,
+    headline=True,
+    undefined=(when.NO_FEATURES,),
+    caveats=(when.SOME_ZERO, when.ALL_DIRECTIONS),
+)
+def nrc1(
+    statistics: RegressionStatistics,
+    *,
+    fitted: RegressionStatistics | None = None,
+    center: bool = True,
+) -> float:
+    r"""
+    Share of the features' directions outside as many principal ones as targets.
+
+    .. math::
+        \frac{1}{N} \sum_i \lVert \tilde h_i - P_n \tilde h_i \rVert^2, \qquad
+        \tilde h_i = h_i / \lVert h_i \rVert
+
+    with :math:`P_n` the projection onto the first n principal directions of the
+    features, n the number of targets.
+
+    Parameters
+    ----------
+    statistics : RegressionStatistics
+        The samples.
+    fitted : RegressionStatistics, optional
+        Samples whose principal directions are taken; by default the same.
+    center : bool, default=True
+        Whether principal directions are those of the centered features, as in the
+        authors' code, or of second moments about the origin, as in ``nc_toolbox``.
+
+    Returns
+    -------
+    float
+        In [0, 1], lower is more collapsed; NaN if all features are zero.
+
+    Notes
+    -----
+    The directions :math:`\tilde h_i` are not centered either way. Features that are
+    zero have none and are left out. Principal directions whose variance is rounding
+    count as none. Where the n-th and the next variance are equal, the subspace, and so
+    the value, is not unique. Unchanged by rotations and uniform scaling, not by shifts.
+
+    References
+    ----------
+    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
+       neural collapse in neural multivariate regression." NeurIPS 2024.
+       https://arxiv.org/abs/2409.04180
+
+    Examples
+    --------
+    One target. The first axis has more variance; two of four samples lie off it.
+
+    >>> import numpy as np
+    >>> from sknc import RegressionStatistics
+    >>> X = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    >>> nrc1(RegressionStatistics.from_samples(X, X[:, 0]))
+    0.5
+    """
+    check_flag("center", center)
+    source = statistics if fitted is None else fitted
+    inside = collapsed_directions(source, center=center)
+    return _outside(statistics, inside)
+
+
+@regression_metric(
+    "NRC2",
+    ANDRIOPOULOS,
+    headline=True,
+    undefined=(when.NO_FEATURES,),
+    caveats=(when.SOME_ZERO, when.ALL_DIRECTIONS),
+)
+def nrc2(statistics: RegressionStatistics, head: LinearHead) -> float:
+    r"""
+    Share of the features' directions outside the span of the head's rows.
+
+    .. math::
+        \frac{1}{N} \sum_i \lVert \tilde h_i - P_W \tilde h_i \rVert^2, \qquad
+        \tilde h_i = h_i / \lVert h_i \rVert
+
+    with :math:`P_W` the projection onto the span of the rows of W.
+
+    Parameters
+    ----------
+    statistics : RegressionStatistics
+        The samples.
+    head : LinearHead
+        Weights of shape (n_targets, n_features).
+
+    Returns
+    -------
+    float
+        In [0, 1], lower is more collapsed; NaN if all features are zero. 1 for a head
+        of zeros, which spans nothing.
+
+    Notes
+    -----
+    Unchanged by rotations of both sides and by scaling of either, not by shifts.
+
+    References
+    ----------
+    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
+       neural collapse in neural multivariate regression." NeurIPS 2024.
+       https://arxiv.org/abs/2409.04180
+
+    Examples
+    --------
+    The row is at 60 degrees to every feature: sin(60°) squared.
+
+    >>> import numpy as np
+    >>> from sknc import LinearHead, RegressionStatistics
+    >>> X = np.array([[2.0, 0.0], [-1.0, 0.0]])
+    >>> statistics = RegressionStatistics.from_samples(X, X[:, 0])
+    >>> nrc2(statistics, LinearHead(np.array([[1.0, 3.0**0.5]])))
+    0.75
+    """
+    return _outside(statistics, row_space(head.weights))
+
+
+@regression_metric(
+    "NRC3",
+    ANDRIOPOULOS,
+    headline=True,
+    of_fit=True,
+    undefined=(when.ZERO_HEAD, when.NO_TARGETS),
+    caveats=(when.ONE_TARGET, when.SINGULAR, when.OUTSIDE),
+)
+def nrc3(
+    statistics: RegressionStatistics, head: LinearHead, *, gamma: float | None = None
+) -> float:
+    r"""
+    Distance of the head's Gram matrix from the form that the targets give it.
+
+    .. math::
+        \left\lVert \frac{W W^\top}{\lVert W W^\top \rVert_F} -
+        \frac{\Sigma^{1/2} - \gamma^{1/2} I}
+        {\lVert \Sigma^{1/2} - \gamma^{1/2} I \rVert_F} \right\rVert_F^2
+
+    with :math:`\Sigma` the covariance of the targets.
+
+    Parameters
+    ----------
+    statistics : RegressionStatistics
+        The samples.
+    head : LinearHead
+        Weights of shape (n_targets, n_features).
+    gamma : float, optional
+        The constant, in units of the squared targets; by default the one between 0 and
+        the least eigenvalue of :math:`\Sigma` for which the distance is least, see
+        `best_gamma`.
+
+    Returns
+    -------
+    float
+        In [0, 4], lower is more collapsed; NaN if the head is zero or the targets do
+        not vary.
+
+    Raises
+    ------
+    ValueError
+        If `gamma` is not a number of at least 0.
+
+    Notes
+    -----
+    In the unconstrained feature model, gamma is the product of the weight decay of W
+    and that of the features. Networks are trained with other penalties; so [1]_ finds
+    the best gamma once, for the head after training, and measures the heads of all
+    earlier epochs with it. Of one target the value is 0 whatever the head is.
+    Unchanged by shifts of either side, by rotations of features and head, by rotations
+    of the targets and the rows of the head, and by scaling of the head.
+
+    References
+    ----------
+    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
+       neural collapse in neural multivariate regression." NeurIPS 2024.
+       https://arxiv.org/abs/2409.04180
+
+    Examples
+    --------
+    Targets with standard deviations 1 and 2, and rows of equal length: the best gamma
+    is 0, and the cosine of both matrices is 3 / sqrt(10).
+
+    >>> import numpy as np
+    >>> from sknc import LinearHead, RegressionStatistics
+    >>> Y = np.array([[1.0, 2.0], [1.0, -2.0], [-1.0, 2.0], [-1.0, -2.0]])
+    >>> statistics = RegressionStatistics.from_samples(Y, Y)
+    >>> nrc3(statistics, LinearHead(np.eye(2)))  # 2 - 6 / sqrt(10)
+    0.1026334
+    """
+    found = target_gram(statistics, head)
+    if gamma is None:
+        return found.distance(found.best_root())
+    return found.distance(math.sqrt(check_not_negative("gamma", gamma)) / found.unit)
+
+
+def best_gamma(statistics: RegressionStatistics, head: LinearHead) -> float:
+    """
+    Return the gamma for which `nrc3` is least.
+
+    Parameters
+    ----------
+    statistics : RegressionStatistics
+        The samples.
+    head : LinearHead
+        Weights of shape (n_targets, n_features).
+
+    Returns
+    -------
+    float
+        From 0 to the least eigenvalue of the covariance of the targets, exact up to
+        rounding; NaN where `nrc3` is.
+
+    Notes
+    -----
+    In the root of gamma, the cosine of both matrices has one stationary point, which is
+    known in closed form. It or an end of the range is the best.
+    """
+    found = target_gram(statistics, head)
+    return float((found.best_root() * found.unit) ** 2)
+
+
+def _outside(statistics: RegressionStatistics, directions: Array) -> float:
+    """Return the mean square of directions of features outside a subspace."""
+    mean, covariance = statistics.mean_direction, statistics.direction_covariance
+    return min(square_outside(mean, covariance, directions), 1.0)

@@ -1,0 +1,148 @@
+"""The report of neural regression collapse."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sknc.metrics._catalogue.regression import PROPERTIES, RegressionMetric
+from sknc.metrics._catalogue.regression_table import REGRESSION_TABLE
+from sknc.report._metric_report import MetricReport, read_only
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionContent:
+    """Everything in a report; see the attributes of `NRCReport`."""
+
+    score: float
+    values: Mapping[str, float]
+    notes: Mapping[str, str]
+    per_target: Mapping[str, np.ndarray]
+    explained_variance_ratio: np.ndarray
+    gamma: float | None
+    least_target_variance: float
+    n_samples: int
+    n_features: int
+    n_targets: int
+    weighted: bool
+    dtype: str
+    device: str
+    has_head: bool
+
+    @property
+    def standard_error(self) -> Mapping[str, float]:
+        """No metric has one."""
+        return {}
+
+    def metric(self, key: str) -> RegressionMetric:
+        """Return what is known of a metric."""
+        return REGRESSION_TABLE[key]
+
+    def meaning(self, group: str) -> str:
+        """Return what the metrics of a group measure."""
+        return PROPERTIES[group]
+
+    def title(self) -> str:
+        """Return one line about what was measured."""
+        weighted = " (weighted)" if self.weighted else ""
+        targets = f"{self.n_targets} target{'s' if self.n_targets > 1 else ''}"
+        return (
+            f"Neural regression collapse of {self.n_samples} samples{weighted}, "
+            f"{targets}, {self.n_features} features ({self.dtype} on {self.device})"
+        )
+
+    def summary(self) -> list[str]:
+        """Return lines about the whole: the score, and the gamma of NRC3."""
+        lines = [f"score (1 - nrc1) {self.score:.6g}"]
+        if self.gamma is not None and "nrc3" in self.values:
+            least = self.least_target_variance
+            lines.append(f"gamma {self.gamma:.6g}, bounded by {least:.6g}")
+        return lines
+
+
+class NRCReport(MetricReport):
+    """
+    Metrics of neural regression collapse, read by key or attribute; itself one number.
+
+    As a float it is ``1 - nrc1``, in [0, 1]: higher is more collapsed, 1 at collapse.
+    Made by `NeuralRegressionCollapse.report` and `NeuralRegressionCollapse.score`.
+
+    Parameters
+    ----------
+    content : object
+        The number and what is behind it.
+
+    Attributes
+    ----------
+    gamma : float or None
+        The constant of ``nrc3``, in units of the squared targets; None without a head.
+        Set as the estimator's `gamma`, it makes reports of other epochs comparable.
+    least_target_variance : float
+        Least eigenvalue of the covariance of the targets, below which gamma lies.
+    explained_variance_ratio : ndarray of shape (n_features,)
+        Share of the variance of the features along each of their own principal
+        directions, in descending order.
+    per_target : mapping of str to ndarray of shape (n_targets,)
+        "variance" of each target and, with a head, "mse" and "r2" of its prediction.
+    notes : mapping of str to str
+        Explains every value that is NaN, that cannot say anything, or that was
+        requested but skipped.
+    n_samples, n_features, n_targets : int
+        Size of what was measured.
+    weighted : bool
+        Whether the samples had weights.
+    dtype, device : str
+        Of the features.
+
+    See Also
+    --------
+    NCReport : The same for classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknc import NeuralRegressionCollapse
+    >>> Y = np.array([[1.0, 2.0], [1.0, -2.0], [-1.0, 2.0], [-1.0, -2.0]])
+    >>> X = np.hstack([Y, np.zeros((4, 3))])
+    >>> report = NeuralRegressionCollapse(head=np.eye(2, 5)).fit(X, Y).report()
+    >>> round(report.nrc1, 12), round(report["nrc2"], 12), float(report)
+    (0.0, 0.0, 1.0)
+    >>> report.per_target["r2"]
+    array([1., 1.])
+    """
+
+    _content: RegressionContent
+    gamma: float | None
+    least_target_variance: float
+    explained_variance_ratio: np.ndarray
+    per_target: Mapping[str, np.ndarray]
+    notes: Mapping[str, str]
+    n_samples: int
+    n_features: int
+    n_targets: int
+    weighted: bool
+    dtype: str
+    device: str
+
+    def __new__(cls, content: RegressionContent) -> "NRCReport":
+        """Store the number and what is behind it."""
+        self = super().__new__(cls, content.score)
+        hidden = {"score", "values", "has_head"}
+        parts = {k: read_only(v) for k, v in vars(content).items() if k not in hidden}
+        self.__dict__.update(parts, _content=content)
+        return self
+
+    def _missing(self, key: str) -> str:
+        if key not in REGRESSION_TABLE:
+            return (
+                f"There is no metric {key!r} of regression, only: "
+                f"{', '.join(REGRESSION_TABLE)}."
+            )
+        return f"This report has no {key!r}. {how_to_get(key, self._content.has_head)}"
+
+
+def how_to_get(key: str, has_head: bool) -> str:
+    """Return how to get a metric that a report does not have."""
+    if REGRESSION_TABLE[key].needs_head and not has_head:
+        return "It takes a linear head: NeuralRegressionCollapse(head=...)."
+    return f"Ask for it: metrics=[{key!r}, ...]."
