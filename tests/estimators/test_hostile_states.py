@@ -199,6 +199,13 @@ class TestMadeToDoHarm:
                 continue  # uniform ones, then
             assert self.refused(sealed(file)).startswith("The file is no state that")
 
+    def test_label_of_a_convention_that_promises_more(self):
+        content = (GOLDEN / "strings_1.sknc").read_bytes()
+        label = {"dtype": "<U500000000", "value": "a"}
+        parameters = {"convention": {"minority": [label]}, "n_jackknife": 3}
+        found = self.refused(rewritten(content, {"parameters": parameters}))
+        assert "no label is written with the dtype <U500000000" in found
+
     def test_compressed(self, content):
         bomb = np.zeros(10_000_000)
         file = rewritten(content, compression=zipfile.ZIP_DEFLATED, **{"x.npy": bomb})

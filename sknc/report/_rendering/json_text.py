@@ -257,7 +257,11 @@ def read_convention(found: Any) -> Convention:
 def _read_label(found: Any) -> Any:
     if not isinstance(found, dict):
         return found
-    return _read_column([found["value"]], np.dtype(found["dtype"]))[0]
+    dtype = np.dtype(found["dtype"])
+    if dtype.kind not in "Mm":  # a string may say that it is longer than memory
+        msg = f"no label is written with the dtype {dtype}"
+        raise ValueError(msg)
+    return _read_column([found["value"]], dtype)[0]
 
 
 def _read_request(requested: Any, inputs: frozenset[str]) -> Request:
