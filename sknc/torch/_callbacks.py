@@ -12,6 +12,7 @@ from sknc.metrics import select
 from sknc.torch._agreement import check_alike
 from sknc.torch._collectives import Ranks
 from sknc.torch._every_sample import every_sample, n_samples, part_of
+from sknc.torch._monitoring import Monitoring
 from sknc.torch.analysis import Analysis, analyze
 
 _OPTIONS = tuple(
@@ -36,6 +37,15 @@ class Measuring:
         Of the names of logged metrics.
     options : mapping
         Passed to `analyze`.
+    monitor : bool or "only", default=False
+        Whether to report what training sees as well, or instead.
+    half_life : float, default=None
+        Of the monitor.
+
+    Attributes
+    ----------
+    monitoring : Monitoring
+        Gets the batches of training.
 
     Raises
     ------
@@ -52,6 +62,8 @@ class Measuring:
         history: Any,
         prefix: str,
         options: Mapping[str, Any],
+        monitor: Any = False,
+        half_life: Any = None,
     ) -> None:
         if held_out is True:
             refuse("held_out", "a loader, False or None", held_out)
@@ -63,6 +75,7 @@ class Measuring:
         self._loaders: tuple[Any, Any] | None = None
         self._is_distributed = False
         self._history, self._prefix, self._options = history, prefix, dict(options)
+        self.monitoring = Monitoring(monitor, half_life, options)
         self.analysis: Analysis | None = None
 
     def begin(self, loader: Any, held_out: Any, *, distributed: bool = False) -> None:
@@ -81,6 +94,9 @@ class Measuring:
         ValueError
             If no loader, or several, are left to choose from.
         """
+        self._is_distributed = distributed
+        if self.monitoring.is_alone:
+            return
         train, other = self._given
         if train is None:
             train = every_sample(_only(loader, "loader"), distributed=distributed)
@@ -91,7 +107,6 @@ class Measuring:
             other = _only(held_out, "held_out")
             other = every_sample(other, distributed=distributed)
         self._loaders = train, None if other is False else other
-        self._is_distributed = distributed
 
     def measure(self, model: Any, step: float) -> dict[str, float]:
         """
@@ -109,12 +124,15 @@ class Measuring:
         dict of str to float
             Every metric, by names such as "nc/train/nc1_pinv".
         """
-        found = self._analyzed(model)
-        self.analysis = found
-        is_first = not self._is_distributed or torch.distributed.get_rank() == 0
-        if self._history is not None and is_first:
-            self._history.append(step, found.train, found.held_out)
-        reports = {"train": found.train, "held_out": found.held_out}
+        seen = self.monitoring.report(distributed=self._is_distributed)
+        reports = {"monitor": seen}
+        if self.monitoring.is_alone:
+            self._remember(step, seen, None)
+        else:
+            found = self._analyzed(model)
+            self.analysis = found
+            self._remember(step, found.train, found.held_out)
+            reports |= {"train": found.train, "held_out": found.held_out}
         return {
             f"{self._prefix}/{part}/{key}": value
             for part, report in reports.items()
@@ -145,6 +163,11 @@ class Measuring:
             group=torch.distributed.group.WORLD,
             **self._options,
         )
+
+    def _remember(self, step: float, train: Any, held_out: Any) -> None:
+        is_first = not self._is_distributed or torch.distributed.get_rank() == 0
+        if self._history is not None and train is not None and is_first:
+            self._history.append(step, train, held_out)
 
 
 class Schedule:

@@ -46,6 +46,13 @@ class NeuralCollapseCallback(Callback):
     submodule : str, default=None
         Name of the part of the Lightning module that maps inputs to logits, such as
         "net". By default the module itself, by its ``forward``.
+    monitor : bool or "only", default=False
+        Whether to report, at the same times, what training sees itself, under names
+        such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for how biased that is).
+        "only" for that alone, without any pass over the samples; then `history` gets
+        it.
+    half_life : float, default=None
+        Number of samples after which one counts half in the monitor.
     prefix : str, default="nc"
         Of the names of logged metrics.
     **options
@@ -93,12 +100,16 @@ class NeuralCollapseCallback(Callback):
         every_n_steps: int | None = None,
         history: Any = None,
         submodule: str | None = None,
+        monitor: bool | str = False,
+        half_life: float | None = None,
         prefix: str = "nc",
         **options: Any,
     ) -> None:
         super().__init__()
         self._schedule = Schedule(every_n_epochs, every_n_steps)
-        self._measuring = Measuring(loader, held_out, history, prefix, options)
+        self._measuring = Measuring(
+            loader, held_out, history, prefix, options, monitor, half_life
+        )
         self._submodule = submodule
         self._last_epoch = self._last_step = -1
 
@@ -108,14 +119,16 @@ class NeuralCollapseCallback(Callback):
         return self._measuring.analysis
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Choose the loaders."""
+        """Choose the loaders, and watch the model."""
         self._last_epoch = self._last_step = -1
+        self._measuring.monitoring.begin(self._model(pl_module))
         self._begin(trainer)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Measure after a step of the optimizer that is due."""
+        """Add what was seen; measure after a step of the optimizer that is due."""
+        self._monitor(batch)
         step = trainer.global_step
         # While gradients are accumulated, several batches end at the same step.
         if step and step != self._last_step and self._schedule.has_step(step):
@@ -133,6 +146,28 @@ class NeuralCollapseCallback(Callback):
         if epoch != self._last_epoch and self._schedule.has_epoch(epoch + 1):
             self._measure(trainer, pl_module)
 
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Leave the model alone."""
+        self._measuring.monitoring.end()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: Any) -> None:
+        """Leave the model alone."""
+        self._measuring.monitoring.end()
+
+    def _model(self, pl_module: Any) -> Any:
+        name = self._submodule
+        return pl_module if name is None else pl_module.get_submodule(name)
+
+    def _monitor(self, batch: Any) -> None:
+        try:
+            self._measuring.monitoring.update_batch(batch)
+        except RuntimeError as error:
+            msg = (
+                f"{error} If training_step calls a part of the module, name it: "
+                "submodule='net'."
+            )
+            raise RuntimeError(msg) from error
+
     def _begin(self, trainer: Any) -> None:
         self._measuring.begin(
             trainer.train_dataloader,
@@ -143,9 +178,8 @@ class NeuralCollapseCallback(Callback):
     def _measure(self, trainer: Any, pl_module: Any, on_step: bool = False) -> None:
         # Again: trainers may load the samples of the validation only when it is due.
         self._begin(trainer)
-        name, step = self._submodule, trainer.global_step
-        model = pl_module if name is None else pl_module.get_submodule(name)
-        values = self._measuring.measure(model, step)
+        step = trainer.global_step
+        values = self._measuring.measure(self._model(pl_module), step)
         self._last_epoch, self._last_step = trainer.current_epoch, step
         pl_module.log_dict(
             values, on_step=on_step, on_epoch=not on_step, batch_size=1, sync_dist=True

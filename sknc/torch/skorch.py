@@ -8,7 +8,8 @@ from skorch.callbacks import Callback
 from sknc.torch._callbacks import Measuring, Schedule
 from sknc.torch.analysis import Analysis
 
-_OWN = ("loader", "held_out", "every_n_epochs", "history", "prefix")
+_OWN = {"loader", "held_out", "every_n_epochs", "history", "prefix"}
+_OWN |= {"monitor", "half_life"}
 
 
 class NeuralCollapseCallback(Callback):
@@ -32,6 +33,13 @@ class NeuralCollapseCallback(Callback):
     history : NCHistory, default=None
         Gets every report, by epoch. Clones of the net, such as those of a grid search,
         have copies of it.
+    monitor : bool or "only", default=False
+        Whether to report, at the same times, what training sees itself, under names
+        such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for how biased that is).
+        "only" for that alone, without any pass over the samples; then `history` gets
+        it.
+    half_life : float, default=None
+        Number of samples after which one counts half in the monitor.
     prefix : str, default="nc"
         Of the names in ``net.history``.
     **options
@@ -76,6 +84,8 @@ class NeuralCollapseCallback(Callback):
         held_out: Any = None,
         every_n_epochs: int = 1,
         history: Any = None,
+        monitor: bool | str = False,
+        half_life: float | None = None,
         prefix: str = "nc",
         **options: Any,
     ) -> None:
@@ -85,6 +95,8 @@ class NeuralCollapseCallback(Callback):
         self.held_out = held_out
         self.every_n_epochs = every_n_epochs
         self.history = history
+        self.monitor = monitor
+        self.half_life = half_life
         self.prefix = prefix
         for name, value in options.items():
             setattr(self, name, value)
@@ -92,13 +104,27 @@ class NeuralCollapseCallback(Callback):
         self.measuring_: Measuring | None = None
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **_: Any) -> None:
-        """Check the parameters."""
+        """Check the parameters, and watch the module."""
         parameters = self.get_params(deep=False)
         options = {k: v for k, v in parameters.items() if k not in _OWN}
         Schedule(self.every_n_epochs)
         self.measuring_ = Measuring(
-            self.loader, self.held_out, self.history, self.prefix, options
+            self.loader,
+            self.held_out,
+            self.history,
+            self.prefix,
+            options,
+            self.monitor,
+            self.half_life,
         )
+        self.measuring_.monitoring.begin(net.module_)
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool | None = None, **_: Any
+    ) -> None:
+        """Add what a step of training saw."""
+        if training and self.measuring_ is not None:
+            self.measuring_.monitoring.update_batch(batch)
 
     def on_epoch_end(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **_: Any
@@ -120,5 +146,7 @@ class NeuralCollapseCallback(Callback):
         self.analysis_ = measuring.analysis
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **_: Any) -> None:
-        """Let go of the samples, which a pickled net need not hold."""
+        """Let go of the module, and of samples that a pickled net need not hold."""
+        if self.measuring_ is not None:
+            self.measuring_.monitoring.end()
         self.measuring_ = None

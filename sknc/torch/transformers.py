@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from sknc.torch._callbacks import Measuring, Schedule
@@ -36,6 +37,13 @@ class NeuralCollapseCallback(TrainerCallback):
         Measure after so many steps of the optimizer instead.
     history : NCHistory, default=None
         Gets every report, by number of steps.
+    monitor : bool or "only", default=False
+        Whether to report, at the same times, what training sees itself, under names
+        such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for how biased that is).
+        "only" for that alone, without any pass over the samples; then `history` gets
+        it.
+    half_life : float, default=None
+        Number of samples after which one counts half in the monitor.
     prefix : str, default="nc"
         Of the names of logged metrics.
     **options
@@ -83,11 +91,16 @@ class NeuralCollapseCallback(TrainerCallback):
         every_n_epochs: int = 1,
         every_n_steps: int | None = None,
         history: Any = None,
+        monitor: bool | str = False,
+        half_life: float | None = None,
         prefix: str = "nc",
         **options: Any,
     ) -> None:
         self._schedule = Schedule(every_n_epochs, every_n_steps)
-        self._measuring = Measuring(loader, held_out, history, prefix, options)
+        self._measuring = Measuring(
+            loader, held_out, history, prefix, options, monitor, half_life
+        )
+        self._hook: Any = None
         self._trainer = trainer
         self._finds_held_out = held_out is None
         self._values: dict[str, float] = {}
@@ -99,6 +112,7 @@ class NeuralCollapseCallback(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
         """Choose the loaders, and come before callbacks that read the metrics."""
+        self._watch(parts["model"])
         callbacks = self._trainer.callback_handler.callbacks
         # Early stopping reads an evaluation in its turn; and a call of the trainer's
         # log cancels the log of the loss that a callback before this one asked for.
@@ -133,6 +147,33 @@ class NeuralCollapseCallback(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
         """Forget the metrics: the model may be another one from now on."""
         self._values = {}
+        self._leave_alone()
+
+    def _watch(self, model: Any) -> None:
+        """Let the monitor see each forward pass of training with its labels."""
+        self._leave_alone()
+        self._measuring.monitoring.begin(model)
+        if self._measuring.monitoring.is_wanted:
+            self._hook = model.register_forward_hook(self._see, with_kwargs=True)
+
+    def _leave_alone(self) -> None:
+        self._measuring.monitoring.end()
+        if self._hook is not None:
+            self._hook.remove()
+        self._hook = None
+
+    def _see(self, model: Any, args: Any, kwargs: Any, output: Any) -> None:
+        # Nothing else passes the batches of training on to callbacks.
+        if not (model.training and torch.is_grad_enabled()):
+            return
+        if kwargs.get("labels") is None:
+            msg = (
+                "The trainer does not pass labels= to the model, as with label "
+                "smoothing or a loss function of its own, so there is nothing to "
+                "monitor: expected labels. Leave monitor= out."
+            )
+            raise RuntimeError(msg)
+        self._measuring.monitoring.update(kwargs["labels"])
 
     def _measure(self, state: Any, model: Any) -> None:
         self._values = self._measuring.measure(model, state.global_step)

@@ -1,5 +1,6 @@
 """One of several processes in which Lightning trains a model, with and without us."""
 
+import math
 import os
 import pickle
 import sys
@@ -13,9 +14,9 @@ from lightning.pytorch.strategies import DDPStrategy
 from process_group import of_processes
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
-from training_runs import B, are_equal, by_hand, network, numbers_of, samples
+from training_runs import B, Watch, are_equal, by_hand, network, numbers_of, samples
 
-from sknc import NCHistory
+from sknc import NCHistory, NeuralCollapseAnalyzer
 from sknc.torch.lightning import NeuralCollapseCallback
 
 # Neither divides by two. In double precision, in which it hardly matters which samples
@@ -51,6 +52,9 @@ class Recorder(lightning.Callback):
     def __init__(self):
         self.reports = []
 
+    def on_train_start(self, trainer, pl_module):
+        self.watch = Watch(pl_module.net, TRAIN)
+
     def on_train_epoch_end(self, trainer, pl_module):
         with torch.random.fork_rng():  # to iterate over a loader draws a number
             self.reports.append(by_hand(pl_module.net, TRAIN, TEST, metrics="all"))
@@ -76,6 +80,14 @@ def fit(size, *callbacks):
     return trainer
 
 
+def seen_by_all(watch, net, size):
+    """Return what an estimator reports of the training steps of all processes."""
+    found = [None] * size
+    torch.distributed.all_gather_object(found, watch.batches)
+    batches = [batch for batches in found for batch in batches]
+    return NeuralCollapseAnalyzer(net[-1]).fit_batches(batches).report()
+
+
 def run(rank, size):
     """Return what this process finds out."""
     os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0"}
@@ -88,11 +100,13 @@ def run(rank, size):
             held_out=DataLoader(TEST, 5, sampler=range(7)),
             prefix="part",
         ),
+        NeuralCollapseCallback(monitor="only", half_life=math.inf),
     ]
     trainer = fit(size, *callbacks, recorder)
     with_us = numbers_of(trainer.lightning_module.net)
     return {
-        "reports": [callback.analysis for callback in callbacks],
+        "reports": [callback.analysis for callback in callbacks[:2]],
+        "seen": seen_by_all(recorder.watch, trainer.lightning_module.net, size),
         "history": [(entry.train, entry.held_out) for entry in history],
         "expected": recorder.reports,
         "logged": {k: v.item() for k, v in trainer.callback_metrics.items()},

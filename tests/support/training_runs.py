@@ -69,3 +69,28 @@ def are_equal(some, others):
     return some.keys() == others.keys() and all(
         torch.equal(value, others[name]) for name, value in some.items()
     )
+
+
+class Watch:
+    """Features and labels of all training steps of a network, by hooks of its own."""
+
+    def __init__(self, net, dataset=TRAIN):
+        self.batches, self._net, self._data = [], net, dataset.tensors
+        net.register_forward_pre_hook(self._begin)
+        net[-1].register_forward_pre_hook(self._read)
+
+    def _begin(self, net, args):
+        x, y = self._data
+        self._labels = y[(args[0][:, None] == x).all(-1).int().argmax(1)]
+
+    def _read(self, head, args):
+        if self._net.training and torch.is_grad_enabled():
+            self.batches.append((args[0].detach().clone(), self._labels))
+
+    def report(self, **options):
+        """Return what an estimator reports of them, with the head as it is."""
+        return (
+            NeuralCollapseAnalyzer(self._net[-1], **options)
+            .fit_batches(self.batches)
+            .report()
+        )

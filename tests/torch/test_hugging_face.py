@@ -17,6 +17,7 @@ from training_runs import (  # noqa: E402
     TEST,
     TRAIN,
     B,
+    Watch,
     are_equal,
     by_hand,
     logged_names,
@@ -191,3 +192,55 @@ def test_several_evaluation_sets_are_refused_before_training(tmp_path):
     with pytest.raises(ValueError, match=message):
         trainer.train()
     assert trainer.state.global_step == 0
+
+
+class Watched(transformers.TrainerCallback):
+    """What the estimator reports of all steps so far, at the end of each epoch."""
+
+    def on_train_begin(self, args, state, control, model=None, **parts):
+        self.watch, self.reports = Watch(model.net), []
+
+    def on_epoch_end(self, args, state, control, **parts):
+        self.reports.append(self.watch.report())
+
+
+@pytest.mark.parametrize("monitor", [True, "only"])
+def test_monitor_logs_what_training_sees(tmp_path, monitor):
+    watched, history = Watched(), NCHistory()
+    trainer = trainer_of(tmp_path, watched, gradient_accumulation_steps=2)
+    trainer.add_callback(
+        NeuralCollapseCallback(
+            trainer, monitor=monitor, half_life=float("inf"), history=history
+        )
+    )
+    trainer.train()
+    rows = [row for row in trainer.state.log_history if "nc/monitor/nc1_pinv" in row]
+    for row, wanted in zip(rows, watched.reports, strict=True):
+        found = {k[11:]: v for k, v in row.items() if k[:11] == "nc/monitor/"}
+        assert found == pytest.approx(wanted.to_dict(), rel=0, nan_ok=True)
+        assert ("nc/train/nc1_cdnv" in row) == (monitor is True)
+    assert wanted.n_samples == 2 * len(TRAIN)
+    assert history[-1].train.n_samples == (1 if monitor is True else 2) * len(TRAIN)
+    assert len(trainer.model.net[-1]._forward_pre_hooks) == 1  # that of the test
+    assert not trainer.model._forward_hooks
+
+
+@pytest.mark.parametrize("monitor", [True, "only"])
+def test_training_with_a_monitor_stays_the_same(tmp_path, monitor):
+    without, measured = trainer_of(tmp_path), trainer_of(tmp_path)
+    without.train()
+    measured = trainer_of(tmp_path)
+    measured.add_callback(
+        NeuralCollapseCallback(measured, monitor=monitor, every_n_steps=1)
+    )
+    measured.train()
+    assert are_equal(numbers_of(measured.model), numbers_of(without.model))
+
+
+def test_monitor_without_labels_is_refused(tmp_path):
+    trainer = trainer_of(tmp_path)
+    trainer.compute_loss_func = lambda output, labels, **_: output["logits"].sum()
+    trainer.add_callback(NeuralCollapseCallback(trainer, monitor=True))
+    message = r"^The trainer does not pass labels= to the model, .* Leave monitor= out"
+    with pytest.raises(RuntimeError, match=message):
+        trainer.train()

@@ -26,6 +26,7 @@ from training_runs import (  # noqa: E402
     TEST,
     TRAIN,
     B,
+    Watch,
     are_equal,
     by_hand,
     logged_names,
@@ -244,6 +245,108 @@ def test_several_validation_loaders_are_refused_before_training():
     assert trainer.global_step == 0
 
 
+class Watched(Callback):
+    """What the estimator reports of all steps so far, at the end of each epoch."""
+
+    def __init__(self):
+        self.reports, self.names = [], []
+
+    def on_train_start(self, trainer, pl_module):
+        self.watch = Watch(pl_module.net)
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.reports.append(self.watch.report())
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_monitor_logs_what_training_sees(validate):
+    watched, history = Watched(), NCHistory()
+    callback = NeuralCollapseCallback(monitor=True, half_life=INF, history=history)
+    trainer = fit(watched, callback, validate=validate)
+    logged = trainer.callback_metrics
+    found = {k[11:]: v for k, v in logged.items() if k.startswith("nc/monitor/")}
+    wanted = watched.reports[-1]
+    assert wanted.n_samples == 2 * 64
+    assert found.keys() == set(wanted.keys())
+    for key, value in wanted.items():
+        assert found[key].item() == np.float32(value), key
+    assert "nc/train/nc4_mismatch" in logged
+    assert history[-1].train.n_samples == len(TRAIN)
+
+
+def test_monitor_alone_needs_no_pass():
+    watched, history = Watched(), NCHistory()
+    callback = NeuralCollapseCallback(
+        monitor="only", half_life=INF, history=history, submodule="net"
+    )
+    trainer = fit(watched, callback)
+    assert callback.analysis is None
+    assert all(name[:11] == "nc/monitor/" for name in logged_by(trainer))
+    for entry, wanted in zip(history, watched.reports, strict=True):
+        wanted = pytest.approx(wanted.to_dict(), rel=1e-12, nan_ok=True)
+        assert entry.train.to_dict() == wanted
+        assert "Features of training mode" in entry.train.notes["monitor"]
+    hooks = trainer.lightning_module.net[-1]._forward_pre_hooks
+    assert len(hooks) == 1  # that of the test
+
+
+def logged_by(trainer):
+    return [name for name in trainer.callback_metrics if name[:3] == "nc/"]
+
+
+@pytest.mark.parametrize("options", [{}, {"every_n_steps": 1}])
+@pytest.mark.parametrize("monitor", [True, "only"])
+def test_training_with_a_monitor_stays_the_same(monitor, options):
+    without = fit()
+    trainer = fit(NeuralCollapseCallback(monitor=monitor, **options))
+    assert are_equal(
+        numbers_of(trainer.lightning_module.net),
+        numbers_of(without.lightning_module.net),
+    )
+
+
+def test_one_callback_monitors_steps_and_another_measures_epochs():
+    by_step, by_epoch = NCHistory(), NCHistory()
+    fit(
+        NeuralCollapseCallback(monitor="only", every_n_steps=2, history=by_step),
+        NeuralCollapseCallback(every_n_epochs=2, history=by_epoch),
+    )
+    assert by_step.steps.tolist() == [2, 4, 6, 8]
+    assert by_epoch.steps.tolist() == [8]
+
+
+def test_monitor_of_a_part_that_runs_alone():
+    class Inner(Module):
+        def training_step(self, batch, batch_idx):
+            return functional.cross_entropy(self.net(batch[0]), batch[1])
+
+    def fit_inner(**options):
+        callback = NeuralCollapseCallback(monitor="only", **options)
+        trainer = lightning.Trainer(
+            accelerator="cpu",
+            logger=False,
+            max_epochs=1,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[callback],
+        )
+        module = Inner()
+        try:
+            trainer.fit(module, DataLoader(TRAIN, B))
+        finally:
+            assert not any(p._forward_pre_hooks for p in module.modules())
+        return logged_by(trainer)
+
+    message = r"^No forward pass .* name it: submodule='net'\.$"
+    with pytest.raises(RuntimeError, match=message):
+        fit_inner()
+    assert "nc/monitor/nc1_cdnv" in fit_inner(submodule="net")
+
+
 # Processes ------------------------------------------------------------------------
 
 
@@ -272,6 +375,10 @@ def test_processes_measure_their_parts_of_all_samples(tmp_path):
     assert first["logged"]["nc/train/nc1_cdnv"] == pytest.approx(
         first["expected"][-1][0]["nc1_cdnv"], rel=1e-6
     )
+    assert first["seen"].n_samples == 2 * 2 * 32  # of two epochs, dropping the rest
+    for key, value in first["seen"].items():
+        logged = first["logged"][f"nc/monitor/{key}"]
+        assert logged == pytest.approx(value, rel=1e-6, nan_ok=True)
     # Of loaders that were passed, too, of which one process has no training samples.
     net = network().double()
     net.load_state_dict(first["net"])

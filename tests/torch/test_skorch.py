@@ -17,6 +17,7 @@ from training_runs import (  # noqa: E402
     TEST,
     TRAIN,
     B,
+    Watch,
     X,
     Y,
     are_equal,
@@ -168,3 +169,41 @@ def test_wrong_parameters_are_refused_before_training():
         with pytest.raises((TypeError, ValueError), match=message):
             net.fit(X, Y)
         assert not net.history
+
+
+class Watched(Callback):
+    """What the estimator reports of all steps so far, at the end of each epoch."""
+
+    def on_train_begin(self, net, X=None, y=None, **parts):
+        self.watch_, self.reports_ = Watch(net.module_.net), []
+
+    def on_epoch_end(self, net, **parts):
+        self.reports_.append(self.watch_.report())
+
+
+@pytest.mark.parametrize("monitor", [True, "only"])
+def test_monitor_records_what_training_sees(monitor):
+    watched, history = Watched(), NCHistory()
+    callback = NeuralCollapseCallback(
+        monitor=monitor, half_life=float("inf"), history=history
+    )
+    net = fit(net_of(watched, callback))
+    for row, wanted in zip(net.history, watched.reports_, strict=True):
+        found = {k[11:]: v for k, v in row.items() if k[:11] == "nc/monitor/"}
+        assert found == pytest.approx(wanted.to_dict(), rel=0, nan_ok=True)
+        assert ("nc/train/nc1_cdnv" in row) == (monitor is True)
+    assert wanted.n_samples == 2 * 64
+    assert history[-1].train.n_samples == (70 if monitor is True else 2 * 64)
+    assert len(net.module_.net[-1]._forward_pre_hooks) == 1  # that of the test
+
+
+@pytest.mark.parametrize("monitor", [True, "only"])
+def test_training_with_a_monitor_stays_the_same(monitor):
+    without = fit(net_of())
+    net = fit(net_of(NeuralCollapseCallback(monitor=monitor)))
+    assert are_equal(numbers_of(net.module_.net), numbers_of(without.module_.net))
+
+
+def test_monitor_is_a_parameter():
+    callback = clone(NeuralCollapseCallback(monitor="only", half_life=30.0))
+    assert (callback.monitor, callback.half_life) == ("only", 30.0)
