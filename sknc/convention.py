@@ -17,19 +17,6 @@ from sknc._utils.parameters import (
     refuse,
 )
 
-_WEIGHTS = """
-
-Parameters
-----------
-counts : array of shape (K,)
-    Number of samples of each class, or sum of their weights.
-
-Returns
--------
-array of shape (K,)
-    Weights.
-"""
-
 
 @dataclass(frozen=True)
 class Convention:
@@ -142,19 +129,30 @@ class Convention:
             refuse("convention", expected, name)
         return PRESETS[name]
 
-    @documented(_WEIGHTS)
     def center_weights(self, counts: Array) -> Array:
-        """Return the weights of the class means in the global mean."""
+        """
+        Return the weights of the class means in the global mean.
+
+        Parameters
+        ----------
+        counts : array of shape (K,)
+            Number of samples of each class, or sum of their weights.
+
+        Returns
+        -------
+        array of shape (K,)
+            Weights.
+        """
         if self.center == "none":
             return 0 * counts
         return _weights(counts, by_count=self.center == "sample")
 
-    @documented(_WEIGHTS)
+    @documented(center_weights)
     def between_weights(self, counts: Array) -> Array:
         """Return the weights of the classes in the between-class covariance."""
         return _weights(counts, by_count=self.between == "frequency")
 
-    @documented(_WEIGHTS)
+    @documented(center_weights)
     def within_weights(self, counts: Array) -> Array:
         """Return the weights of class covariances in the within-class covariance."""
         return _weights(counts, by_count=self.within == "sample")

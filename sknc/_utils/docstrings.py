@@ -12,6 +12,8 @@ _SECTIONS = (
     *("Parameters", "Attributes", "Returns", "Raises"),
     *("See Also", "Notes", "References", "Examples"),
 )
+# What an object shares of its docstring.
+_INHERITED = ("Parameters", "Attributes", "Returns", "Raises")
 _HEADING = re.compile(rf"^({'|'.join(_SECTIONS)})\n-+\n", re.MULTILINE)
 
 
@@ -49,18 +51,24 @@ def filled(text: str, indent: str = "    ") -> str:
     )
 
 
-def documented(*shared: str) -> Callable[[T], T]:
+def documented(*shared: str | Callable[..., Any]) -> Callable[[T], T]:
     """
-    Complete a docstring with what it leaves out of sections that are shared.
+    Complete a docstring with entries of others, that it leaves out.
 
-    Of shared parameters those that the function has are filled in, in the order of its
-    signature. An entry of its own comes before a shared one of the same name.
+    Shared are sections of text, or of the docstring of a function or class, but for its
+    notes, references and examples. Of parameters and attributes those are filled in
+    that the object has, and an entry of its own comes before one of the same name.
     """
 
     def complete(item: T) -> T:
         head, sections = split_sections(item.__doc__)
-        for text in shared:
-            for name, section in split_sections(text)[1].items():
+        for source in shared:
+            if isinstance(source, str):
+                found = split_sections(source)[1]
+            else:
+                found = split_sections(source.__doc__)[1]
+                found = {name: found[name] for name in _INHERITED if name in found}
+            for name, section in found.items():
                 own = entries_of(sections.get(name, ""))
                 sections[name] = _merged(item, name, own, entries_of(section))
         item.__doc__ = join_sections(head, sections)
@@ -74,6 +82,9 @@ def _merged(
 ) -> str:
     if section == "Returns":  # whose entries have types for names
         return "\n".join((own or shared).values())
+    if section == "Attributes":
+        names = {*dir(item)}.union(*(inspect.get_annotations(c) for c in item.__mro__))
+        shared = {key: text for key, text in shared.items() if key in names}
     entries = shared | own
     if section == "Parameters":
         # An entry may be of several, such as "X, y".

@@ -14,7 +14,7 @@ from sknc.convention import Convention
 from sknc.estimators._fitting.stream import Covariance
 from sknc.estimators._inputs.batches import Batches
 from sknc.estimators._inputs.class_index import distinct_labels
-from sknc.estimators._inputs.docs import BATCHES, FITTED_ATTRIBUTES, NEW_SAMPLES
+from sknc.estimators._inputs.docs import BATCHES, NEW_SAMPLES
 from sknc.estimators._inputs.heads import (
     check_head_kind,
     check_head_shape,
@@ -29,6 +29,7 @@ from sknc.estimators._scoring.partial_score import (
     results_about,
 )
 from sknc.estimators._scoring.reports import ReportChoices, SecondPass, report_of_fit
+from sknc.estimators.base import CenterEstimator
 from sknc.estimators.coordinates import ClassMeanCoordinates
 from sknc.estimators.out_of_distribution import OutOfDistributionScores
 from sknc.estimators.stored_estimator import StoredEstimator
@@ -38,7 +39,7 @@ from sknc.report.nc_report import NCReport
 from sknc.statistics.subset import chosen_labels
 
 
-@documented(FITTED_ATTRIBUTES, by.references(by.PAPYAN))
+@documented(CenterEstimator, by.references(by.PAPYAN))
 class NeuralCollapseAnalyzer(
     ClassMeanCoordinates, OutOfDistributionScores, StoredEstimator
 ):

@@ -16,7 +16,7 @@ from sknc.estimators._fitting.groups import (
     resumed_stream,
 )
 from sknc.estimators._fitting.stream import Covariance, check_same_place
-from sknc.estimators._inputs.docs import BATCHES, FIT, TRAINING_SAMPLES
+from sknc.estimators._inputs.docs import BATCHES, TRAINING_SAMPLES
 from sknc.estimators._inputs.validation import (
     Batch,
     check_batch,
@@ -28,9 +28,29 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 
 class CenterEstimator(StreamEstimator):
-    """Base of estimators whose fitted state is `ClassStatistics`."""
+    """
+    Base of estimators whose fitted state is `ClassStatistics`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted class labels; always NumPy.
+    class_count_ : array of shape (n_classes,)
+        Number of samples of each class, or sum of their weights.
+    class_means_ : array of shape (n_classes, n_features)
+        Class means, float64.
+    n_samples_seen_ : int
+        Number of samples accumulated.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, if they had any.
+    statistics_ : ClassStatistics
+        Frozen state: everything else follows from it.
+    """
 
     _stream: AnyStream
+    feature_names_in_: np.ndarray
 
     @property
     def _keeps_scatter(self) -> Covariance:
@@ -76,7 +96,7 @@ class CenterEstimator(StreamEstimator):
 
     # Fitting --------------------------------------------------------------------
 
-    @documented(TRAINING_SAMPLES, FIT)
+    @documented(TRAINING_SAMPLES)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None
     ) -> Self:
@@ -87,6 +107,13 @@ class CenterEstimator(StreamEstimator):
         ----------
         y : array-like of shape (n_samples,)
             Class labels, of any kind that scikit-learn takes, or an integer tensor.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there will be, as in `partial_fit`.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
 
         Raises
         ------
@@ -110,7 +137,7 @@ class CenterEstimator(StreamEstimator):
         new._stream = stream
         return new
 
-    @documented(TRAINING_SAMPLES)
+    @documented(fit)
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> Self:
@@ -154,7 +181,7 @@ class CenterEstimator(StreamEstimator):
             self._stream.update(batch, classes)
         return self
 
-    @documented(BATCHES, FIT)
+    @documented(fit, BATCHES)
     def fit_batches(
         self, batches: Iterable[Any], *, classes: Any = None, progress: bool = False
     ) -> Self:

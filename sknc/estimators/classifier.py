@@ -16,12 +16,13 @@ from sknc._utils.docstrings import documented
 from sknc._utils.label_kinds import in_common
 from sknc._utils.parameters import check_choice, refuse
 from sknc.estimators._inputs.class_index import ClassIndex, distinct_labels
-from sknc.estimators._inputs.docs import FITTED_ATTRIBUTES, NEW_SAMPLES
+from sknc.estimators._inputs.docs import NEW_SAMPLES
 from sknc.estimators._inputs.heads import check_head, is_head
 from sknc.estimators._inputs.labels import check_classes, check_labels
 from sknc.estimators._inputs.validation import Batch, check_weights
 from sknc.estimators._scoring.head_rule import head_rule
 from sknc.estimators.agreement import AgreementReport, compare_decisions
+from sknc.estimators.base import CenterEstimator
 from sknc.estimators.center_model import CenterModel
 from sknc.estimators.priors import check_length, check_priors, class_priors
 from sknc.estimators.stored_estimator import StoredEstimator
@@ -29,7 +30,7 @@ from sknc.statistics.affine_rule import decide_all
 from sknc.statistics.class_statistics import ClassStatistics
 
 
-@documented(FITTED_ATTRIBUTES)
+@documented(CenterEstimator)
 class NearestClassCenter(
     ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredEstimator
 ):

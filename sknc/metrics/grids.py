@@ -21,23 +21,10 @@ from sknc.metrics._shared.pairs import (
 )
 from sknc.statistics.held_out import AnyStatistics
 
-_SHARED = f"""
-
-Parameters
-----------
-source : ClassStatistics, HeldOutStatistics or LinearHead
-    Of K classes, at least two, all with samples.
-convention : str or Convention, default="default"
-    Its center and bias correction. A head's rows are taken as they are.
-power : float, default=1.0
-    The exponent s of the Riesz energy.
-
-{by.references(by.WU)}
-"""
 _KINDS = ("inner_product", "cosine", "distance", "log_energy", "riesz_energy", "cdnv")
 
 
-@documented(_SHARED)
+@documented(by.references(by.WU))
 def pair_grid(
     source: AnyStatistics | LinearHead,
     kind: str = "cosine",
@@ -59,8 +46,14 @@ def pair_grid(
 
     Parameters
     ----------
+    source : ClassStatistics, HeldOutStatistics or LinearHead
+        Of K classes, at least two, all with samples.
     kind : str, default="cosine"
         Which number.
+    convention : str or Convention, default="default"
+        Its center and bias correction. A head's rows are taken as they are.
+    power : float, default=1.0
+        The exponent s of the Riesz energy.
 
     Returns
     -------
@@ -102,7 +95,7 @@ def pair_grid(
     return namespace(tiles_of_grid[0]).concat(tiles_of_grid)
 
 
-@documented(_SHARED)
+@documented(pair_grid, by.references(by.WU))
 def pair_grid_rows(
     source: AnyStatistics | LinearHead,
     kind: str = "cosine",

@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sknc._utils.docstrings import documented
-from sknc.plotting._panels import PANELS, PLOT_METRICS
 from sknc.plotting._runs import Run, run_of_reports
 from sknc.plotting._trajectory import CollapseTrajectoryDisplay
 from sknc.report.layerwise_report import LayerwiseReport
@@ -19,7 +18,7 @@ _MOST_TICKS = 12
 _DEFAULT_KEYS = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy", _MISMATCH)
 
 
-@documented(PANELS)
+@documented(CollapseTrajectoryDisplay)
 class LayerwiseDisplay:
     """
     Metrics of the layers of a model against depth, one panel a metric.
@@ -93,7 +92,7 @@ class LayerwiseDisplay:
         """
         return cls(report)
 
-    @documented(PLOT_METRICS)
+    @documented(CollapseTrajectoryDisplay.plot)
     def plot(
         self,
         ax: Any = None,
@@ -115,8 +114,6 @@ class LayerwiseDisplay:
             Keys and groups such as "NC1" to draw, a panel for each key, or "all"; also
             "layer_ncc_mismatch". By default ``nc1_fuzziness``, ``nc1_cdnv``,
             ``nc4_ncc_accuracy`` and ``layer_ncc_mismatch``, those that there are.
-        value_scale, labels, line_kw : object
-            As in `CollapseTrajectoryDisplay.plot`.
 
         Returns
         -------

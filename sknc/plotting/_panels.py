@@ -6,28 +6,6 @@ from typing import Any
 
 import numpy as np
 
-# What the docstrings of displays of metrics, and of their `plot`, say alike.
-PANELS = """
-
-Attributes
-----------
-axes_ : ndarray of matplotlib Axes of shape (n_panels,)
-    The panels, once `plot` was called.
-figure_ : matplotlib Figure
-    The figure that holds them.
-keys_ : list of str
-    The metric of each panel.
-"""
-PLOT_METRICS = """
-
-Raises
-------
-ImportError
-    If matplotlib is not installed.
-ValueError
-    If a metric is not in the reports, `ax` has too few axes, or a scale or kind of
-    label does not exist.
-"""
 _PANEL_INCHES = (4.0, 3.0)
 # Rows without a gap, where there are such.
 _COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2}

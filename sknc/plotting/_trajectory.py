@@ -12,15 +12,15 @@ from sknc.metrics._catalogue import sources as by
 from sknc.plotting import _draw, _scales
 from sknc.plotting._choice import chosen_keys
 from sknc.plotting._labels import axis_label, title
-from sknc.plotting._panels import PANELS, PLOT_METRICS, make_panels
+from sknc.plotting._panels import make_panels
 from sknc.plotting._runs import Columns, Run, make_run, run_of_reports
-from sknc.report._rendering import FRAME, data_frame
+from sknc.report._rendering import data_frame
 from sknc.report.nc_report import NCReport
 
 _COLUMNS = ("run", "epoch", "samples", "metric", "value", "standard_error")
 
 
-@documented(PANELS, by.references(by.PAPYAN))
+@documented(by.references(by.PAPYAN))
 class CollapseTrajectoryDisplay:
     """
     Curves of neural collapse metrics over training, one panel a property.
@@ -48,6 +48,12 @@ class CollapseTrajectoryDisplay:
     runs : dict of str to object
         The numbers of each run by its name, with `epochs`, `train`, `held_out`,
         `train_error` and `held_out_error`. The name is empty if there is one run.
+    axes_ : ndarray of matplotlib Axes of shape (n_panels,)
+        The panels, once `plot` was called.
+    figure_ : matplotlib Figure
+        The figure that holds them.
+    keys_ : list of str
+        The metric of each panel.
 
     See Also
     --------
@@ -209,7 +215,7 @@ class CollapseTrajectoryDisplay:
             raise AttributeError(msg)
         return next(iter(self.runs.values()))
 
-    @documented(FRAME)
+    @documented(NCReport.to_frame)
     def frame(self, backend: str = "pandas") -> Any:
         """
         Return the numbers as a data frame.
@@ -225,7 +231,6 @@ class CollapseTrajectoryDisplay:
 
     # Drawing -------------------------------------------------------------------
 
-    @documented(PLOT_METRICS)
     def plot(
         self,
         ax: Any = None,
@@ -273,6 +278,14 @@ class CollapseTrajectoryDisplay:
         -------
         CollapseTrajectoryDisplay
             Itself, with `axes_`, `figure_` and `keys_`.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If a metric is not in the reports, `ax` has too few axes, or a scale or kind
+            of label does not exist.
 
         Notes
         -----

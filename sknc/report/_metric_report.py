@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from sknc._utils import arrays
-from sknc._utils.docstrings import documented
-from sknc.report._rendering import FRAME, Shown, as_html, as_text, report_frame
+from sknc.report._rendering import Shown, as_html, as_text, report_frame
 
 
 class MetricReport(float):
@@ -105,16 +104,25 @@ class MetricReport(float):
         """
         return dict(self._content.values)
 
-    @documented(FRAME)
     def to_frame(self, backend: str = "pandas") -> Any:
         """
         Return the metrics as a data frame.
+
+        Parameters
+        ----------
+        backend : str, default="pandas"
+            "pandas", "polars" or another library that narwhals knows.
 
         Returns
         -------
         DataFrame
             One row a metric: "metric", "value", "standard_error" (NaN without one),
             "group", "direction" and "note".
+
+        Raises
+        ------
+        ImportError
+            If narwhals or the backend is not installed.
         """
         caller = f"{type(self).__name__}.to_frame"
         return report_frame(self._content, backend, caller)

@@ -11,23 +11,11 @@ import numpy as np
 from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_choice, check_flag, check_number
 from sknc.metrics._catalogue import sources as by
-from sknc.report._rendering import FRAME, data_frame
+from sknc.report._rendering import data_frame
 from sknc.report._separation import separation_correlation, separation_rate
 from sknc.report.nc_report import NCReport
 
 _ROUNDING = 1e-12  # of a share of samples
-_HELD_OUT = """
-
-Parameters
-----------
-held_out : bool, default=False
-    Whether of the held-out samples instead of the training samples.
-
-Raises
-------
-ValueError
-    If there are no held-out samples.
-"""
 _SHOWN = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy")
 
 
@@ -168,7 +156,6 @@ class LayerwiseReport:
             lines.append("  ".join([name.ljust(width), *values]))
         return "\n".join(lines)
 
-    @documented(_HELD_OUT)
     def metric(self, key: str, *, held_out: bool = False) -> np.ndarray:
         """
         Return a metric of every layer.
@@ -177,6 +164,8 @@ class LayerwiseReport:
         ----------
         key : str
             Key of the metric.
+        held_out : bool, default=False
+            Whether of the held-out samples instead of the training samples.
 
         Returns
         -------
@@ -188,6 +177,8 @@ class LayerwiseReport:
         ------
         KeyError
             If no layer has the metric.
+        ValueError
+            If there are no held-out samples.
         """
         reports = self._side(held_out)
         if not any(key in report for report in reports.values()):
@@ -196,7 +187,7 @@ class LayerwiseReport:
             raise KeyError(msg)
         return self._values(key, held_out)
 
-    @documented(FRAME)
+    @documented(NCReport.to_frame)
     def to_frame(self, backend: str = "pandas") -> Any:
         """
         Return the reports as a data frame.
@@ -228,7 +219,7 @@ class LayerwiseReport:
 
     # Measures of all layers --------------------------------------------------------
 
-    @documented(_HELD_OUT, by.references(by.HE_SU))
+    @documented(by.references(by.HE_SU))
     def layer_separation_rate(self, *, held_out: bool = False) -> float:
         r"""
         Return the factor by which a layer reduces the separation fuzziness.
@@ -240,11 +231,21 @@ class LayerwiseReport:
         over the layers l = 0, 1, ..., by least squares. The law of data separation
         [1]_ says that :math:`D_l` falls by the same factor in every layer.
 
+        Parameters
+        ----------
+        held_out : bool, default=False
+            Whether of the held-out samples instead of the training samples.
+
         Returns
         -------
         float
             Below 1 where classes separate with depth; NaN of fewer than 3 layers, or
             if ``nc1_fuzziness`` of some layer is missing or not finite.
+
+        Raises
+        ------
+        ValueError
+            If there are no held-out samples.
 
         Notes
         -----
@@ -253,7 +254,7 @@ class LayerwiseReport:
         """
         return separation_rate(self._values("nc1_fuzziness", held_out))
 
-    @documented(_HELD_OUT)
+    @documented(layer_separation_rate)
     def layer_separation_correlation(self, *, held_out: bool = False) -> float:
         """
         Return how well the law of data separation holds.
@@ -267,7 +268,7 @@ class LayerwiseReport:
         """
         return separation_correlation(self._values("nc1_fuzziness", held_out))
 
-    @documented(_HELD_OUT)
+    @documented(layer_separation_rate)
     def layer_effective_depth(
         self, epsilon: float = 0.01, *, held_out: bool = False
     ) -> int | None:
@@ -304,7 +305,7 @@ class LayerwiseReport:
         reached = np.flatnonzero(accuracy >= 1 - allowed - _ROUNDING)
         return int(reached[0]) if len(reached) else None
 
-    @documented(_HELD_OUT)
+    @documented(layer_separation_rate)
     def layer_ncc_mismatch(self, *, held_out: bool = False) -> np.ndarray:
         """
         Return how often the nearest class center differs from the model's decision.

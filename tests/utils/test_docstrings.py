@@ -69,3 +69,35 @@ def test_without_docstrings_nothing_fails():
         pass
 
     assert "Features." in documented(SHARED)(plain).__doc__
+
+
+def test_objects_share_entries_but_not_notes():
+    @documented(f)
+    def h(X):
+        """Return nothing."""
+
+    _, sections = split_sections(h.__doc__)
+    assert list(sections) == ["Parameters", "Raises"]
+    assert sections["Parameters"] == "X : array\n    Features."
+
+
+def test_classes_share_attributes_that_they_have():
+    class Base:
+        """
+        Base.
+
+        Attributes
+        ----------
+        x : int
+            A number.
+        y : int
+            Another one.
+        """
+
+    @documented(Base)
+    class Part:
+        """Part."""
+
+        x: int
+
+    assert split_sections(Part.__doc__)[1] == {"Attributes": "x : int\n    A number."}

@@ -1,7 +1,7 @@
 """What a report holds, and the forms in which it is shown and stored."""
 
 from sknc.report._rendering.content import Content, Directions, Measured
-from sknc.report._rendering.frame import FRAME, data_frame, report_frame
+from sknc.report._rendering.frame import data_frame, report_frame
 from sknc.report._rendering.html import as_html
 from sknc.report._rendering.json_text import (
     convention_document,
@@ -13,7 +13,6 @@ from sknc.report._rendering.table import Shown
 from sknc.report._rendering.text import as_text
 
 __all__ = [
-    "FRAME",
     "Content",
     "Directions",
     "Measured",

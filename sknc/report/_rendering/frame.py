@@ -7,19 +7,6 @@ from typing import Any
 from sknc._utils.optional import required
 from sknc.report._rendering.table import Shown, rows
 
-# What the docstrings of methods that return a data frame say alike.
-FRAME = """
-
-Parameters
-----------
-backend : str, default="pandas"
-    "pandas", "polars" or another library that narwhals knows.
-
-Raises
-------
-ImportError
-    If narwhals or the backend is not installed.
-"""
 _COLUMNS = ("metric", "value", "standard_error", "group", "direction", "note")
 
 
