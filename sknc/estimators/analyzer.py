@@ -75,7 +75,7 @@ class NeuralCollapseAnalyzer(
         holds after merging with an analyzer that has ``covariance=False``. "by_class"
         keeps the scatter of each class too, for spectra by class: that takes
         O(n_classes * n_features ** 2) memory, and is refused if it exceeds the
-        memory of the machine. Such an analyzer can be pickled and merged, not saved.
+        memory of the machine.
     n_jackknife : int, default=0
         Number of groups, at least 2, that samples are assigned to for standard errors
         by the delete-a-group jackknife (``report.standard_error``); 0 for none. Each

@@ -11,9 +11,16 @@ from sknc._utils.cached import Cached
 from sknc._utils.parameters import is_integer, shown
 from sknc._utils.places import copier_to
 from sknc.statistics._moments import Moments
+from sknc.statistics._plain_scatters import (
+    SCATTER_NAMES,
+    arrays_of_scatters,
+    packed,
+    scatters_of_arrays,
+    unpacked,
+)
+from sknc.statistics.class_scatters import ClassScatters
 
 _KINDS = "biufUSMm"
-_TILE = 128
 _DTYPES = {
     "counts": ("int64", "float64"),
     "anchors": ("float32", "float64"),
@@ -31,6 +38,7 @@ class PlainArrays(Cached):
     moments: Moments
     n_samples: int
     input_dtype: str
+    class_scatters: ClassScatters | None
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """
@@ -41,8 +49,9 @@ class PlainArrays(Cached):
         dict of str to ndarray
             "classes" (K,), "counts" (K,), "anchors" (K, D), "sums" (K, D), "squares"
             (K,), "n_samples" () and "input_dtype" (), a string. With the scatter also
-            "scatter", its upper triangle row by row, (D (D + 1) / 2,). What they mean
-            is said in docs/design.md. None of them holds objects, so that
+            "scatter", its upper triangle row by row, (D (D + 1) / 2,); with those of
+            classes, arrays that begin with "class_scatter". What they mean is said in
+            docs/design.md. None of them holds objects, so that
             ``np.savez(path, **arrays)`` does not pickle.
 
         See Also
@@ -66,7 +75,9 @@ class PlainArrays(Cached):
         for name in ("counts", "anchors", "sums", "squares"):
             found[name] = np.array(arrays.to_numpy(getattr(moments, name)), order="C")
         if moments.scatter is not None:
-            found["scatter"] = _packed(arrays.to_numpy(moments.scatter))
+            found["scatter"] = packed(arrays.to_numpy(moments.scatter))
+        if self.class_scatters is not None:
+            found |= arrays_of_scatters(self.class_scatters, self.classes)
         found["n_samples"] = np.asarray(self.n_samples, np.int64)
         found["input_dtype"] = np.asarray(self.input_dtype)
         return found
@@ -93,13 +104,15 @@ class PlainArrays(Cached):
             If an array is missing, or shapes, dtypes or numbers contradict each other.
         """
         names = ("classes", *_DTYPES, "n_samples", "input_dtype")
+        by_class = SCATTER_NAMES if SCATTER_NAMES[0] in found else ()
+        names += by_class
         held = {name: np.asarray(found[name]) for name in names if name in found}
         missing = [name for name in names if name not in held and name != "scatter"]
         if missing:
             _refuse(f"all arrays that to_arrays returns, got none named {missing}")
         _check_arrays(held)
         n_features = held["anchors"].shape[1]
-        scatter = _unpacked(held["scatter"], n_features) if "scatter" in held else None
+        scatter = unpacked(held["scatter"], n_features) if "scatter" in held else None
         counts, anchors, sums, squares = (
             np.array(held[n]) for n in ("counts", "anchors", "sums", "squares")
         )
@@ -108,6 +121,7 @@ class PlainArrays(Cached):
             Moments(counts, anchors, sums, squares, scatter),
             int(held["n_samples"]),
             str(held["input_dtype"]),
+            scatters_of_arrays(held, held["classes"], n_features) if by_class else None,
         )
 
     def to(self, place: Any) -> Self:
@@ -129,45 +143,14 @@ class PlainArrays(Cached):
         ValueError
             If there is no such place.
         """
+        copied, scatters = copier_to(place), self.class_scatters
         return type(self)(  # type: ignore[call-arg]
             self.classes,
-            self.moments.map_all(copier_to(place)),
+            self.moments.map_all(copied),
             self.n_samples,
             self.input_dtype,
+            None if scatters is None else scatters.map(copied),
         )
-
-
-# The scatter ----------------------------------------------------------------------
-
-
-def _packed(scatter: np.ndarray) -> np.ndarray:
-    """Return the upper triangle row by row; all of it if the lower one differs."""
-    n_features = len(scatter)
-    if not np.array_equal(scatter, scatter.T, equal_nan=True):
-        return scatter.copy()  # of a library whose products are not symmetric
-    out = np.empty(n_features * (n_features + 1) // 2)
-    start = 0
-    for row in range(n_features):
-        end = start + n_features - row
-        out[start:end] = scatter[row, row:]
-        start = end
-    return out
-
-
-def _unpacked(packed: np.ndarray, n_features: int) -> np.ndarray:
-    if packed.ndim == 2:
-        return packed.copy()
-    scatter = np.empty((n_features, n_features))
-    start = 0
-    for tile in arrays.tiles(n_features, _TILE):
-        for row in range(tile.start, tile.stop):
-            end = start + n_features - row
-            scatter[row, row:] = packed[start:end]
-            scatter[row : tile.stop, row] = scatter[row, row : tile.stop]
-            start = end
-        # Below the tile, many columns at a time: single ones are far apart in memory.
-        scatter[tile.stop :, tile] = scatter[tile, tile.stop :].T
-    return scatter
 
 
 # Checks ---------------------------------------------------------------------------

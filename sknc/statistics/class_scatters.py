@@ -1,8 +1,8 @@
 """Scatters of single classes, for those who ask for them."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -123,6 +123,16 @@ class ClassScatters:
                     if held is None
                     else held.including(mine, factors)
                 )
+        return ClassScatters(MappingProxyType(found))
+
+    def map(self, function: Callable[[Array], Array]) -> "ClassScatters":
+        """Apply `function` to every array."""
+        found = {
+            label: replace(
+                spread, mean=function(spread.mean), scatter=function(spread.scatter)
+            )
+            for label, spread in self.by_label.items()
+        }
         return ClassScatters(MappingProxyType(found))
 
     def merge(self, other: "ClassScatters") -> "ClassScatters":

@@ -183,6 +183,27 @@ class TestMadeToDoHarm:
         message = self.refused(rewritten(content, **{f"{name}.npy": array}))
         assert message.endswith("Make it again.")
 
+    @pytest.mark.parametrize(
+        ("name", "array"),
+        [
+            ("places", np.array([0, 0, 1])),
+            ("places", np.array([0, 1, 3])),
+            ("places", np.array([-1, 0, 1])),
+            ("places", np.array(0)),
+            ("samples", np.array([1, 2, 0])),
+            ("counts", np.array([1.0, 2.0])),
+            ("counts", np.array([1.0, 2.0, -3.0])),
+            ("means", np.zeros((3, 5))),
+            ("s", np.zeros((3, 9))),
+            ("s", np.zeros(3)),
+        ],
+    )
+    def test_scatters_that_contradict(self, name, array):
+        X, y = states.whole_numbers(), np.arange(24) % 3
+        analyzer = sknc.NeuralCollapseAnalyzer(covariance="by_class").fit(X, y)
+        name = f"0/class_scatter{'s' if name == 's' else f'_{name}'}.npy"
+        self.refused(rewritten(states.stored(analyzer), **{name: array}))
+
     def test_room_for_rows_is_bounded(self, content):
         room = np.array([2, 10**15])
         found = sknc.load(io.BytesIO(rewritten(content, **{"0/room.npy": room})))

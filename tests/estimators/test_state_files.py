@@ -22,6 +22,7 @@ OPTIONS = {
     "plain": {},
     "no scatter": {"covariance": False},
     "groups": {"n_jackknife": 3},
+    "scatters of classes": {"covariance": "by_class", "n_jackknife": 2},
 }
 
 
@@ -253,6 +254,21 @@ class TestContents:
         assert states.everything(states.accumulate(found, parts)) == states.everything(
             states.accumulate(analyzer, parts)
         )
+
+    def test_scatters_of_classes(self):
+        parts = states.batches(20, 5, np.float32, strings=True)
+        analyzer = NeuralCollapseAnalyzer(metrics="spectrum", covariance="by_class")
+        states.accumulate(analyzer, parts)
+        found = states.loaded(analyzer)
+        assert "class_scatters" in found.statistics_.to_arrays()
+        assert "spec_class_nuclear_ratio" in found.report()
+        assert found.report().to_json() == analyzer.report().to_json()
+        for moved in (analyzer.to("cpu").statistics_, analyzer.statistics_.to("cpu")):
+            for label, spread in moved.class_scatters.by_label.items():
+                held = analyzer.statistics_.class_scatters.by_label[label]
+                assert spread.scatter is not held.scatter
+                np.testing.assert_array_equal(spread.scatter, held.scatter)
+        assert len(moved.class_scatters.by_label) == len(analyzer.classes_)
 
     def test_merge_of_what_was_loaded(self):
         parts = states.batches(60, 5, np.float32)

@@ -257,10 +257,3 @@ def test_more_than_the_memory_is_refused(monkeypatch):
         analyzer.fit(np.ones((40, 100)), np.arange(40) % 20)
     monkeypatch.setattr(class_scatters, "host_memory", lambda: None)
     assert analyzer.fit(np.ones((40, 100)), np.arange(40) % 20).n_samples_seen_ == 40
-
-
-def test_they_are_not_saved(tmp_path):
-    item = toy("random_balanced")
-    analyzer = NeuralCollapseAnalyzer(covariance="by_class").fit(item.X, item.y)
-    with pytest.raises(ValueError, match="neither saved nor moved to other devices"):
-        analyzer.save(tmp_path / "state.sknc")

@@ -74,11 +74,14 @@ class HeldStream:
         What the accumulator knows.
     dtype : str
         Plain name of a dtype that holds all features.
+    scatters : ClassScatters or None
+        Those of all its samples by class, if they are kept.
     """
 
     index: ClassIndex
     sums: Held
     dtype: str
+    scatters: ClassScatters | None = None
 
     @property
     def n_samples(self) -> int:
@@ -87,7 +90,8 @@ class HeldStream:
 
     def map(self, function: Callable[[Array], Array]) -> "HeldStream":
         """Apply `function` to every array of sums."""
-        return replace(self, sums=self.sums.map(function))
+        scatters = None if self.scatters is None else self.scatters.map(function)
+        return replace(self, sums=self.sums.map(function), scatters=scatters)
 
 
 class Stream(Locked):
@@ -146,7 +150,9 @@ class Stream(Locked):
         accumulator = Accumulator.resumed(
             held.sums, len(held.index.labels), waiting_blocks=self._waiting_blocks
         )
-        self._sums = _Sums(held.index, accumulator, held.dtype, held.n_samples)
+        self._sums = _Sums(
+            held.index, accumulator, held.dtype, held.n_samples, held.scatters
+        )
         return self
 
     def held(self) -> HeldStream | None:
@@ -154,14 +160,9 @@ class Stream(Locked):
         sums = self._settled()
         if sums is None:
             return None
-        if sums.scatters is not None:
-            msg = (
-                'Scatters of single classes, covariance="by_class", are neither saved '
-                "nor moved to other devices: pickle the estimator, or use "
-                "covariance=True."
-            )
-            raise ValueError(msg)
-        return HeldStream(sums.index, sums.accumulator.held(), sums.dtype)
+        return HeldStream(
+            sums.index, sums.accumulator.held(), sums.dtype, sums.scatters
+        )
 
     @property
     def like(self) -> Array | None:

@@ -18,14 +18,17 @@ def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
     """
     Return copies of all numbers of a stream, on the host.
 
-    Those of `ClassStatistics.to_arrays`, of the rows that were added; "order", the row
-    of the sums that each class has, and "room", for how many classes and waiting rows;
-    and "waiting_rows", residuals of the others, with "waiting_index",
-    "waiting_squares" and, if there are weights, "waiting_weights".
+    Those of `ClassStatistics.to_arrays`, of the rows that were added (the scatters of
+    classes are of all rows); "order", the row of the sums that each class has, and
+    "room", for how many classes and waiting rows; and "waiting_rows", residuals of the
+    others, with "waiting_index", "waiting_squares" and, if there are weights,
+    "waiting_weights".
     """
     sums, index = held.sums, held.index
     moments = sums.moments.take(index.rows)
-    added = ClassStatistics(index.labels, moments, sums.n_summed, held.dtype)
+    added = ClassStatistics(
+        index.labels, moments, sums.n_summed, held.dtype, held.scatters
+    )
     found = added.to_arrays()
     found["order"] = np.array(index.rows, np.int64)
     n_rows = int(sums.moments.counts.shape[0])
@@ -76,7 +79,7 @@ def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStrea
     waiting = _waiting(found, added)
     sums = Held(moments, added.n_samples, waiting, room)
     index = ClassIndex(added.classes, order, fixed)
-    return HeldStream(index, sums, added.input_dtype)
+    return HeldStream(index, sums, added.input_dtype, added.class_scatters)
 
 
 def _waiting(found: Mapping[str, np.ndarray], added: ClassStatistics) -> Rows:
