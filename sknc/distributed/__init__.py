@@ -1,4 +1,10 @@
-"""Estimators and reports of samples that lie in many processes."""
+"""
+Estimators and reports of samples that lie in many processes.
+
+- `dask`: which blocks go together, and the tree of merges. `torch.ranks` has what
+  processes of torch.distributed merge; it is imported once it is used.
+- What workers send of samples that they scored: `estimators._scoring.partial_score`.
+"""
 
 from typing import TYPE_CHECKING, Any
 
