@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
+from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 from sknc._utils import arrays
@@ -20,7 +21,7 @@ ESTIMATORS = [
     lambda: NearestClassCenter("cosine"),
 ]
 # Numbers of float64 sums whose order of summation differs.
-CLOSE = {"rtol": 1e-9, "atol": 1e-12}
+NEAR = {"rtol": 1e-9, "atol": 1e-12}
 
 
 @pytest.fixture(params=["cpu", "waiting", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -80,11 +81,11 @@ def state_bits(estimator):
     }
 
 
-def assert_same_report(one, other, rtol=1e-9):
+def assert_same_report(one, other, rtol=LOOSE):
     assert one.keys() == other.keys()
     for key in one:
         np.testing.assert_allclose(
-            one[key], other[key], rtol=rtol, atol=1e-10, err_msg=key
+            one[key], other[key], rtol=rtol, atol=CLOSE, err_msg=key
         )
 
 
@@ -125,16 +126,16 @@ def test_results_stay_on_the_device(make, device):
 def test_results_equal_those_of_numpy(make, device):
     X, y = tensors(device)
     model, plain = make().fit(X, y), make().fit(host(X), host(y))
-    np.testing.assert_allclose(host(model.class_means_), plain.class_means_, **CLOSE)
+    np.testing.assert_allclose(host(model.class_means_), plain.class_means_, **NEAR)
     np.testing.assert_allclose(
-        host(model.transform(X)), plain.transform(host(X)), **CLOSE
+        host(model.transform(X)), plain.transform(host(X)), **NEAR
     )
     if isinstance(model, NearestClassCenter):
         for method in ("decision_function", "predict_proba", "predict"):
             np.testing.assert_allclose(
                 host(getattr(model, method)(X)),
                 getattr(plain, method)(host(X)),
-                **CLOSE,
+                **NEAR,
             )
         assert model.score(X, y) == plain.score(host(X), host(y))
     else:
@@ -152,7 +153,7 @@ def test_covariances_equal_those_of_numpy(device):
         for name in ("within_class", "between_class", "total"):
             one, other = (getattr(m, f"{name}_covariance_") for m in (model, plain))
             assert one.device.type == device
-            np.testing.assert_allclose(host(one), other, **CLOSE)
+            np.testing.assert_allclose(host(one), other, **NEAR)
 
 
 def test_string_labels_are_numpy(device):
@@ -236,7 +237,7 @@ def test_half_precision(make, device, dtype):
         assert torch.equal(half.predict(X), single.predict(X.float()))
         assert half.score(X, y) == single.score(X.float(), y)
     else:
-        assert_same_report(half.score(X, y), single.score(X.float(), y), rtol=1e-12)
+        assert_same_report(half.score(X, y), single.score(X.float(), y), rtol=TIGHT)
         assert half.report().dtype == str(dtype).removeprefix("torch.")
 
 
@@ -439,7 +440,7 @@ def test_classes_that_appear_late(make, device):
     np.testing.assert_array_equal(model.classes_, [-7, 3, 13, 23, 33])
     plain = make().fit(X, y)
     np.testing.assert_allclose(
-        host(model.class_means_), host(plain.class_means_), **CLOSE
+        host(model.class_means_), host(plain.class_means_), **NEAR
     )
 
 
@@ -487,9 +488,9 @@ def test_weights(make, device, form):
     }[form]
     model = make().fit(X, y, weights)
     plain = make().fit(host(X), host(y), times)
-    np.testing.assert_allclose(host(model.class_means_), plain.class_means_, **CLOSE)
+    np.testing.assert_allclose(host(model.class_means_), plain.class_means_, **NEAR)
     np.testing.assert_allclose(
-        model.score(X, y, weights), plain.score(host(X), host(y), times), **CLOSE
+        model.score(X, y, weights), plain.score(host(X), host(y), times), **NEAR
     )
 
 
@@ -521,9 +522,9 @@ def test_memory_layouts(make, device, layout):
     labels = torch.repeat_interleave(y, 2)[::2]
     model, plain = make().fit(odd, labels), make().fit(X.contiguous(), y)
     np.testing.assert_allclose(
-        host(model.class_means_), host(plain.class_means_), **CLOSE
+        host(model.class_means_), host(plain.class_means_), **NEAR
     )
-    np.testing.assert_allclose(model.score(odd, labels), plain.score(X, y), **CLOSE)
+    np.testing.assert_allclose(model.score(odd, labels), plain.score(X, y), **NEAR)
 
 
 def test_parameter_as_features(make, device):
@@ -582,7 +583,7 @@ def test_head_on_another_device_than_the_features(device):
     X, y = tensors("cpu")
     report = NeuralCollapseAnalyzer(head=linear(device)).fit(X, y).score(X, y)
     plain = NeuralCollapseAnalyzer(head=linear("cpu")).fit(X, y).score(X, y)
-    assert_same_report(report, plain, rtol=1e-6)
+    assert_same_report(report, plain, rtol=SINGLE)
 
 
 @pytest.mark.parametrize("to_tensor", [True, False])
@@ -617,7 +618,7 @@ def test_data_loader(make, device):
     loader = torch.utils.data.DataLoader(data, batch_size=17, shuffle=True)
     model, plain = make().fit_batches(loader), make().fit(X, y)
     np.testing.assert_allclose(
-        host(model.class_means_), host(plain.class_means_), **CLOSE
+        host(model.class_means_), host(plain.class_means_), **NEAR
     )
     assert model.n_samples_seen_ == len(y)
     if isinstance(model, NeuralCollapseAnalyzer):
@@ -683,7 +684,7 @@ def test_merge(make, device):
     whole = make().fit(X, y)
     merged = parts[0] + parts[1] + parts[2]
     np.testing.assert_allclose(
-        host(merged.class_means_), host(whole.class_means_), **CLOSE
+        host(merged.class_means_), host(whole.class_means_), **NEAR
     )
     assert merged.class_means_.device.type == device
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 from toys import SQUARE, plus_minus_pairs, simplex, toy
 from vectors import (
     UNCENTERED,
@@ -33,7 +34,7 @@ FUNCTIONS = {
     )
 }
 ALL = FUNCTIONS | {"gnc2_margin": margin.gnc2_margin}
-CLOSE = {"rel": 1e-12, "abs": 1e-15}
+NEAR = {"rel": 1e-12, "abs": 1e-15}
 
 
 # Energies and dispersions ----------------------------------------------------------
@@ -49,7 +50,7 @@ def test_square_in_the_plane():
         "gnc2_margin": 1,
     }
     for key, value in want.items():
-        assert ALL[key](of_means(SQUARE)) == pytest.approx(value, **CLOSE), key
+        assert ALL[key](of_means(SQUARE)) == pytest.approx(value, **NEAR), key
 
 
 @pytest.mark.parametrize(
@@ -59,13 +60,13 @@ def test_exact_simplex(n_classes, n_features):
     statistics = of_means(3 * simplex(n_classes, n_features))
     squared = 2 * n_classes / (n_classes - 1)
     got = {key: function(statistics) for key, function in FUNCTIONS.items()}
-    assert got["gnc2_energy_log"] == pytest.approx(-math.log(squared) / 2, **CLOSE)
-    assert got["gnc2_energy_riesz"] == pytest.approx(squared**-0.5, **CLOSE)
+    assert got["gnc2_energy_log"] == pytest.approx(-math.log(squared) / 2, **NEAR)
+    assert got["gnc2_energy_riesz"] == pytest.approx(squared**-0.5, **NEAR)
     assert got["gnc2_dispersion_log"] == pytest.approx(0, abs=1e-29)
     assert got["gnc2_dispersion_distance"] == pytest.approx(0, abs=1e-29)
     for power in (0.5, 2, 3.7):
         energy = dispersion.gnc2_energy_riesz(statistics, power=power)
-        assert energy == pytest.approx(squared ** (-power / 2), **CLOSE)
+        assert energy == pytest.approx(squared ** (-power / 2), **NEAR)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_equals_exact_energies(n_classes, n_features, power):
         for key, function in FUNCTIONS.items():
             options = {"power": power} if key == "gnc2_energy_riesz" else {}
             got = function(statistics, convention=convention, **options)
-            assert got == pytest.approx(want[key], rel=1e-10, abs=1e-28), key
+            assert got == pytest.approx(want[key], rel=CLOSE, abs=1e-28), key
 
 
 def test_sample_mean_as_center():
@@ -94,7 +95,7 @@ def test_sample_mean_as_center():
     want = exact_energies(np.asarray(statistics.class_means) - item.X.mean(0))
     for key, function in FUNCTIONS.items():
         got = function(statistics, convention="zhu2021")
-        assert got == pytest.approx(want[key], rel=1e-10), key
+        assert got == pytest.approx(want[key], rel=CLOSE), key
 
 
 @pytest.mark.parametrize("angle", [1e-2, 1e-4, 1e-6])
@@ -103,9 +104,9 @@ def test_close_directions_keep_their_digits(angle):
     rows = np.array([[3.0, 0, 0], [0, 0, 1], [math.cos(angle), math.sin(angle), 0]])
     want = exact_energies(rows, 2.0)
     got = pairs.summarize_directions(rows, power=2.0)
-    assert got.distance.least == pytest.approx(2 * math.sin(angle / 2), rel=1e-9)
-    assert got.log_energy.mean == pytest.approx(want["gnc2_energy_log"], rel=1e-10)
-    assert got.riesz_energy.mean == pytest.approx(want["gnc2_energy_riesz"], rel=1e-9)
+    assert got.distance.least == pytest.approx(2 * math.sin(angle / 2), rel=LOOSE)
+    assert got.log_energy.mean == pytest.approx(want["gnc2_energy_log"], rel=CLOSE)
+    assert got.riesz_energy.mean == pytest.approx(want["gnc2_energy_riesz"], rel=LOOSE)
     naive = 2 - 2 * math.cos(1e-6)  # what the inner product would give
     assert abs(naive / 1e-12 - 1) > 1e-5
 
@@ -195,12 +196,12 @@ def test_many_tiles_equal_one_block():
     distances = np.sqrt(((unit[upper[0]] - unit[upper[1]]) ** 2).sum(1))
     got = pairs.summarize_directions(rows)
     assert got.distance.count == len(distances)
-    assert got.distance.least == pytest.approx(distances.min(), rel=1e-9)
-    assert got.distance.population_variance == pytest.approx(distances.var(), rel=1e-10)
-    assert got.log_energy.mean == pytest.approx(-np.log(distances).mean(), rel=1e-10)
+    assert got.distance.least == pytest.approx(distances.min(), rel=LOOSE)
+    assert got.distance.population_variance == pytest.approx(distances.var(), rel=CLOSE)
+    assert got.log_energy.mean == pytest.approx(-np.log(distances).mean(), rel=CLOSE)
     variance = np.log(distances).var()
-    assert got.log_energy.population_variance == pytest.approx(variance, rel=1e-10)
-    assert got.riesz_energy.mean == pytest.approx((1 / distances).mean(), rel=1e-10)
+    assert got.log_energy.population_variance == pytest.approx(variance, rel=CLOSE)
+    assert got.riesz_energy.mean == pytest.approx((1 / distances).mean(), rel=CLOSE)
 
 
 def test_memory_does_not_grow_with_the_square_of_classes():
@@ -217,7 +218,7 @@ def test_head_directions_are_those_of_its_rows():
     head = LinearHead(rows, None)
     got = frames.directions_of(head, "default")
     want = exact_energies(rows)["gnc2_energy_log"]
-    assert got.log_energy.mean == pytest.approx(want, rel=1e-10)
+    assert got.log_energy.mean == pytest.approx(want, rel=CLOSE)
     assert frames.directions_of(head, "default") is got
 
 
@@ -227,7 +228,7 @@ def test_head_directions_are_those_of_its_rows():
 @pytest.mark.parametrize("n_classes", [2, 3, 5, 10, 50])
 def test_margin_of_a_simplex(n_classes):
     got = margin.gnc2_margin(of_means(2 * simplex(n_classes, n_classes + 3)))
-    assert got == pytest.approx(n_classes / (n_classes - 1), **CLOSE)
+    assert got == pytest.approx(n_classes / (n_classes - 1), **NEAR)
 
 
 @pytest.mark.parametrize("n_classes", [3, 4, 5, 7, 12, 31])
@@ -239,7 +240,7 @@ def test_margin_of_a_regular_polygon(n_classes):
 @pytest.mark.parametrize("n_features", [2, 3, 6])
 def test_margin_of_a_cross_polytope(n_features):
     rows = np.concatenate([np.eye(n_features), -np.eye(n_features)])
-    assert margin.gnc2_margin(of_means(rows)) == pytest.approx(1, **CLOSE)
+    assert margin.gnc2_margin(of_means(rows)) == pytest.approx(1, **NEAR)
 
 
 def test_margin_of_plus_minus_pairs():
@@ -247,7 +248,7 @@ def test_margin_of_plus_minus_pairs():
     got = margin.gnc2_margin(of_means(rows))
     assert 0 < got < 1
     # The rows are of unit length.
-    assert got == pytest.approx(margin_bounds(rows)[1], rel=1e-6)
+    assert got == pytest.approx(margin_bounds(rows)[1], rel=SINGLE)
 
 
 @pytest.mark.parametrize(("n_classes", "n_features"), [(4, 7), (6, 3), (12, 4), (9, 2)])
@@ -268,7 +269,7 @@ def test_margin_skips_only_classes_that_cannot_be_the_least():
         every = [
             margin.distance_from_hull(unit[k], np.delete(unit, k, 0)) for k in range(10)
         ]
-        assert margin.one_vs_rest_margin(rows) == pytest.approx(min(every), rel=1e-12)
+        assert margin.one_vs_rest_margin(rows) == pytest.approx(min(every), rel=TIGHT)
 
 
 def test_margin_of_close_directions_keeps_its_digits():
@@ -294,7 +295,7 @@ def values(X, y):
     return {key: function(statistics) for key, function in ALL.items()}
 
 
-def assert_same(got, want, rel=1e-7, abs=1e-10):
+def assert_same(got, want, rel=1e-7, abs=CLOSE):
     assert got == pytest.approx(want, rel=rel, abs=abs, nan_ok=True)
 
 
@@ -352,7 +353,7 @@ def assert_same_elsewhere(convert, n_classes, n_features):
     for key, function in ALL.items():
         got = function(statistics)
         assert isinstance(got, float)
-        assert got == pytest.approx(function(of_means(rows)), rel=1e-9), key
+        assert got == pytest.approx(function(of_means(rows)), rel=LOOSE), key
 
 
 @pytest.mark.parametrize(("n_classes", "n_features"), [(6, 9), (12, 4), (700, 5)])
