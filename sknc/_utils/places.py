@@ -13,23 +13,10 @@ from sknc._utils.parameters import refuse
 
 def copier_to(place: Any) -> Callable[[Array], Array]:
     """
-    Return a function that copies arrays to a place.
+    Return a function that copies arrays to a place, with the same numbers.
 
-    Parameters
-    ----------
-    place : str or torch.device
-        "numpy"; "cpu", which leaves each array in its library; or another device of
-        torch, such as "cuda".
-
-    Returns
-    -------
-    callable
-        From an array of any library to a copy of the same numbers.
-
-    Raises
-    ------
-    ValueError
-        If there is no such place.
+    The place is "numpy"; "cpu", which leaves each array in its library; or another
+    device of torch, such as "cuda".
     """
     if isinstance(place, str) and place == "numpy":
         return _to_numpy

@@ -12,28 +12,10 @@ from typing import Any, BinaryIO, cast
 
 def checked_target(path: Any, what: str, example: str) -> Path:
     """
-    Return where a file can be written, before somebody has worked for it.
+    Return where a file can be written, before somebody worked for it, or raise.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file, which need not exist.
-    what : str
-        What it is to hold, for the message.
-    example : str
-        A name for it, for the message.
-
-    Returns
-    -------
-    Path
-        Absolute, so that it stays valid if the program changes its folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If its folder does not exist.
-    IsADirectoryError
-        If it is a folder.
+    Absolute, so that it stays valid if the program changes its folder. A message calls
+    it `what`, and names an `example`.
     """
     found = Path(path).absolute()
     if not found.parent.is_dir():

@@ -42,16 +42,7 @@ _RESTORE = "Restore it from a copy, or make it again."
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """
-    What is in a file.
-
-    Parameters
-    ----------
-    header : dict
-        What JSON can hold.
-    arrays : dict of str to ndarray
-        Of numbers, strings or times.
-    """
+    """What is in a file: what JSON can hold, and arrays of numbers, text or times."""
 
     header: dict[str, Any]
     arrays: dict[str, np.ndarray]
@@ -66,14 +57,7 @@ def write_container(
     """
     Write a header and arrays; the same ones give the same bytes.
 
-    Parameters
-    ----------
-    file : binary file
-        Empty, open for writing and reading, and seekable.
-    header : mapping
-        What JSON can hold.
-    arrays : mapping of str to ndarray
-        Of numbers, strings or times.
+    The file is empty, open for writing and reading, and seekable.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         text = json.dumps(header, allow_nan=False)
@@ -103,24 +87,9 @@ def _digest(file: BinaryIO, end: int) -> bytes:
 
 def read_container(file: BinaryIO, name: str) -> Container:
     """
-    Read what `write_container` wrote.
+    Read what `write_container` wrote, or raise if a bit has changed.
 
-    Parameters
-    ----------
-    file : binary file
-        Open for reading, and seekable.
-    name : str
-        What to call it in errors.
-
-    Returns
-    -------
-    Container
-        Header and arrays; not more memory than the file is long.
-
-    Raises
-    ------
-    ValueError
-        If it is something else, or a bit of it has changed.
+    The arrays take no more memory than the file is long.
     """
     _check_digest(file, name)
     try:

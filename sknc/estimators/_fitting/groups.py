@@ -220,19 +220,9 @@ def map_held(
     """
     Apply a function to what each group of a stream knows, while nobody changes it.
 
-    Parameters
-    ----------
-    stream : Stream or GroupedStream
-        Of some batches.
-    function : callable
-        It must not keep the arrays: the next batch may overwrite them.
-
-    Returns
-    -------
-    parts : list
-        One for each group, None if it has no rows; one if there are no groups.
-    n_groups : int
-        Number of groups, or zero.
+    It must not keep the arrays: the next batch may overwrite them. Returned are a part
+    for each group, None if it has no rows, and the number of groups, or one part and
+    zero.
     """
     with stream.lock():
         groups = stream.held() if isinstance(stream, GroupedStream) else [stream.held()]

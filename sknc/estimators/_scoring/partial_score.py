@@ -24,23 +24,10 @@ _OTHER_CENTERS = (
 
 @dataclass(frozen=True, eq=False)
 class GroupSums:
-    """
-    An `EvaluationResult` without the centers, which every worker has already.
-
-    Parameters
-    ----------
-    samples : ClassStatistics
-        The new samples, about the anchors of the centers.
-    energies : float64 array of shape (K,), or None
-        Energies of `Projection`.
-    decisions : Decisions or None
-        Counts of decisions.
-    measures : SampleMeasures or None
-        Numbers of single samples.
-    """
+    """An `EvaluationResult` without the centers, which every worker has already."""
 
     samples: ClassStatistics
-    energies: Array | None
+    energies: Array | None  # (K,), of `Projection`
     decisions: Decisions | None
     measures: SampleMeasures | None
 

@@ -140,16 +140,8 @@ class SecondPass:
         """
         Report the metrics of all batches so far.
 
-        Parameters
-        ----------
-        results : sequence of EvaluationResult, default=None
-            Those of several passes about the same centers, merged group by group. By
-            default those of this one.
-
-        Returns
-        -------
-        NCReport
-            The report.
+        Or those of the results of several passes about the same centers, merged by
+        group.
         """
         with arrays.plain_arithmetic(self._statistics.moments.sums):
             results = self.results() if results is None else results

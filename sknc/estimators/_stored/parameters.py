@@ -18,21 +18,9 @@ def stored_parameters(
     parameters: Mapping[str, Any], n_features: int
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
-    Return checked parameters of an estimator for a file.
+    Return checked parameters for a file: what JSON can hold, and other arrays.
 
-    Parameters
-    ----------
-    parameters : mapping of str to object
-        What ``get_params(deep=False)`` returned.
-    n_features : int
-        Number of features, for heads that are called.
-
-    Returns
-    -------
-    document : dict
-        What JSON can hold.
-    arrays : dict of str to ndarray
-        What it cannot.
+    Heads that are called are called with so many features.
     """
     document: dict[str, Any] = {}
     found: dict[str, np.ndarray] = {}

@@ -25,37 +25,16 @@ _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 
 @dataclass(frozen=True, eq=False)
 class StoredState:
-    """
-    What is in the file of an estimator.
+    """What is in the file of an estimator."""
 
-    Parameters
-    ----------
-    estimator : str
-        Name of its class.
-    parameters : dict of str to object
-        Of its constructor.
-    groups : list of HeldStream or None
-        What each group of its stream knew, of NumPy.
-    n_groups : int
-        Number of groups of the jackknife, or zero.
-    library : str
-        Array library of the sums when they were saved, such as "torch".
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of shape (D,), or None
-        Names of the features, if they had any.
-    notes : dict
-        What the writer wrote down for itself.
-    """
-
-    estimator: str
+    estimator: str  # name of its class
     parameters: dict[str, Any]
-    groups: list[HeldStream | None]
-    n_groups: int
-    library: str
+    groups: list[HeldStream | None]  # what each group of its stream knew, of NumPy
+    n_groups: int  # of the jackknife, or zero
+    library: str  # of the sums when they were saved, such as "torch"
     n_features_in_: int
     feature_names_in_: np.ndarray | None
-    notes: dict[str, Any]
+    notes: dict[str, Any]  # what the writer wrote down for itself
 
 
 # Writing --------------------------------------------------------------------------
@@ -72,20 +51,8 @@ def write_state(
     """
     Write what is fitted; nothing of it changes, and no rows are added before.
 
-    Parameters
-    ----------
-    file : binary file
-        Empty, open for writing and reading, and seekable.
-    estimator : str
-        Name of its class.
-    parameters : dict of str to object
-        Checked, of its constructor.
-    stream : Stream or GroupedStream
-        Of some batches.
-    feature_names : ndarray of shape (D,), default=None
-        Names of the features.
-    notes : mapping, default=None
-        What JSON can hold, for the reader.
+    The file is empty, open for writing and reading, and seekable; notes are what JSON
+    can hold, for the reader.
     """
     groups, n_groups = map_held(stream, arrays_of_sums_and_place)
     held = [group for group in groups if group is not None]
@@ -132,26 +99,7 @@ def arrays_of_sums_and_place(held: HeldStream) -> tuple[dict[str, Any], str, str
 
 
 def read_state(file: BinaryIO, name: str) -> StoredState:
-    """
-    Read what `write_state` wrote.
-
-    Parameters
-    ----------
-    file : binary file
-        Open for reading, and seekable.
-    name : str
-        What to call it in errors.
-
-    Returns
-    -------
-    StoredState
-        With the same bits.
-
-    Raises
-    ------
-    ValueError
-        If it is something else, is damaged, or comes from a later version.
-    """
+    """Read what `write_state` wrote, with the same bits, or raise."""
     content = read_container(file, name)
     header, found = content.header, content.arrays
     _check_version(header, name)

@@ -44,26 +44,7 @@ def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
 
 
 def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStream:
-    """
-    Return what a stream knew, of NumPy, from what `arrays_of_sums` returned.
-
-    Parameters
-    ----------
-    found : mapping of str to ndarray
-        The arrays.
-    fixed : bool
-        Whether the classes were named.
-
-    Returns
-    -------
-    HeldStream
-        With the same bits.
-
-    Raises
-    ------
-    ValueError
-        If the arrays contradict each other.
-    """
+    """Return what a stream knew, from what `arrays_of_sums` returned, or raise."""
     added = ClassStatistics.from_arrays(found)
     n_classes = added.n_classes
     order = _column(found, "order", "int64", n_classes)

@@ -38,21 +38,10 @@ class AffineMap:
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """
-    Regression of one-hot targets on features, by their moments.
+    """Regression of one-hot targets on features, by their moments."""
 
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        The samples' own, of classes that all have samples, with scatter.
-    rows : ndarray of shape (n_observed,)
-        Output that belongs to each of these classes.
-    weight_decay : float
-        Factor of the squared norms.
-    """
-
-    statistics: ClassStatistics
-    rows: np.ndarray
+    statistics: ClassStatistics  # of the samples, all classes observed, with scatter
+    rows: np.ndarray  # output that belongs to each class
     weight_decay: float
 
     @property
