@@ -15,7 +15,7 @@ from sknc._version import STATE_VERSION, __version__, check_state_version
 from sknc.estimators._fitting.regression import RegressionStream, check_n_targets
 from sknc.estimators._fitting.stream import check_same_place
 from sknc.estimators._inputs.batches import Batches
-from sknc.estimators._inputs.docs import BATCHES, TRAINING_SAMPLES
+from sknc.estimators._inputs.docs import BATCHES, NEW_SAMPLES, TRAINING_SAMPLES
 from sknc.estimators._inputs.heads.parts import check_head_kind
 from sknc.estimators._inputs.heads.regression import (
     check_regression_head,
@@ -103,11 +103,8 @@ class NeuralRegressionCollapse(RegressionValues):
     >>> Y = rng.standard_normal((200, 2))
     >>> X = Y @ rng.standard_normal((2, 8)) + 0.01 * rng.standard_normal((200, 8))
     >>> head = LinearRegression().fit(X, Y)
-    >>> estimator = NeuralRegressionCollapse(head)
-    >>> for start in range(0, 200, 64):
-    ...     batch = slice(start, start + 64)
-    ...     estimator = estimator.partial_fit(X[batch], Y[batch])
-    >>> report = estimator.report()
+    >>> batches = [(X[i : i + 64], Y[i : i + 64]) for i in range(0, 200, 64)]
+    >>> report = NeuralRegressionCollapse(head).fit_batches(batches).report()
     >>> report.nrc1 < 1e-3, report.r2 > 0.999
     (True, True)
     """
@@ -324,6 +321,7 @@ class NeuralRegressionCollapse(RegressionValues):
             case = RegressionCase(statistics, fitted, head, gamma, bool(self.center))
             return build_regression_report(case, self.metrics)
 
+    @documented(NEW_SAMPLES)
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> NRCReport:
         """
         Report the metrics of samples, with what was fitted.
@@ -334,12 +332,8 @@ class NeuralRegressionCollapse(RegressionValues):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
         y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Targets: real numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
 
         Returns
         -------
@@ -348,8 +342,6 @@ class NeuralRegressionCollapse(RegressionValues):
 
         Raises
         ------
-        NotFittedError
-            If nothing was accumulated.
         ValueError
             If the input is malformed or the head does not fit.
         """

@@ -1,63 +1,17 @@
 """The report of neural regression collapse."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from sknc.metrics._catalogue.regression import PROPERTIES, RegressionMetric
 from sknc.metrics._catalogue.regression_table import REGRESSION_TABLE
 from sknc.report._metric_report import MetricReport, read_only
-
-
-@dataclass(frozen=True, eq=False)
-class RegressionContent:
-    """Everything in a report; see the attributes of `NRCReport`."""
-
-    score: float
-    values: Mapping[str, float]
-    notes: Mapping[str, str]
-    per_target: Mapping[str, np.ndarray]
-    explained_variance_ratio: np.ndarray
-    gamma: float | None
-    least_target_variance: float
-    n_samples: int
-    n_features: int
-    n_targets: int
-    weighted: bool
-    dtype: str
-    device: str
-    has_head: bool
-
-    @property
-    def standard_error(self) -> Mapping[str, float]:
-        """No metric has one."""
-        return {}
-
-    def metric(self, key: str) -> RegressionMetric:
-        """Return what is known of a metric."""
-        return REGRESSION_TABLE[key]
-
-    def meaning(self, group: str) -> str:
-        """Return what the metrics of a group measure."""
-        return PROPERTIES[group]
-
-    def title(self) -> str:
-        """Return one line about what was measured."""
-        weighted = " (weighted)" if self.weighted else ""
-        targets = f"{self.n_targets} target{'s' if self.n_targets > 1 else ''}"
-        return (
-            f"Neural regression collapse of {self.n_samples} samples{weighted}, "
-            f"{targets}, {self.n_features} features ({self.dtype} on {self.device})"
-        )
-
-    def summary(self) -> list[str]:
-        """Return lines about the whole: the score, and the gamma of NRC3."""
-        lines = [f"score (1 - nrc1) {self.score:.6g}"]
-        if self.gamma is not None and "nrc3" in self.values:
-            least = self.least_target_variance
-            lines.append(f"gamma {self.gamma:.6g}, bounded by {least:.6g}")
-        return lines
+from sknc.report._rendering import (
+    RegressionContent,
+    regression_from_json,
+    regression_to_json,
+)
 
 
 class NRCReport(MetricReport):
@@ -131,6 +85,48 @@ class NRCReport(MetricReport):
         parts = {k: read_only(v) for k, v in vars(content).items() if k not in hidden}
         self.__dict__.update(parts, _content=content)
         return self
+
+    def to_json(self, **options: Any) -> str:
+        """
+        Return the whole report as JSON text, which `from_json` reads.
+
+        Parameters
+        ----------
+        **options
+            Passed to `json.dumps`.
+
+        Returns
+        -------
+        str
+            An object with "schema_version", "kind" and the attributes of the report.
+            NaN is null, infinite values are "Infinity" and "-Infinity".
+        """
+        return regression_to_json(self._content, **options)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "NRCReport":
+        """
+        Read a report from the text that `to_json` returned.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The JSON text.
+
+        Returns
+        -------
+        NRCReport
+            With the numbers and notes of the one that was written, to the last digit.
+
+        Raises
+        ------
+        TypeError
+            If it is not text.
+        ValueError
+            If the text is not that of such a report, is damaged, or was written by a
+            version of sknc whose reports this one cannot read.
+        """
+        return cls(regression_from_json(text))
 
     def _missing(self, key: str) -> str:
         if key not in REGRESSION_TABLE:

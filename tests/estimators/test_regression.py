@@ -14,7 +14,12 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVR
 
-from sknc import LinearHead, NeuralCollapseAnalyzer, NeuralRegressionCollapse
+from sknc import (
+    LinearHead,
+    NeuralCollapseAnalyzer,
+    NeuralRegressionCollapse,
+    NRCReport,
+)
 
 X, Y, W, b = references.samples(0, 120)
 TRAIN, TEST = slice(0, 80), slice(80, 120)
@@ -86,6 +91,39 @@ def test_forms_of_a_report():
     again = pickle.loads(pickle.dumps(report))
     assert again.to_dict() == report.to_dict()
     assert again.gamma == report.gamma
+
+
+@pytest.mark.parametrize("head", [(W, b), None])
+def test_json_and_back(head):
+    report = estimator(head).fit(X, Y * [1.0, 0.0, 0.0]).report()  # with notes
+    text = report.to_json(indent=1)
+    again = NRCReport.from_json(text)
+    assert again.to_json(indent=1) == text
+    assert repr(again) == repr(report)
+    assert again.gamma == report.gamma
+    assert dict(again.notes) == dict(report.notes)
+    for key, column in report.per_target.items():
+        np.testing.assert_array_equal(again.per_target[key], column)
+
+
+def test_json_that_is_not_of_a_report_of_regression():
+    text = estimator().fit(X, Y).report().to_json()
+    of_classes = NeuralCollapseAnalyzer().fit(X, np.arange(120) % 3).report().to_json()
+    for other, message in [
+        ("{", "NRCReport.from_json expected the text that NRCReport.to_json returns"),
+        (of_classes, "expected a report of regression. Try NCReport"),
+        (
+            text.replace('"schema_version": 1', '"schema_version": 9'),
+            "NRCReport.from_j",
+        ),
+        (text.replace('"nrc1"', '"nc1"'), "damaged: 'values' cannot be read"),
+        (text.replace('"n_features": 8', '"n_features": 7'), "expected 7 numbers"),
+        (text.replace('"gamma"', '"delta"'), "damaged: 'gamma' cannot be read"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            NRCReport.from_json(other)
+    with pytest.raises(TypeError, match="Read a file first"):
+        NRCReport.from_json(1)
 
 
 def test_gamma_of_the_last_epoch_measures_the_others():

@@ -15,7 +15,8 @@ from sknc.metrics._shared.subspaces import principal_directions
 from sknc.metrics._shared.target_gram import least_variance
 from sknc.metrics.regression import best_gamma
 from sknc.metrics.regression_fit import head_errors
-from sknc.report.nrc_report import NRCReport, RegressionContent, how_to_get
+from sknc.report._rendering import RegressionContent
+from sknc.report.nrc_report import NRCReport, how_to_get
 
 
 def build_regression_report(

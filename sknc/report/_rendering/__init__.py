@@ -7,8 +7,11 @@ from sknc.report._rendering.json_text import (
     convention_document,
     from_json,
     read_convention,
+    regression_from_json,
+    regression_to_json,
     to_json,
 )
+from sknc.report._rendering.regression_content import RegressionContent
 from sknc.report._rendering.table import Shown
 from sknc.report._rendering.text import as_text
 
@@ -16,6 +19,7 @@ __all__ = [
     "Content",
     "Directions",
     "Measured",
+    "RegressionContent",
     "Shown",
     "as_html",
     "as_text",
@@ -23,6 +27,8 @@ __all__ = [
     "data_frame",
     "from_json",
     "read_convention",
+    "regression_from_json",
+    "regression_to_json",
     "report_frame",
     "to_json",
 ]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
@@ -13,12 +13,15 @@ from sknc._version import __version__
 from sknc.convention import Convention
 from sknc.metrics import TABLE, select
 from sknc.metrics._catalogue.missing import Request
+from sknc.metrics._catalogue.regression_table import REGRESSION_TABLE
 from sknc.report._rendering.content import Content, Directions, Measured
+from sknc.report._rendering.regression_content import RegressionContent
 
 T = TypeVar("T")
 
 # Raised when a document of this version could no longer be read as before.
 SCHEMA_VERSION = 1
+_REGRESSION = "regression"
 # JSON has no such numbers. NaN is null.
 _INFINITIES = {math.inf: "Infinity", -math.inf: "-Infinity"}
 _FROM_TEXT = {text: value for value, text in _INFINITIES.items()}
@@ -91,6 +94,22 @@ def _label(label: Any) -> Any:
     return _number(label)
 
 
+def regression_to_json(content: RegressionContent, **options: Any) -> str:
+    """Return the content of a report of regression as the text of a JSON object."""
+    parts = {name: _number(value) for name, value in vars(content).items()}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": _REGRESSION,
+        "sknc_version": __version__,
+        **parts,
+        "values": _numbers(content.values),
+        "notes": dict(content.notes),
+        "per_target": {name: _column(x) for name, x in content.per_target.items()},
+        "explained_variance_ratio": _column(content.explained_variance_ratio),
+    }
+    return json.dumps(document, **{"allow_nan": False, **options})
+
+
 # Reading --------------------------------------------------------------------------
 
 
@@ -128,6 +147,48 @@ def from_json(text: str | bytes) -> Content:
     )
 
 
+def regression_from_json(text: str | bytes) -> RegressionContent:
+    """Return the content that `regression_to_json` wrote, or raise."""
+    name = "NRCReport"
+    document = _parse(text, name)
+    _check_version(document, name)
+    if document.get("kind") != _REGRESSION:
+        msg = f"{name}.from_json expected a report of regression. Try NCReport."
+        raise ValueError(msg)
+    part = partial(_part, document)
+    n_targets, n_features = part("n_targets", _count), part("n_features", _count)
+    has_head = part("has_head", _flag)
+    return RegressionContent(
+        score=part("score", _read_number),
+        values=part("values", partial(_read_metrics, table=REGRESSION_TABLE)),
+        notes=part("notes", _texts),
+        per_target=part(
+            "per_target",
+            lambda found: {key: _floats(x, n_targets) for key, x in found.items()},
+        ),
+        explained_variance_ratio=part(
+            "explained_variance_ratio", lambda found: _floats(found, n_features)
+        ),
+        gamma=part("gamma", _read_number) if has_head else None,
+        least_target_variance=part("least_target_variance", _read_number),
+        n_samples=part("n_samples", _count),
+        n_features=n_features,
+        n_targets=n_targets,
+        weighted=part("weighted", _flag),
+        dtype=part("dtype", _text),
+        device=part("device", _text),
+        has_head=has_head,
+    )
+
+
+def _floats(found: Any, size: int) -> np.ndarray:
+    column = _read_column(_expect(found, list, "a list"), np.dtype(np.float64))
+    if column.shape != (size,):
+        msg = f"expected {size} numbers, got {len(column)}"
+        raise ValueError(msg)
+    return column
+
+
 def _part(document: dict[str, Any], name: str, read: Callable[[Any], T]) -> T:
     """Return one part of a document, or raise the error for one that is damaged."""
     if name not in document:
@@ -138,14 +199,13 @@ def _part(document: dict[str, Any], name: str, read: Callable[[Any], T]) -> T:
         raise ValueError(_damaged(name, str(error))) from error
 
 
-def _parse(text: Any) -> dict[str, Any]:
+def _parse(text: Any, name: str = "NCReport") -> dict[str, Any]:
+    start = f"{name}.from_json expected the text that {name}.to_json returns, got "
     if not isinstance(text, (str, bytes)):
         msg = (
-            "NCReport.from_json expected the text that NCReport.to_json returns, got "
-            f"{type(text).__name__}. Read a file first: Path(file).read_text()."
+            f"{start}{type(text).__name__}. Read a file first: Path(file).read_text()."
         )
         raise TypeError(msg)
-    start = "NCReport.from_json expected the text that NCReport.to_json returns, got "
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -157,11 +217,11 @@ def _parse(text: Any) -> dict[str, Any]:
     return document
 
 
-def _check_version(document: dict[str, Any]) -> None:
+def _check_version(document: dict[str, Any], name: str = "NCReport") -> None:
     version = document["schema_version"]
     if version != SCHEMA_VERSION:
         msg = (
-            f"NCReport.from_json of sknc {__version__} reads schema version "
+            f"{name}.from_json of sknc {__version__} reads schema version "
             f"{SCHEMA_VERSION}, got version {version!r}, written by sknc "
             f"{document.get('sknc_version', 'unknown')}. Read it with that version."
         )
@@ -205,8 +265,8 @@ def _read_number(found: Any) -> float:
     return float(_expect(found, kind, "a number"))
 
 
-def _read_metrics(found: Any) -> dict[str, float]:
-    unknown = [key for key in found if key not in TABLE]
+def _read_metrics(found: Any, table: Collection[str] = TABLE) -> dict[str, float]:
+    unknown = [key for key in found if key not in table]
     if unknown:
         msg = f"sknc {__version__} has no metrics {unknown}"
         raise ValueError(msg)
