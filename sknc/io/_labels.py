@@ -64,8 +64,8 @@ def label_parts(
         return _of_all(arrays[0], str(files[0]), lengths)
     if len(files) != len(paths):
         msg = (
-            f"There are {len(files)} files of labels for {len(paths)} files of "
-            "features: expected one for all, or one for each."
+            f"Expected one file of labels for all files of features or one for each, "
+            f"got {len(files)} for {len(paths)}."
         )
         raise ValueError(msg)
     for path, array, shard, n_rows in zip(files, arrays, paths, lengths, strict=True):

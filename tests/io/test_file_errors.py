@@ -41,6 +41,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "notes.txt").write_text("About")
     (tmp_path / "void").mkdir()
+    (tmp_path / "folder.npy").mkdir()
     return tmp_path
 
 
@@ -122,8 +123,8 @@ CASES = [
         ["features.npy"] * 3,
         ["labels.npy"] * 2,
         {},
-        "There are 2 files of labels for 3 files of features: expected one for "
-        "all, or one for each.",
+        "Expected one file of labels for all files of features or one for each, "
+        "got 2 for 3.",
     ),
     (
         "features.npy",
@@ -234,6 +235,12 @@ CASES = [
         "There are no rows in empty.npy, empty.npy.",
     ),
     # Damage
+    (
+        "folder.npy",
+        None,
+        {},
+        f"folder.npy cannot be read as a .npy file: Is a directory. {DAMAGED}",
+    ),
     ("text.npy", None, {}, "text.npy cannot be read as a .npy file: "),
     ("text.npy", None, {}, DAMAGED),
     (

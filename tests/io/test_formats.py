@@ -246,6 +246,23 @@ def test_a_zarr_array_alone(tmp_path, X, y):
     np.testing.assert_array_equal(next(files.batches(N))[0], X)
 
 
+def test_a_folder_that_is_no_zarr_array(tmp_path):
+    pytest.importorskip("zarr")
+    (tmp_path / "X.zarr").mkdir()
+    with pytest.raises(
+        ValueError, match=r"X\.zarr cannot be read as a \.zarr file: No"
+    ):
+        open_features(tmp_path / "X.zarr")
+
+
+def test_files_that_are_gone(tmp_path, X, y):
+    np.save(tmp_path / "X.npy", X)
+    files = open_features(tmp_path / "X.npy", y)
+    (tmp_path / "X.npy").unlink()
+    with pytest.raises(FileNotFoundError, match=r"X\.npy"):
+        [*files.batches()]
+
+
 def test_whole_chunks_are_read(tmp_path, monkeypatch):
     h5py = pytest.importorskip("h5py")
     X = np.arange(2000.0).reshape(1000, 2)

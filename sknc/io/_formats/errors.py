@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# About the place of a file, not about what is in it.
-_ELSEWHERE = (ImportError, FileNotFoundError, PermissionError, IsADirectoryError)
-
 
 class FileFormatError(ValueError):
     """What is wrong with a file, and what to do."""
@@ -28,14 +25,15 @@ def reading(path: Path | None) -> Iterator[None]:
     Raises
     ------
     FileFormatError
-        For errors of any type, unless they are about the path or a missing library.
+        For errors of any type, unless a library or the file is missing, or may not be
+        read.
     """
     try:
         yield
-    except (FileFormatError, *_ELSEWHERE):
+    except (FileFormatError, ImportError, PermissionError):
         raise
     except Exception as error:
-        if path is None:
+        if path is None or not path.exists():
             raise
         told = str(getattr(error, "strerror", None) or error) or type(error).__name__
         reason = " ".join(told.partition("\n")[0].split()).rstrip(".")
