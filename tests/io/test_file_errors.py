@@ -29,6 +29,7 @@ def folder(tmp_path, monkeypatch):
     np.save("objects.npy", np.array([Anything()] * 5), allow_pickle=True)
     np.savez("two.npz", a=X, b=X[:, :1], c=y)
     np.savez("mixed.npz", X=X, labels=y, target=y)
+    np.save("table.npy", np.array([[Anything(), 1]] * 5), allow_pickle=True)
     np.savez("objects.npz", X=X, labels=np.array([Anything()] * 5))
     np.savez("nothing.npz")
     (tmp_path / "notes.txt").write_text("About")
@@ -201,7 +202,12 @@ CASES = [
         "(5,). Name the one to read, as in label_key='labels'.",
     ),
     ("nothing.npz", None, {}, "nothing.npz holds no arrays."),
-    ("objects.npy", None, {}, "must have two axes"),
+    (
+        "table.npy",
+        None,
+        {},
+        f"The features in table.npy {OBJECTS} X.astype(np.float32) instead.",
+    ),
     (
         "features.npy",
         "objects.npy",

@@ -35,8 +35,8 @@ def reading(path: Path | None) -> Iterator[None]:
     except Exception as error:
         if path is None or not path.exists():
             raise
-        told = str(getattr(error, "strerror", None) or error) or type(error).__name__
-        reason = " ".join(told.partition("\n")[0].split()).rstrip(".")
+        text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+        reason = " ".join(text.partition("\n")[0].split()).rstrip(".")
         msg = (
             f"{path} cannot be read as a {path.suffix} file: {reason}. It may be "
             "damaged, cut short or misnamed: write it again."

@@ -60,7 +60,7 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 
 def _refused(path: Path, error: Exception) -> FileFormatError | None:
-    """Return what is told of a file that torch refuses but is not damaged."""
+    """Return the error for a file that may be intact although torch refuses it."""
     if "mmap can only be used" in str(error):
         msg = (
             f"{path} is cut short, or in torch's old format, which cannot be read some "
