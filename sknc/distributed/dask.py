@@ -40,8 +40,8 @@ def fit(
     analyzer : NeuralCollapseAnalyzer or NearestClassCenter
         Parameters of the fit. It stays as it is.
     X : dask array of shape (n_samples, n_features), or dask data frame
-        Features. Blocks of at least as many rows as there are features keep merging
-        cheaper than fitting.
+        Features. Merging costs less than fitting where blocks have more rows than there
+        are classes and features.
     y : dask array or series of shape (n_samples,), or array-like
         Class labels, of any kind that `NeuralCollapseAnalyzer.fit` takes.
     sample_weight : dask array or series of shape (n_samples,), or array-like
