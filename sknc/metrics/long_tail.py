@@ -55,7 +55,7 @@ def imb_balanced_accuracy(decisions: Decisions) -> float:
     >>> imb_balanced_accuracy(counted)
     0.75
     """
-    return _mean_recall(decisions, np.ones(len(decisions.counts), bool))
+    return _mean_recall(decisions, np.ones(decisions.counts.shape[0], bool))
 
 
 @metric(

@@ -13,7 +13,7 @@ from tolerances import SINGLE
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 from sknc.convention import Convention
-from sknc.estimators import base
+from sknc.estimators import stream_estimator
 from sknc.estimators._fitting import stream
 from sknc.statistics.affine_rule import AffineRule
 
@@ -336,7 +336,7 @@ def go_on(analyzer, queue):
 @pytest.mark.parametrize("held", ["the analyzer", "a first batch"])
 def test_fork_while_a_thread_has(held):
     analyzer, context = fitted(BATCHES[:5]), multiprocessing.get_context("fork")
-    owner = analyzer._stream if held == "the analyzer" else base._adopting
+    owner = analyzer._stream if held == "the analyzer" else stream_estimator._adopting
     taken, done, queue = threading.Event(), threading.Event(), context.SimpleQueue()
 
     def hold():
