@@ -7,6 +7,7 @@ Neural collapse of PyTorch models: a model and a loader in, a report out.
 - `_layers`, `_layer_probe`: which layers are measured, where, and how maps are pooled.
 - `_training_probe`: which forward passes a `Monitor` counts; `_waiting`, `_forgetting`:
   what it leaves out, and how old samples lose weight.
+- `_monitoring`: the monitor of a callback.
 - `_callbacks`: what callbacks of training frameworks measure, and when.
 - `_collectives`, `_agreement`: what processes exchange and must agree on; `_merging`,
   `_reducing`, `_evaluations`: how their states become one.

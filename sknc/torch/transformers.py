@@ -101,6 +101,7 @@ class NeuralCollapseCallback(TrainerCallback):
             loader, held_out, history, prefix, options, monitor, half_life
         )
         self._hook: Any = None
+        self._has_seen = False
         self._trainer = trainer
         self._finds_held_out = held_out is None
         self._values: dict[str, float] = {}
@@ -129,6 +130,13 @@ class NeuralCollapseCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
         """Measure after a step that is due."""
+        if self._measuring.monitoring.is_wanted and not self._has_seen:
+            msg = (
+                "The trainer's steps run without the hooks of the model, as compiled "
+                "code does, so there is nothing to monitor: expected "
+                "torch_compile=False. Or leave monitor= out."
+            )
+            raise RuntimeError(msg)
         if self._schedule.has_step(state.global_step):
             self._measure(state, parts["model"])
 
@@ -152,6 +160,7 @@ class NeuralCollapseCallback(TrainerCallback):
     def _watch(self, model: Any) -> None:
         """Let the monitor see each forward pass of training with its labels."""
         self._leave_alone()
+        self._has_seen = False
         self._measuring.monitoring.begin(model)
         if self._measuring.monitoring.is_wanted:
             self._hook = model.register_forward_hook(self._see, with_kwargs=True)
@@ -164,8 +173,11 @@ class NeuralCollapseCallback(TrainerCallback):
 
     def _see(self, model: Any, args: Any, kwargs: Any, output: Any) -> None:
         # Nothing else passes the batches of training on to callbacks.
+        if torch.compiler.is_compiling():
+            return
         if not (model.training and torch.is_grad_enabled()):
             return
+        self._has_seen = True
         if kwargs.get("labels") is None:
             msg = (
                 "The trainer does not pass labels= to the model, as with label "

@@ -153,6 +153,18 @@ def test_wrong_parameters_are_refused_before_training(changed, error, message):
         measuring(**changed)
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"monitor": "yes"}, r"^monitor must be True, False or 'only', got 'yes'\.$"),
+        ({"monitor": True, "half_life": -1}, r"^half_life must be a positive number"),
+    ],
+)
+def test_wrong_parameters_of_the_monitor(changed, message):
+    with pytest.raises(ValueError, match=message):
+        measuring(**changed)
+
+
 def test_loaders_are_chosen_before_training():
     with pytest.raises(ValueError, match=r"^There is no loader of training samples: "):
         measuring().begin(None, None)

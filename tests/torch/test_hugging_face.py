@@ -244,3 +244,13 @@ def test_monitor_without_labels_is_refused(tmp_path):
     message = r"^The trainer does not pass labels= to the model, .* Leave monitor= out"
     with pytest.raises(RuntimeError, match=message):
         trainer.train()
+
+
+def test_monitor_of_a_compiled_model_is_refused(tmp_path):
+    torch._dynamo.reset()
+    options = {"torch_compile": True, "torch_compile_backend": "eager"}
+    trainer = trainer_of(tmp_path, **options)
+    trainer.add_callback(NeuralCollapseCallback(trainer, monitor="only"))
+    message = r"^The trainer's steps run without the hooks of the model, as compiled "
+    with pytest.raises(RuntimeError, match=message):
+        trainer.train()
