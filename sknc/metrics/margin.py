@@ -174,13 +174,6 @@ def _distance_below(
         carriers = tried[weights > 0]
 
 
-def distance_from_hull(point: np.ndarray, others: np.ndarray) -> float:
-    """Return the distance of a point (D,) from the hull of others (J, D); or NaN."""
-    gaps = others - point
-    weights = _weights(gaps)
-    return math.nan if weights is None else float(np.linalg.norm(weights @ gaps))
-
-
 def _weights(gaps: np.ndarray) -> np.ndarray | None:
     """
     Return the convex weights of the point of a hull nearest to zero.

@@ -12,6 +12,7 @@ from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 from toys import SQUARE, plus_minus_pairs, simplex, toy
 from vectors import (
     UNCENTERED,
+    distance_from_hull,
     exact_energies,
     margin_bounds,
     of_means,
@@ -266,9 +267,7 @@ def test_margin_skips_only_classes_that_cannot_be_the_least():
         rng = np.random.default_rng(seed)
         rows = rng.standard_normal((10, 4))
         unit = rows / np.linalg.norm(rows, axis=1)[:, None]
-        every = [
-            margin.distance_from_hull(unit[k], np.delete(unit, k, 0)) for k in range(10)
-        ]
+        every = [distance_from_hull(unit[k], np.delete(unit, k, 0)) for k in range(10)]
         assert margin.one_vs_rest_margin(rows) == pytest.approx(min(every), rel=TIGHT)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tolerances import LOOSE, SINGLE, TIGHT
 from toys import simplex
-from vectors import margin_bounds, polygon, unit_rows
+from vectors import distance_from_hull, margin_bounds, polygon, unit_rows
 
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
 from sknc.metrics import TABLE, margin
@@ -44,8 +44,7 @@ def least_by_programs(rows):
     """Return the margin by a program of all points for every one of them."""
     unit = unit_rows(rows)
     distances = [
-        margin.distance_from_hull(unit[k], np.delete(unit, k, 0))
-        for k in range(len(unit))
+        distance_from_hull(unit[k], np.delete(unit, k, 0)) for k in range(len(unit))
     ]
     return min(distances)
 
@@ -211,7 +210,7 @@ def test_a_minimum_that_looks_far_away_is_found(place):
     bounds = 1 - cosines.max(axis=1)
     assert np.sum(bounds < bounds[place] - 0.1) > margin._TILE_ROWS
     others = np.delete(rows, place, 0)
-    assert margin.distance_from_hull(rows[place], others) == pytest.approx(0.5)
+    assert distance_from_hull(rows[place], others) == pytest.approx(0.5)
     assert margin.one_vs_rest_margin(others) > 0.6
     assert margin.one_vs_rest_margin(rows) == pytest.approx(0.5, rel=TIGHT)
 
@@ -219,7 +218,7 @@ def test_a_minimum_that_looks_far_away_is_found(place):
 def test_no_bound_is_above_the_distance():
     rows = unit_rows(gaussian(80, 12))
     distances = np.array(
-        [margin.distance_from_hull(rows[k], np.delete(rows, k, 0)) for k in range(80)]
+        [distance_from_hull(rows[k], np.delete(rows, k, 0)) for k in range(80)]
     )
     greatest = hull.curvature(rows)
     open_still = hull.bound_distances(rows, np.arange(80), greatest, math.inf)
@@ -239,8 +238,8 @@ def test_the_least_is_found_wherever_it_stands(worst):
     inside = rows[others[:3]].sum(0)  # amid three others, so by far the nearest
     rows[worst] = inside + 0.05 * gaussian(1, 30, 5)[0]
     unit = unit_rows(rows)
-    at = margin.distance_from_hull(unit[worst], unit[others])
-    every = [margin.distance_from_hull(unit[k], np.delete(unit, k, 0)) for k in others]
+    at = distance_from_hull(unit[worst], unit[others])
+    every = [distance_from_hull(unit[k], np.delete(unit, k, 0)) for k in others]
     assert at < 0.9 * min(every)
     assert margin.one_vs_rest_margin(rows) == pytest.approx(at, rel=1e-11)
 
@@ -309,8 +308,7 @@ def test_directions_that_nearly_coincide(spread):
     rows = 1 + spread * np.random.default_rng(0).standard_normal((40, 64))
     unit = rows / np.linalg.norm(rows, axis=1)[:, None]
     want = min(
-        margin.distance_from_hull(u, np.delete(unit, k, axis=0))
-        for k, u in enumerate(unit)
+        distance_from_hull(u, np.delete(unit, k, axis=0)) for k, u in enumerate(unit)
     )
     got = margin.one_vs_rest_margin(rows)
     assert got == pytest.approx(want, rel=SINGLE, abs=1e-15)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import optimize
 
 from sknc import ClassStatistics, Convention
+from sknc.metrics import margin
 
 UNCENTERED = Convention("plain", center="none")
 
@@ -108,3 +109,9 @@ def margin_bounds(rows):
     unit = unit_rows(rows)
     bounds = [hull_bounds(u, np.delete(unit, k, 0)) for k, u in enumerate(unit)]
     return np.array(bounds).min(axis=0)
+
+
+def distance_from_hull(point, others):
+    """Return the distance of a point (D,) from the hull of others (J, D)."""
+    gaps = others - point
+    return float(np.linalg.norm(margin._weights(gaps) @ gaps))
