@@ -42,7 +42,7 @@ __all__ = [
     ANDRIOPOULOS,
     headline=True,
     undefined=(when.NO_FEATURES,),
-    caveats=(when.SOME_ZERO, when.ALL_DIRECTIONS),
+    caveats=(when.SOME_ZERO, when.ALL_DIRECTIONS, when.FEW_DIRECTIONS),
 )
 def nrc1(
     statistics: RegressionStatistics,

@@ -177,6 +177,14 @@ def test_held_out_samples_are_measured_with_what_was_fitted():
     assert_same(fitted.score_batches(batches), found)
 
 
+def test_weights_of_held_out_samples_are_repetitions():
+    times = np.random.default_rng(0).integers(0, 3, 40)
+    fitted = estimator().fit(X[TRAIN], Y[TRAIN])
+    weighted = fitted.score(X[TEST], Y[TEST], times)
+    repeated = fitted.score(np.repeat(X[TEST], times, 0), np.repeat(Y[TEST], times, 0))
+    assert_same(weighted, repeated)
+
+
 def test_in_cross_validation():
     scores = cross_val_score(NeuralRegressionCollapse(), X, Y, cv=3)
     assert np.all((scores > 0) & (scores < 1))

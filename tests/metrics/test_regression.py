@@ -280,6 +280,15 @@ def test_zero_features_are_left_out():
     assert "all zero have no direction" in report.notes["nrc1"]
 
 
+def test_features_that_do_not_vary_have_no_principal_directions():
+    report = report_of(np.ones((4, 3)), np.eye(4)[:, :2], np.eye(2, 3))
+    assert report.nrc1 == pytest.approx(1)
+    assert report.notes["nrc1"] == (
+        "The features vary along fewer directions than there are targets."
+    )
+    assert math.isnan(report.deep_nrc4)
+
+
 def test_directions_without_variance_do_not_count():
     # One direction of variance, two targets: the second direction would be arbitrary.
     X = np.array([[t, 1.0, 0.0, 0.0] for t in (1.0, 2.0, 3.0)])

@@ -3,7 +3,7 @@
 from sknc._utils.arrays import namespace
 from sknc.head import LinearHead
 from sknc.metrics._catalogue.regression import Reason
-from sknc.metrics._shared.subspaces import principal_directions
+from sknc.metrics._shared.subspaces import collapsed_directions, principal_directions
 from sknc.metrics._shared.target_gram import least_variance, total_variance
 
 
@@ -39,8 +39,15 @@ SINGULAR = Reason(
 )
 OUTSIDE = Reason(
     "gamma is not below the least eigenvalue of the covariance of the targets, as the "
-    "definition wants it.",
+    "definition requires.",
     lambda case: case.gamma is not None and case.gamma >= least_variance(case.fitted),
+)
+FEW_DIRECTIONS = Reason(
+    "The features vary along fewer directions than there are targets.",
+    lambda case: (
+        collapsed_directions(case.fitted, center=case.center).shape[0]
+        < min(case.fitted.n_targets, case.fitted.n_features)
+    ),
 )
 NO_VARIANCE = Reason(
     "the features do not vary",
