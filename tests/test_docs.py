@@ -20,6 +20,7 @@ OPTIONAL = {"torch", "pandas", "matplotlib"}
 OPTIONAL |= {"lightning", "transformers", "torchmetrics", "skorch", "dask"}
 NOT_METRICS = {"catalogue", "least_squares_head", "neco_scores", "pair_grid"}
 NOT_METRICS |= {"minority_profile", "nci_scores", "pair_grid_rows", "select"}
+NOT_METRICS |= {"tag_wise_average"}
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="needs the repository")
 

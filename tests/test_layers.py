@@ -30,7 +30,7 @@ LAYERS_OF_ESTIMATORS = [
     {
         *("agreement", "coordinates", "scorer", "reading"),
         *("stored_estimator", "second_pass", "out_of_distribution"),
-        "regression_values",
+        *("regression_values", "scaled_centers"),
     },
     {"analyzer", "classifier", "detector", "regression"},
     {"loading"},

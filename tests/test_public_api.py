@@ -17,6 +17,7 @@ NOT_METRICS = {
     "TABLE",
     "Metric",
     "MinorityProfile",
+    "TagWiseAverage",
     "catalogue",
     "least_squares_head",
     "minority_profile",
@@ -25,6 +26,7 @@ NOT_METRICS = {
     "pair_grid",
     "pair_grid_rows",
     "select",
+    "tag_wise_average",
 }
 
 
@@ -125,7 +127,7 @@ def test_select():
 def test_select_groups():
     groups = {metric.group for metric in TABLE.values()}
     assert len(groups) > 5
-    assert not groups & {*TABLE, "default", "all"}
+    assert not groups & {*TABLE, "default", "essential", "all"}
     for group in groups:
         want = [key for key, metric in TABLE.items() if metric.group == group]
         assert [m.key for m in select(group)] == want
@@ -149,7 +151,8 @@ def test_select_groups():
     ],
 )
 def test_select_unknown(metrics, message):
-    start = r'^metrics must be "default", "all", or keys or groups of metrics, '
+    start = r'^metrics must be "default", "essential", "all", or keys or groups of met'
+    start += "rics, "
     end = r"\.metrics\.catalogue\(\) lists them\.$"
     with pytest.raises(ValueError, match=start + message + end):
         select(metrics)

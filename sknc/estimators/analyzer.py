@@ -66,7 +66,7 @@ class NeuralCollapseAnalyzer(
     convention : str or Convention, default="default"
         Choices on which papers differ: "default", "papyan2020", "han2022", "zhu2021",
         "frequency", "he_su2023", or a `Convention`.
-    metrics : "default", "all", or list of str, default="default"
+    metrics : "default", "essential", "all", or list of str, default="default"
         What to report: keys, or groups of them such as "NC1", which
         `sknc.metrics.catalogue` lists.
     covariance : bool or "by_class", default=True

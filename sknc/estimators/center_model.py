@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from sknc.statistics.affine_rule import AffineRule
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.nearest_center import nearest_angle_rule, nearest_center_rule
 
+CenterMetric: TypeAlias = Literal["euclidean", "cosine", "standardized", "mahalanobis"]
+
 _EXACT_ELEMENTS = 1 << 21  # of differences at once: 16 MiB of float64
 
 
@@ -21,8 +23,13 @@ class CenterModel:
     """Gaussians of one shared variance about the class means, or angles to these."""
 
     statistics: ClassStatistics
-    metric: Literal["euclidean", "cosine"]
+    metric: CenterMetric
     priors: Array | None  # (K,), zero without samples; None for equal ones
+
+    @property
+    def positions(self) -> Array:
+        """The centers, (K, D); NaN without samples."""
+        return self.statistics.class_means
 
     @cached_property
     def centers(self) -> AffineRule:
@@ -139,6 +146,11 @@ class CenterModel:
             scores = scores - lengths / 2
         else:
             scores = scores / xp.where(lengths > 0, xp.sqrt(lengths), 1.0)
+        return self._among_all(scores)
+
+    def _among_all(self, scores: Array) -> Array:
+        """Return scores of all classes, minus infinity for those without samples."""
+        xp = namespace(scores)
         observed, n_classes = self.statistics.observed, self.statistics.n_classes
         if len(observed) == n_classes:
             return scores

@@ -1,7 +1,7 @@
 """`NearestClassCenter`: the classifier that neural collapse leads to."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import (
@@ -14,7 +14,7 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.docstrings import documented
 from sknc._utils.label_kinds import in_common
-from sknc._utils.parameters import check_choice, refuse
+from sknc._utils.parameters import check_choice, check_not_negative, refuse
 from sknc.estimators._inputs.class_index import ClassIndex, distinct_labels
 from sknc.estimators._inputs.docs import NEW_SAMPLES
 from sknc.estimators._inputs.heads import check_head, is_head
@@ -23,11 +23,14 @@ from sknc.estimators._inputs.validation import Batch, check_weights
 from sknc.estimators._scoring.head_rule import head_rule
 from sknc.estimators.agreement import AgreementReport, compare_decisions
 from sknc.estimators.base import CenterEstimator
-from sknc.estimators.center_model import CenterModel
+from sknc.estimators.center_model import CenterMetric, CenterModel
 from sknc.estimators.priors import check_length, check_priors, class_priors
+from sknc.estimators.scaled_centers import ScaledCenterModel
 from sknc.estimators.stored_estimator import StoredEstimator
 from sknc.statistics.affine_rule import decide_all
 from sknc.statistics.class_statistics import ClassStatistics
+
+_SCALED = ("standardized", "mahalanobis")
 
 
 @documented(CenterEstimator)
@@ -44,25 +47,32 @@ class NearestClassCenter(
 
     Parameters
     ----------
-    metric : {"euclidean", "cosine"}, default="euclidean"
-        Nearest by distance, or by the angle between sample and class mean as seen from
-        the origin.
+    metric : {"euclidean", "cosine", "standardized", "mahalanobis"}, \
+            default="euclidean"
+        Nearest by distance; by the angle as seen from the origin; by distance of
+        features over their standard deviations within the classes; or by Mahalanobis
+        distance, of the covariance within them. The last two keep the scatter.
     priors : {"uniform", "empirical"} or array-like, default="uniform"
         Prior probabilities of the classes: equal, their shares of the samples (or of
         the weights), or proportional to n_classes non-negative numbers, in the order of
-        `classes_`. Priors other than "uniform" need ``metric="euclidean"``: a prior is
-        weighed against a variance, and angles have none here.
+        `classes_`. Priors other than "uniform" are refused with ``metric="cosine"``: a
+        prior is weighed against a variance, and angles have none here.
+    shrink_threshold : float, default=None
+        Shrink the centers to the mean of all samples, as ``NearestCentroid`` does: each
+        coordinate by so many standard errors at most. It keeps the scatter.
 
     Attributes
     ----------
+    centers_ : array of shape (n_classes, n_features)
+        What samples are compared with: class means, perhaps shrunk; NaN if absent.
     class_prior_ : array of shape (n_classes,)
         Prior probabilities, float64; zero for classes without samples.
 
     See Also
     --------
     NeuralCollapseAnalyzer : Measures how near a network is to this rule.
-    sklearn.neighbors.NearestCentroid : The same predictions if priors are uniform,
-        without batches or weights.
+    sklearn.neighbors.NearestCentroid : Without batches or weights, the same predictions
+        if priors are uniform, and those of ``metric="standardized"`` if they are not.
 
     Notes
     -----
@@ -77,11 +87,13 @@ class NearestClassCenter(
     .. math::
         -\tfrac{1}{2} \lVert x - \mu_k \rVert^2 + \sigma^2 \log \pi_k .
 
-    ``NearestCentroid`` differs in its probabilities, and in its predictions if priors
-    are not uniform. It divides each feature by the standard deviation of that feature
-    within the classes, and its variances by the number of samples less the number of
-    classes. Its probabilities are the softmax of twice the log-likelihood, so they are
-    closer to 0 and 1.
+    With "standardized" and "mahalanobis" the variance is 1, because distances are
+    divided by it. Variances of "standardized" are divided by the number of samples less
+    that of classes; the covariance of "mahalanobis" by the number of samples, as that
+    of `LinearDiscriminantAnalysis`, without directions in which nothing varies.
+
+    ``NearestCentroid`` standardizes features only if priors are not uniform. Its
+    probabilities are the softmax of twice that log-likelihood.
 
     Examples
     --------
@@ -99,19 +111,27 @@ class NearestClassCenter(
 
     def __init__(
         self,
-        metric: Literal["euclidean", "cosine"] = "euclidean",
+        metric: CenterMetric = "euclidean",
         *,
         priors: Any = "uniform",
+        shrink_threshold: float | None = None,
     ) -> None:
         self.metric = metric
         self.priors = priors
+        self.shrink_threshold = shrink_threshold
 
     @property
     def _keeps_scatter(self) -> bool:
-        return False
+        scaled = isinstance(self.metric, str) and self.metric in _SCALED
+        return scaled or bool(self.shrink_threshold)
 
     def _check_parameters(self) -> None:
-        check_choice("metric", self.metric, ("euclidean", "cosine"))
+        check_choice("metric", self.metric, ("euclidean", "cosine", *_SCALED))
+        if self.shrink_threshold is not None:
+            check_not_negative("shrink_threshold", self.shrink_threshold)
+            if self.metric == "cosine" and self.shrink_threshold:
+                value = self.shrink_threshold
+                refuse("shrink_threshold", 'None with metric="cosine"', value)
         check_priors(self.priors)
         if self.metric == "cosine" and not self._has_equal_priors:
             refuse(
@@ -140,8 +160,9 @@ class NearestClassCenter(
         cls,
         statistics: ClassStatistics,
         *,
-        metric: Literal["euclidean", "cosine"] = "euclidean",
+        metric: CenterMetric = "euclidean",
         priors: Any = "uniform",
+        shrink_threshold: float | None = None,
     ) -> Self:
         """
         Return a fitted classifier that shares the statistics of an analyzer.
@@ -150,9 +171,7 @@ class NearestClassCenter(
         ----------
         statistics : ClassStatistics
             Such as ``analyzer.statistics_``.
-        metric : {"euclidean", "cosine"}, default="euclidean"
-            As in the constructor.
-        priors : {"uniform", "empirical"} or array-like, default="uniform"
+        metric, priors, shrink_threshold : object
             As in the constructor.
 
         Returns
@@ -181,11 +200,16 @@ class NearestClassCenter(
                 statistics,
                 "Pass analyzer.statistics_.",
             )
-        self = cls(metric, priors=priors)
+        self = cls(metric, priors=priors, shrink_threshold=shrink_threshold)
         self._restore([statistics])
         return self
 
     # Decisions --------------------------------------------------------------------
+
+    @property
+    def centers_(self) -> Array:
+        """Class means, perhaps shrunk, float64, (K, D); NaN without samples."""
+        return arrays.read_only(self._model().positions, copy=False)
 
     @property
     def class_prior_(self) -> Array:
@@ -199,7 +223,10 @@ class NearestClassCenter(
         priors = None
         if not self._has_equal_priors:
             priors = class_priors(statistics, self.priors)
-        return CenterModel(statistics, self.metric, priors)
+        if not self._keeps_scatter:
+            return CenterModel(statistics, self.metric, priors)
+        threshold = float(self.shrink_threshold or 0.0)
+        return ScaledCenterModel(statistics, self.metric, priors, threshold)
 
     @documented(NEW_SAMPLES)
     def predict(self, X: Any) -> Array:
@@ -288,8 +315,6 @@ class NearestClassCenter(
                 return namespace(rows).astype(function(model, rows), rows.dtype)
 
             return arrays.map_rows(narrow, features, model.statistics.n_classes)
-
-    # Judging ----------------------------------------------------------------------
 
     @documented(NEW_SAMPLES)
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -13,12 +13,14 @@ from sknc.metrics._catalogue.table import TABLE, catalogue, select
 from sknc.metrics.decomposition import least_squares_head
 from sknc.metrics.grids import pair_grid, pair_grid_rows
 from sknc.metrics.long_tail import MinorityProfile, minority_profile
+from sknc.metrics.multi_label import TagWiseAverage, tag_wise_average
 from sknc.metrics.ood_scores import nci_scores, neco_scores
 
 __all__ = [
     "TABLE",
     "Metric",
     "MinorityProfile",
+    "TagWiseAverage",
     "catalogue",
     "least_squares_head",
     "minority_profile",
@@ -27,6 +29,7 @@ __all__ = [
     "pair_grid",
     "pair_grid_rows",
     "select",
+    "tag_wise_average",
     *TABLE,
 ]
 __all__.sort(key=lambda name: (not name.isupper(), not name[0].isupper(), name))

@@ -15,6 +15,7 @@ _NO_PAPER = by.Source(
 @metric(
     "NC4",
     needs=("head_decisions",),
+    essential=True,
     headline=True,
     sources=(by.PAPYAN,),
     interval="[0, 1]",

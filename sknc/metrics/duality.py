@@ -56,6 +56,7 @@ def nc0_weight_sum(head: LinearHead) -> float:
 
 @metric(
     "NC3",
+    essential=True,
     headline=True,
     sources=(by.PAPYAN,),
     interval="[0, 2], or [0, 4] if squared",

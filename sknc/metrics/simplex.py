@@ -133,6 +133,7 @@ nc2_equiangular_head = of_head(nc2_equiangular)
 
 @metric(
     "NC2",
+    essential=True,
     headline=True,
     sources=(by.KOTHAPALLI, by.ZHU),
     interval="[0, sqrt(2)]",

@@ -146,6 +146,7 @@ def nc1_trace_ratio(
 
 @metric(
     "NC1",
+    essential=True,
     headline=True,
     sources=(by.RANGAMANI,),
     interval="[0, 1]",

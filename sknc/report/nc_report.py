@@ -9,7 +9,7 @@ from sknc.convention import Convention
 from sknc.metrics import TABLE
 from sknc.metrics._catalogue.table import did_you_mean
 from sknc.report._metric_report import MetricReport, read_only
-from sknc.report._rendering import Content, from_json, to_json
+from sknc.report._rendering import Content, as_summary, from_json, to_json
 
 
 class NCReport(MetricReport):
@@ -109,6 +109,36 @@ class NCReport(MetricReport):
             f"There is no metric {key!r}.{did_you_mean(key)} sknc.metrics.catalogue() "
             "lists all, keys() those of this report."
         )
+
+    def summary(self) -> str:
+        """
+        Say in words how far the features have collapsed.
+
+        Returns
+        -------
+        str
+            A verdict, "collapsed", "partly collapsed" or "not collapsed", and a line
+            for each of the four metrics of ``metrics="essential"`` with its own, or
+            with what it takes to measure it. The verdict is the worst of these.
+
+        Notes
+        -----
+        Thresholds are stated beside the values. `nc2_etf` is judged by what it is above
+        the least value that the numbers of classes and features allow.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sknc import NeuralCollapseAnalyzer
+        >>> analyzer = NeuralCollapseAnalyzer(metrics="essential")
+        >>> print(analyzer.fit(*load_iris(return_X_y=True)).report().summary())
+        Neural collapse of 150 samples, ...: not collapsed, by NC1, NC2
+          nc1_within_fraction 0.1311     partly collapsed (collapsed up to 0.01, ...)
+          nc2_etf             0.7574     not collapsed (collapsed up to 0.15, ...)
+          nc3_self_duality    –          It takes a linear head: ...
+          nc4_mismatch        –          It is measured on samples: ...
+        """
+        return as_summary(self._content)
 
     def to_json(self, **options: Any) -> str:
         """

@@ -654,7 +654,7 @@ def test_convention_of_another_type(convention):
 def test_metric_of_the_classifier(to, metric):
     model = NearestClassCenter(metric)
     before = fingerprint(model)
-    message = rf'metric must be "euclidean" or "cosine", got {metric!r}'
+    message = rf'"standardized" or "mahalanobis", got {metric!r}'
     for fit in (
         lambda: model.fit(to(X0), to(Y0)),
         lambda: model.partial_fit(to(X0), to(Y0)),

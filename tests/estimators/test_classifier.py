@@ -412,7 +412,7 @@ def test_from_statistics(data, metric):
 
 def test_from_statistics_of_an_unknown_metric(data):
     statistics = NeuralCollapseAnalyzer().fit(*data).statistics_
-    with pytest.raises(ValueError, match=r'"euclidean" or "cosine", got .l1'):
+    with pytest.raises(ValueError, match=r'"standardized" or "mahalanobis", got .l1'):
         NearestClassCenter.from_statistics(statistics, metric="l1")
 
 

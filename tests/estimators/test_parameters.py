@@ -49,8 +49,12 @@ PARAMETERS = [
         ("n_jackknife", value, "0 or a number of groups of at least 2")
         for value in (1, -3, True, np.True_, 2.0, "5", None, Fraction(5))
     ],
-    ("metrics", (key for key in ("NC1",)), '"default", "all", or a list of keys'),
-    ("metrics", iter(["NC1"]), '"default", "all", or a list of keys'),
+    (
+        "metrics",
+        (key for key in ("NC1",)),
+        '"default", "essential", "all", or a list of keys',
+    ),
+    ("metrics", iter(["NC1"]), '"default", "essential", "all", or a list of keys'),
     ("convention", "papyan", "a Convention or one of ['default', 'frequency'"),
 ]
 
@@ -75,7 +79,7 @@ def test_analyzer_refuses_before_and_after_fit(name, value, expected):
 
 @pytest.mark.parametrize("metric", ["l1", None, 2, ["euclidean"], np.array(["cosine"])])
 def test_classifier_refuses(metric):
-    text = 'metric must be "euclidean" or "cosine", got '
+    text = '"standardized" or "mahalanobis", got '
     with pytest.raises(ValueError, match=text):
         NearestClassCenter(metric=metric).fit(X, Y)
     model = NearestClassCenter().fit(X, Y).set_params(metric=metric)

@@ -4,6 +4,7 @@ import numpy as np
 from peers import above_diagonal, computes, cosines_by_row, grid, structure, unit
 from peers_notebook import FORMULAS
 from scipy import optimize
+from sklearn.neighbors import NearestCentroid
 
 __all__ = ["FORMULAS"]
 
@@ -282,3 +283,21 @@ def _(s):
     rows = s.X_ood - s.X.mean(0)
     along = np.sum(s.W[chosen] * rows, axis=1) / np.linalg.norm(rows, axis=1)
     return along + 0.001 * np.abs(s.X_ood).sum(1)
+
+
+def shrunk_centroids(s, **options):
+    return NearestCentroid(shrink_threshold=0.5, **options).fit(s.X, s.y)
+
+
+FORMULAS["NearestCentroid(shrink_threshold=0.5).fit(X, y).centroids_"] = lambda s: (
+    shrunk_centroids(s).centroids_
+)
+FORMULAS["NearestCentroid(shrink_threshold=0.5).fit(X, y).predict(X)"] = lambda s: (
+    shrunk_centroids(s).predict(s.X)
+)
+
+
+@computes("NearestCentroid(priors=shares, shrink_threshold=0.5).fit(X, y).predict(X)")
+def _(s):
+    shares = np.arange(1, len(s.W) + 1)
+    return shrunk_centroids(s, priors=list(shares / shares.sum())).predict(s.X)

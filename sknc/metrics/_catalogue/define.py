@@ -61,6 +61,7 @@ def of_head(
         "undefined": tuple(item.for_head or item for item in row.undefined),
         "unchanged_by": row.unchanged_by.removeprefix("shifts, "),
         "raises": "",
+        "essential": False,
         **fields,
     }
     _enter(replace(row, function=of_rows, needs=("head",), **fields))

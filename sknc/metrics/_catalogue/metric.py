@@ -73,6 +73,8 @@ class Metric:
         Value at exact collapse, or its formula; None if collapse does not fix it.
     sources : tuple of Source
         Papers it is from; the first one is that of the catalogue.
+    essential : bool, default=False
+        Whether it belongs to ``metrics="essential"``.
     headline : bool, default=False
         Whether it belongs to ``metrics="default"``.
     most_classes : int or None
@@ -101,6 +103,7 @@ class Metric:
     lower_is_collapsed: bool | None = True
     ideal: float | str | None = 0.0
     sources: tuple[Source, ...] = ()
+    essential: bool = False
     headline: bool = False
     most_classes: int | None = None
     undefined: tuple[Condition, ...] = ()

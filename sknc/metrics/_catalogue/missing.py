@@ -54,7 +54,7 @@ class Request:
 
         They were asked for by name, or are too costly.
         """
-        by_name = self.metrics not in ("default", "all")
+        by_name = self.metrics not in ("default", "essential", "all")
         return [
             metric.key
             for metric in select(self.metrics)

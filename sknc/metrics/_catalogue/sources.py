@@ -193,6 +193,12 @@ FANG = Source(
     "2021.",
     "doi:10.1073/pnas.2103091118",
 )
+LI = Source(
+    "Li et al. 2024",
+    'P. Li, X. Li, Y. Wang, Q. Qu. "Neural collapse in multi-label learning with '
+    'pick-all-label loss." ICML 2024.',
+    "arXiv:2310.15903",
+)
 LIU_QIN = Source(
     "Liu & Qin 2025",
     'L. Liu, Y. Qin. "Detecting out-of-distribution through the lens of neural '

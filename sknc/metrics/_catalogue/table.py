@@ -36,8 +36,9 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
 
     Parameters
     ----------
-    metrics : "default", "all", or iterable of str
-        The headline set, every metric, or keys and groups such as "NC1".
+    metrics : "default", "essential", "all", or iterable of str
+        The headline set, the four that a verdict is made of, every metric, or keys and
+        groups such as "NC1".
 
     Returns
     -------
@@ -50,12 +51,16 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
         If a key or group is not in the table.
     """
     if isinstance(metrics, Iterator):
-        expected = 'metrics must be "default", "all", or a list of keys or groups'
+        expected = (
+            'metrics must be "default", "essential", "all", or a list of keys or groups'
+        )
         msg = f"{expected}, got an iterator, which can be read once: pass list(...)."
         raise ValueError(msg)
     several = isinstance(metrics, Iterable) and not isinstance(metrics, str)
     if not several and metrics == "default":
         return [metric for metric in TABLE.values() if metric.headline]
+    if not several and metrics == "essential":
+        return [metric for metric in TABLE.values() if metric.essential]
     if not several and metrics == "all":
         return list(TABLE.values())
     keys: list[Any] = list(metrics) if several else [metrics]
@@ -63,7 +68,8 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
     unknown = [key for key in keys if not isinstance(key, str) or key not in known]
     if unknown:
         msg = (
-            'metrics must be "default", "all", or keys or groups of metrics, got '
+            'metrics must be "default", "essential", "all", or keys or groups of '
+            "metrics, got "
             f"{unknown if several else repr(metrics)}."
             f"{''.join(map(did_you_mean, unknown))} sknc.metrics.catalogue() lists "
             "them."

@@ -14,6 +14,7 @@ from sknc.report._rendering.json_text import (
 from sknc.report._rendering.regression_content import RegressionContent
 from sknc.report._rendering.table import Shown
 from sknc.report._rendering.text import as_text
+from sknc.report._rendering.verdict import as_summary
 
 __all__ = [
     "Content",
@@ -22,6 +23,7 @@ __all__ = [
     "RegressionContent",
     "Shown",
     "as_html",
+    "as_summary",
     "as_text",
     "convention_document",
     "data_frame",

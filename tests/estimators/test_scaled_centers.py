@@ -1,0 +1,141 @@
+"""Shrunk centers and scaled distances, against scikit-learn on four data sets."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.neighbors import NearestCentroid
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from toys import toy
+
+from sknc import NearestClassCenter
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:, X.std(0) > 0.5], y  # scikit-learn warns of features that never vary
+
+
+DATA = {
+    "iris": lambda: load_iris(return_X_y=True),
+    "wine": lambda: load_wine(return_X_y=True),
+    "cancer": lambda: load_breast_cancer(return_X_y=True),
+    "digits": digits,
+}
+# A feature without variance in a class warns in scikit-learn.
+pytestmark = pytest.mark.filterwarnings("ignore:self.within_class_std_dev_ has")
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("threshold", [None, 0.3, 2.0])
+def test_equals_nearest_centroid(name, threshold):
+    X, y = DATA[name]()
+    theirs = NearestCentroid(shrink_threshold=threshold).fit(X, y)
+    ours = NearestClassCenter(shrink_threshold=threshold).fit(X, y)
+    np.testing.assert_allclose(ours.centers_, theirs.centroids_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    np.testing.assert_allclose(
+        ours.transform(X), cdist(X, theirs.centroids_), rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("threshold", [None, 0.3])
+@pytest.mark.parametrize("priors", ["empirical", "skewed"])
+def test_equals_nearest_centroid_with_priors(name, threshold, priors):
+    X, y = DATA[name]()
+    if priors == "skewed":
+        K = y.max() + 1
+        priors = list(np.arange(1, K + 1) / (K * (K + 1) / 2))
+    theirs = NearestCentroid(priors=priors, shrink_threshold=threshold).fit(X, y)
+    balanced = np.allclose(theirs.class_prior_, 1 / len(theirs.classes_))
+    ours = NearestClassCenter(
+        "euclidean" if balanced else "standardized",
+        priors=priors,
+        shrink_threshold=threshold,
+    ).fit(X, y)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    if balanced:  # and so not standardized when predicting
+        return
+    found = np.atleast_2d(ours.decision_function(X).T).T
+    want = np.atleast_2d(theirs.decision_function(X).T).T
+    if found.shape[1] > 1:  # up to a constant of each sample
+        found, want = found - found[:, :1], want - want[:, :1]
+    np.testing.assert_allclose(2 * found, want, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "cancer"])
+def test_mahalanobis_is_linear_discriminant_analysis(name):
+    X, y = DATA[name]()
+    ours = NearestClassCenter("mahalanobis", priors="empirical").fit(X, y)
+    theirs = LinearDiscriminantAnalysis(solver="svd").fit(X, y)
+    np.testing.assert_allclose(
+        ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6, atol=1e-9
+    )
+
+
+def test_distances_are_those_of_the_covariance():
+    X, y = load_iris(return_X_y=True)
+    means = np.array([X[y == k].mean(0) for k in range(3)])
+    residuals = X - means[y]
+    inverse = np.linalg.inv(residuals.T @ residuals / len(X))
+    want = cdist(X, means, "mahalanobis", VI=inverse)
+    got = NearestClassCenter("mahalanobis").fit(X, y).transform(X)
+    np.testing.assert_allclose(got, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "standardized", "mahalanobis"])
+def test_batches_merge_weights_and_torch(metric, torch):
+    item = toy("long_tailed")
+    weights = 1 + np.arange(len(item.y)) % 3
+    options = {"metric": metric, "priors": "empirical", "shrink_threshold": 0.2}
+    repeated = NearestClassCenter(**options).fit(
+        np.repeat(item.X, weights, 0), np.repeat(item.y, weights)
+    )
+    first, second = (NearestClassCenter(**options) for _ in range(2))
+    for start in range(0, len(item.y), 90):
+        part = slice(start, start + 90)
+        (first if start % 180 else second).partial_fit(
+            item.X[part], item.y[part], sample_weight=weights[part]
+        )
+    merged = first.merge(second)
+    want = repeated.predict_proba(item.X)
+    np.testing.assert_allclose(merged.predict_proba(item.X), want, rtol=1e-8)
+    tensors = NearestClassCenter(**options).fit(
+        torch.asarray(item.X), torch.asarray(item.y), torch.asarray(weights)
+    )
+    found = tensors.predict_proba(torch.asarray(item.X)).numpy()
+    np.testing.assert_allclose(found, want, rtol=1e-8)
+
+
+def test_absent_classes_and_thresholds_beyond_all():
+    X, y = load_iris(return_X_y=True)
+    model = NearestClassCenter(shrink_threshold=1e6).fit(X, y, classes=[0, 1, 2, 3])
+    assert np.isnan(model.centers_[3]).all()
+    np.testing.assert_allclose(model.centers_[:3], np.tile(X.mean(0), (3, 1)))
+    assert set(model.predict(X)) == {0}  # a tie of all
+
+
+def test_refusals():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="shrink_threshold must be a number of"):
+        NearestClassCenter(shrink_threshold=-1).fit(X, y)
+    with pytest.raises(ValueError, match="shrink_threshold must be None with met"):
+        NearestClassCenter("cosine", shrink_threshold=1).fit(X, y)
+    model = NearestClassCenter().fit(X, y).set_params(metric="mahalanobis")
+    with pytest.raises(ValueError, match="need the scatter, which was not kept"):
+        model.predict(X)
+    with pytest.raises(ValueError, match=r"more samples than classes, got 2 of 2\.$"):
+        NearestClassCenter("standardized").fit(X[[0, 99]], y[[0, 99]]).predict(X)
+
+
+@parametrize_with_checks(
+    [
+        NearestClassCenter("standardized", shrink_threshold=0.1),
+        NearestClassCenter("mahalanobis", priors="empirical"),
+        NearestClassCenter(shrink_threshold=0.1),
+    ]
+)
+def test_scikit_learn(estimator, check):
+    check(estimator)
