@@ -8,9 +8,11 @@ import numpy as np
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
 from sknc._utils.docstrings import documented
+from sknc._utils.parameters import refuse
 from sknc.convention import Convention
 from sknc.estimators._inputs.batches import Batches
 from sknc.estimators._inputs.docs import BATCHES, NEW_SAMPLES
+from sknc.estimators._inputs.heads import check_head
 from sknc.estimators._scoring.out_of_distribution import (
     ood_labels,
     values_out_of_distribution,
@@ -23,6 +25,7 @@ from sknc.metrics._catalogue import sources as by
 class OutOfDistributionScores(CenterEstimator):
     """The part of `NeuralCollapseAnalyzer` that is about other classes (NC5)."""
 
+    head: Any
     convention: str | Convention
 
     @documented(NEW_SAMPLES, by.references(by.AMMAR))
@@ -98,19 +101,37 @@ class OutOfDistributionScores(CenterEstimator):
             return values_out_of_distribution(statistics, convention, parts)
 
     @documented(NEW_SAMPLES)
-    def neco_score(self, X: Any) -> Array:
+    def neco_score(
+        self,
+        X: Any,
+        *,
+        n_directions: int | None = None,
+        center: bool = True,
+        times_max_logit: bool = False,
+    ) -> Array:
         """
         Return how much of each sample lies in the principal subspace of the classes.
+
+        Parameters
+        ----------
+        n_directions : int, default=None
+            Number of principal directions, by default one less than classes.
+        center : bool, default=True
+            Whether to subtract the mean of the fitted samples.
+        times_max_logit : bool, default=False
+            Whether to multiply by the largest logit of the head, as the paper does.
 
         Returns
         -------
         array of shape (n_samples,)
-            In [0, 1]; near one for samples of the fitted classes, lower elsewhere.
+            In [0, 1], but for logits; near one for samples of the fitted classes, lower
+            elsewhere.
 
         Raises
         ------
         ValueError
-            If the features are malformed, or the scatter was not kept.
+            If the features are malformed, the scatter was not kept, or there is no head
+            that logits could be of.
 
         See Also
         --------
@@ -123,5 +144,18 @@ class OutOfDistributionScores(CenterEstimator):
                 "use covariance=True."
             )
             raise ValueError(msg)
+        head = None
+        if times_max_logit:
+            if self.head is None:
+                refuse("head", "a linear head with times_max_logit=True", self.head)
+            known = self.statistics_
+            head = check_head(self.head, known.classes, known.moments.anchors)
+            head = head.rows(known.observed)
         with arrays.plain_arithmetic(X):
-            return neco_scores(statistics, self._check_new(X, "neco_score"))
+            return neco_scores(
+                statistics,
+                self._check_new(X, "neco_score"),
+                n_directions=n_directions,
+                center=center,
+                head=head,
+            )

@@ -113,6 +113,19 @@ def test_scikit_learn(estimator, check):
     check(estimator)
 
 
+def test_the_analyzer_has_the_same_variants():
+    item, Z = toy("long_tailed"), strangers(toy("long_tailed"))
+    analyzer = NeuralCollapseAnalyzer(item.head).fit(item.X, item.y)
+    options = {"n_directions": 3, "center": False}
+    detector = OutOfDistributionDetector(head=item.head, **options)
+    want = detector.fit(item.X, item.y).score_samples(Z)
+    got = analyzer.neco_score(Z, times_max_logit=True, **options)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+    analyzer.set_params(head=None)
+    with pytest.raises(ValueError, match="a linear head with times_max_logit=True"):
+        analyzer.neco_score(Z, times_max_logit=True)
+
+
 # NC5 by batch and by class -----------------------------------------------------------
 
 
