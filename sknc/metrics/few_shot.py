@@ -6,6 +6,7 @@ import numpy as np
 
 from sknc._utils.arrays import namespace, row_squared_norms
 from sknc._utils.parameters import check_integer
+from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.pairs import pair_blocks, squared_distances
@@ -23,6 +24,7 @@ from sknc.statistics.sample_measures import SampleMeasures
     interval="[0, inf]; it says nothing from 1 on",
     undefined=CDNV["undefined"],
     infinite="two class means coincide",
+    caveats=(when.single_samples,),
     raises="If `n_shots` is not a whole number of at least 10.",
 )
 def nc1_few_shot_bound(

@@ -79,6 +79,10 @@ def imb_many_recall(
     --------
     imb_medium_recall, imb_few_recall : Of the others.
 
+    Notes
+    -----
+    Counts of samples with weights are sums of weights.
+
     Examples
     --------
     Three samples of the first class count as many here:
