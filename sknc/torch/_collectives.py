@@ -1,6 +1,6 @@
 """What the processes of a torch.distributed group exchange."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -89,6 +89,15 @@ class Ranks:
         if failure is not None:
             raise failure
         return value  # type: ignore[no-any-return]
+
+    def copy_from_first(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Overwrite tensors by those of the first rank, where they differ."""
+        mine = [tensor.detach() for tensor in tensors]
+        first = self.from_first(lambda: [tensor.cpu() for tensor in mine])
+        for tensor, value in zip(mine, first, strict=True):
+            value = value.to(tensor.device)
+            if not torch.equal(tensor, value):
+                tensor.copy_(value)
 
     def total(self, array: Array) -> Array:
         """Return the sum of an array that has the same shape and dtype on all ranks."""

@@ -148,8 +148,9 @@ def analyze(
         Whether to show a progress bar, which takes tqdm.
     group : torch.distributed.ProcessGroup, default=None
         Processes that each pass loaders of their own part of the samples, such as
-        ``torch.distributed.group.WORLD``. All get the same reports, of all samples. By
-        default the samples of this process are measured.
+        ``torch.distributed.group.WORLD``. All get the same reports, of all samples, and
+        use the model's buffers of the first process. By default the samples of this
+        process are measured.
 
     Returns
     -------
@@ -215,6 +216,9 @@ def analyze(
     with ExitStack() as stack:
         loaders = [item for item in (loader, held_out) if item is not None]
         rewind = stack.enter_context(training_left_as_it_was(bare, *loaders))
+        if ranks is not None:
+            # Averages of batch norm differ: each process has those of its own batches.
+            ranks.copy_from_first(bare.buffers())
         stack.enter_context(probe)
         place = device_of(bare, device)
         passes = Passes(bare, probe, place, unpack, shift, ignore_index)

@@ -1,6 +1,7 @@
 """The callback of transformers, in real runs of its trainer."""
 
 import os
+import pickle
 
 import pytest
 
@@ -11,6 +12,7 @@ transformers = pytest.importorskip(
 )
 pytest.importorskip("accelerate", reason="needs accelerate, of the extra 'loops'")
 
+from processes import run_processes  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 from training_runs import (  # noqa: E402
@@ -254,3 +256,20 @@ def test_monitor_of_a_compiled_model_is_refused(tmp_path):
     message = r"^The trainer's steps run without the hooks of the model, as compiled "
     with pytest.raises(RuntimeError, match=message):
         trainer.train()
+
+
+@pytest.mark.slow
+def test_processes_measure_their_parts_of_all_samples(tmp_path):
+    run_processes("transformers_process.py", 2, tmp_path)
+    found = [pickle.loads((tmp_path / str(rank)).read_bytes()) for rank in range(2)]
+    assert [result["same"] for result in found] == [True, True]
+    assert found[0]["mean"] != found[1]["mean"]  # of batch norm: left as they were
+    for i, n_samples in enumerate((71, 35)):
+        mine, other = (result["reports"][i] for result in found)
+        assert mine.to_json() == other.to_json()
+        assert mine.n_samples == n_samples
+        expected = found[0]["expected"][i].to_dict()
+        assert mine.to_dict() == pytest.approx(
+            expected, rel=1e-10, abs=1e-10, nan_ok=True
+        )
+        assert len(expected) > 10
