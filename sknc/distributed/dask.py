@@ -91,10 +91,10 @@ def fit(
     _check_kind("fit", CenterEstimator, analyzer)
     analyzer._check_parameters()
     new = analyzer._unfitted()
-    template = _one_node(new)
+    template, named = _one_node(new), _one_node(classes)
     fitted = dask.delayed(_fitted, pure=False)
     leaves = [
-        fitted(template, *block, classes=classes)
+        fitted(template, *block, named)
         for block in _blocks("fit", X, y, sample_weight)
     ]
     merged = _computed(_tree(leaves, _merged))
