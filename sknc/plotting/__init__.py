@@ -1,8 +1,9 @@
 """
 Figures of reports; matplotlib is loaded when one is drawn.
 
-One display a module, and what they share: `_panels`, `_scales`, `_style`, `_words`,
-`_labels`.
+- One display a module: `_trajectory`, whose lines and legends are in `_curves`;
+  `_geometry`, `_simplex`, `_layerwise`, `_agreement`.
+- What they share: `_style` (colors), `_panels`, `_scales`, `_words`, `_labels`.
 """
 
 from sknc.plotting._agreement import AgreementDisplay

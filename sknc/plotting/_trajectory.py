@@ -9,7 +9,7 @@ from sknc._utils.docstrings import documented
 from sknc._utils.optional import require_matplotlib
 from sknc._utils.parameters import check_choice
 from sknc.metrics._catalogue import sources as by
-from sknc.plotting import _draw, _scales
+from sknc.plotting import _curves, _scales
 from sknc.plotting._choice import chosen_keys
 from sknc.plotting._labels import axis_label, title
 from sknc.plotting._panels import make_panels
@@ -301,7 +301,7 @@ class CollapseTrajectoryDisplay:
         known = {key for run in self.runs.values() for key in run.keys}
         self.keys_ = chosen_keys(metrics, known)
         self.figure_, self.axes_ = make_panels(ax, len(self.keys_))
-        lines = _draw.Lines.of(self.runs, line_kw or {})
+        lines = _curves.Lines.of(self.runs, line_kw or {})
         if lines.names and epoch_scale == "log":
             msg = 'epoch_scale="log" takes numbers as epochs, got names.'
             raise ValueError(msg)
@@ -312,7 +312,7 @@ class CollapseTrajectoryDisplay:
                 _scales.name_epochs(panel, lines.names)
             else:
                 _scales.set_epoch_scale(panel, lines.all_places, epoch_scale)
-        _draw.add_legends(self.axes_, lines.explained_runs)
+        _curves.add_legends(self.axes_, lines.explained_runs)
         return self
 
     def _decorate(self, panel: Any, key: str, labels: str, xlabel: str | None) -> None:

@@ -1,7 +1,8 @@
 """
 Neural collapse of PyTorch models: a model and a loader in, a report out.
 
-- `probe`, `_finding`, `_weights`: how the head is found; `_batches`, `_labels`,
+- `probe`, `_finding`, `_head_candidates`, `_weights`: how the head is found, once
+  `sknc._utils.wrappers` has taken wrappers off; `_batches`, `_labels`,
   `_shift`: what a loader may yield, and labels of tokens.
 - `_preserved`, `_random`: what `analyze` puts back after measuring.
 - `_layers`, `_layer_probe`: which layers are measured, where, and how maps are pooled.

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from sknc.torch._modules import unwrapped
+from sknc._utils.wrappers import unwrapped
 
 
 def checked_model(model: Any) -> nn.Module:

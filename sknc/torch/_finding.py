@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sknc.estimators.reading import linear_head_of
-from sknc.torch._modules import could_be_head, is_compiled
+from sknc.torch._head_candidates import could_be_head, is_compiled
 from sknc.torch._outputs import Call, aligned, logits_among, shares_memory
 from sknc.torch._weights import excess_error
 

@@ -7,16 +7,16 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from sknc._utils.wrappers import unwrapped
 from sknc.estimators.reading import linear_head_of
 from sknc.head import LinearHead
 from sknc.torch._finding import FoundHead, find_head, named_head, rows_of
-from sknc.torch._modules import (
+from sknc.torch._head_candidates import (
     could_be_head,
     is_compiled,
     multiplies,
     name_of,
     named_module,
-    unwrapped,
 )
 from sknc.torch._outputs import Call
 

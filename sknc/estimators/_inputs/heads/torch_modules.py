@@ -13,6 +13,7 @@ from typing import Any
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
 from sknc._utils.tensors import check_tensor
+from sknc._utils.wrappers import unwrapped
 
 # Greatest difference from an affine function, as a share of the greatest output.
 _TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
@@ -30,7 +31,7 @@ def is_module(candidate: Any) -> bool:
 
 def layer_parts(module: Any) -> tuple[Array, Array | None] | None:
     """Return (weights, bias) of a layer that multiplies by them, None of others."""
-    module = _unwrapped(module)
+    module = unwrapped(module)
     if not _multiplies_by_its_weight(module):
         return None
     with _undisturbed(module):
@@ -80,14 +81,14 @@ def check_kind(module: Any) -> None:
 
 def check_affine(module: Any, n_features: int) -> int:
     """Return the number of outputs of an affine module, and refuse others."""
-    module = _unwrapped(module)
+    module = unwrapped(module)
     with _undisturbed(module):
         return int(_checked_offset(module, n_features).shape[1])
 
 
 def affine_parts(module: Any, n_features: int) -> tuple[Array, Array]:
     """Return (weights, bias) of any affine module, float64, from what it does."""
-    module = _unwrapped(module)
+    module = unwrapped(module)
     with _undisturbed(module):
         offset = _checked_offset(module, n_features)
         columns = []
@@ -198,19 +199,6 @@ def _hint(module: Any) -> str:
     last = names[-1]
     path = f".{last}" if last.isidentifier() else f".get_submodule({last!r})"
     return f" Pass its last linear layer, such as model{path}."
-
-
-def _unwrapped(module: Any) -> Any:
-    """Take off what torch.compile and data parallelism wrap around a module."""
-    nn = _torch().nn
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    while True:
-        if "_orig_mod" in module._modules:
-            module = module._orig_mod
-        elif isinstance(module, wrappers):
-            module = module.module
-        else:
-            return module
 
 
 def _torch() -> Any:

@@ -1,22 +1,13 @@
-"""What a torch module is: wrapped, pointwise, possibly a linear head."""
+"""Which modules could be the linear head of a model."""
 
 from typing import Any
 
 import torch
 from torch import nn
 
+from sknc._utils.wrappers import unwrapped
+
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """Return the model inside of torch.compile and of data parallelism."""
-    while True:
-        if "_orig_mod" in model._modules:
-            model = model._orig_mod
-        elif isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            model = model.module
-        else:
-            return model
 
 
 def is_compiled(model: nn.Module) -> bool:
