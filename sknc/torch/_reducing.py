@@ -165,8 +165,7 @@ def summed(part: Part, plan: Plan, ranks: Ranks) -> ClassStatistics:
     zeros = xp.zeros_like(moments.anchors)
     # One rank adds its anchor and all others add zero: that rounds nothing.
     anchors = ranks.total(xp.where(is_owner[:, None], moments.anchors, zeros))
-    mine = xp.where(has[:, None], moments.anchors, anchors)
-    moved = replace(moments, anchors=mine).moved_to(anchors)
+    moved = moments.moved_to(anchors)
     scatter = moved.scatter
     if scatter is not None:
         scatter = squared(ranks.total(triangle(scatter)), plan.n_features)

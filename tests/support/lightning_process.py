@@ -100,12 +100,13 @@ def run(rank, size):
             held_out=DataLoader(TEST, 5, sampler=range(7)),
             prefix="part",
         ),
+        NeuralCollapseCallback(cache="none", metrics="all", prefix="two_passes"),
         NeuralCollapseCallback(monitor="only", half_life=math.inf),
     ]
     trainer = fit(size, *callbacks, recorder)
     with_us = numbers_of(trainer.lightning_module.net)
     return {
-        "reports": [callback.analysis for callback in callbacks[:2]],
+        "reports": [callback.analysis for callback in callbacks[:3]],
         "seen": seen_by_all(recorder.watch, trainer.lightning_module.net, size),
         "history": [(entry.train, entry.held_out) for entry in history],
         "expected": recorder.reports,

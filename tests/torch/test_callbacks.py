@@ -17,6 +17,7 @@ from torch.utils.data import (  # noqa: E402
 )
 
 from sknc.torch._callbacks import Measuring, Schedule  # noqa: E402
+from sknc.torch._collectives import Ranks  # noqa: E402
 from sknc.torch._every_sample import every_sample, part_of  # noqa: E402
 
 LIBRARIES = ["lightning", "pytorch_lightning", "transformers", "skorch", "torchmetrics"]
@@ -115,6 +116,38 @@ def test_samples_drawn_twice_stay_so_in_parts():
     expected = torch.cat([y for _, y in loader])
     assert torch.equal(torch.cat(drawn).sort().values, expected.sort().values)
     assert len(expected) == 30
+
+
+def in_training(**distributed):
+    """Return a `Measuring` with loaders of all samples, and a model."""
+    torch.manual_seed(0)
+    found = measuring(options={"metrics": ["nc1_cdnv"]})
+    data = TensorDataset(torch.randn(10, 4), torch.arange(10) % 2)
+    found.begin(DataLoader(data, 4), None, **distributed)
+    return found, torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(4, 2))
+
+
+def test_a_sharded_model_runs_over_all_samples_in_every_process(one_process):
+    found, model = in_training(distributed=True)
+    expected = found.measure(model, 1)
+    model[1].weight.ds_id = 0  # as DeepSpeed marks them
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.distributed, "get_world_size", lambda group=None: 2)
+        assert found.measure(model, 1) == expected
+    assert found.analysis.train.n_samples == 10
+
+
+def test_processes_with_other_data_sets_are_refused(one_process, monkeypatch):
+    found, model = in_training(distributed=True)
+    sizes = [(10, None), (9, None)]
+    monkeypatch.setattr(Ranks, "gathered", lambda self, value: sizes)
+    message = (
+        r"^All ranks must have data sets of the same size, got \(10, None\) on rank 0 "
+        r"and \(9, None\) on rank 1\. Each process measures its part of the samples: "
+        r"give all of them the whole data set\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        found.measure(model, 1)
 
 
 # Parameters -----------------------------------------------------------------------

@@ -379,6 +379,11 @@ def test_processes_measure_their_parts_of_all_samples(tmp_path):
     for key, value in first["seen"].items():
         logged = first["logged"][f"nc/monitor/{key}"]
         assert logged == pytest.approx(value, rel=1e-6, nan_ok=True)
+    in_two_passes = first["reports"][2]
+    assert (in_two_passes.n_passes, in_two_passes.notes) == (2, ())
+    assert in_two_passes.train.to_dict() == pytest.approx(
+        first["expected"][-1][0].to_dict(), rel=1e-10, abs=1e-10, nan_ok=True
+    )
     # Of loaders that were passed, too, of which one process has no training samples.
     net = network().double()
     net.load_state_dict(first["net"])
