@@ -94,8 +94,7 @@ def fit(
     template, named = _one_node(new), _one_node(classes)
     fitted = dask.delayed(_fitted, pure=False)
     leaves = [
-        fitted(template, *block, named)
-        for block in _blocks("fit", X, y, sample_weight)
+        fitted(template, *block, named) for block in _blocks("fit", X, y, sample_weight)
     ]
     merged = _computed(_tree(leaves, _merged))
     if not merged.__sklearn_is_fitted__():
