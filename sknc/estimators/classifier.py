@@ -47,8 +47,7 @@ class NearestClassCenter(
 
     Parameters
     ----------
-    metric : {"euclidean", "cosine", "standardized", "mahalanobis"}, \
-            default="euclidean"
+    metric : {"euclidean", "cosine", "standardized", "mahalanobis"}, default="euclidean"
         Nearest by distance; by the angle as seen from the origin; by distance of
         features over their standard deviations within the classes; or by Mahalanobis
         distance, of the covariance within them. The last two keep the scatter.
