@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from toys import toy
 
-from sknc import NearestClassCenter
+from sknc import NearestClassCenter, load
 
 
 def digits():
@@ -115,6 +115,17 @@ def test_absent_classes_and_thresholds_beyond_all():
     assert np.isnan(model.centers_[3]).all()
     np.testing.assert_allclose(model.centers_[:3], np.tile(X.mean(0), (3, 1)))
     assert set(model.predict(X)) == {0}  # a tie of all
+
+
+@pytest.mark.parametrize("threshold", [None, 0.5])
+def test_saved_and_loaded(threshold, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    options = {"metric": "mahalanobis", "shrink_threshold": threshold}
+    model = NearestClassCenter(**options).fit(X, y)
+    model.save(tmp_path / "centers.sknc")
+    loaded = load(tmp_path / "centers.sknc")
+    assert loaded.get_params() == model.get_params()
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
 
 
 def test_refusals():

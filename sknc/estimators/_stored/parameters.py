@@ -29,7 +29,7 @@ def stored_parameters(
             found |= arrays_of_head(value, n_features)
         elif name == "priors" and not isinstance(value, str):
             found[_PRIORS] = np.asarray(arrays.to_numpy(value), np.float64)
-        else:
+        elif value is not None:  # which is the default then
             document[name] = _document(name, value)
     return document, found
 
