@@ -27,7 +27,7 @@ Estimator = TypeVar("Estimator", bound=CenterEstimator)
 
 # Bytes of all states together up to which they are gathered: that takes fewer messages
 # than sums in two phases, which take less memory and traffic.
-_SMALL = 1 << 22
+_SMALL = 1 << 20
 
 
 def merged_over_ranks(analyzer: Estimator, ranks: Ranks) -> Estimator:

@@ -46,7 +46,7 @@ def merge_over_ranks(analyzer: Estimator, group: Any = None) -> Estimator:
 
     Notes
     -----
-    States of up to 4 MiB in all are gathered and merged. Larger ones are summed in two
+    States of up to 1 MiB in all are gathered and merged. Larger ones are summed in two
     phases, in which a process sends less than twice its state, however many there are:
     first they agree on one point near the mean of each class, then sums about these
     points are added. That is as exact as one fit, also where classes are tight and far
