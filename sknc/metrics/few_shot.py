@@ -20,7 +20,7 @@ from sknc.statistics.sample_measures import SampleMeasures
     "NC1",
     needs=("directional",),
     sources=(by.after(by.LUTHRA, "the constants as other code restates them"),),
-    most_classes=1_000,
+    most_classes=5_000,
     interval="[0, inf]; it says nothing from 1 on",
     undefined=CDNV["undefined"],
     infinite="two class means coincide",
