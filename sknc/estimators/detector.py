@@ -230,11 +230,16 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
         ValueError
             If the features are malformed.
         """
+        return self._scored(X, "score_samples")
+
+    def _scored(self, X: Any, method: str) -> Array:
+        """Return scores of samples that one of the methods was called with."""
         check_is_fitted(self)
         with arrays.plain_arithmetic(X):
             features = self._checked(X, reset=False)
+            name = f"{type(self).__name__}.{method}"
             held = self.statistics_.moments.sums
-            check_same_place(features, held, f"The input of {type(self).__name__}")
+            check_same_place(features, held, f"The input of {name}()")
             return self._scores(features)
 
     def decision_function(self, X: Any) -> Array:
@@ -258,9 +263,9 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
         ValueError
             If the features are malformed.
         """
-        return self.score_samples(X) - self.offset_
+        return self._scored(X, "decision_function") - self.offset_
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Array:
         """
         Tell samples of the fitted classes from others.
 
@@ -271,8 +276,8 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            1 for samples of the classes, -1 for others.
+        int array of shape (n_samples,)
+            1 for samples of the classes, -1 for others; beside X.
 
         Raises
         ------
@@ -281,5 +286,6 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
         ValueError
             If the features are malformed.
         """
-        outside = arrays.to_numpy(self.decision_function(X)) < 0
-        return np.where(outside, -1, 1)
+        outside = self._scored(X, "predict") < self.offset_
+        xp = namespace(outside)
+        return 1 - 2 * xp.astype(outside, xp.int64)

@@ -82,7 +82,7 @@ class ScaledCenterModel(CenterModel):
         xp, counts = namespace(self._scatter), self._seen.counts
         values, vectors = xp.linalg.eigh(self._scatter / xp.sum(counts))
         eps = float(xp.finfo(values.dtype).eps)
-        kept = values > len(values) * eps * values[-1]
+        kept = values > values.shape[0] * eps * values[-1]
         return vectors * xp.where(kept, 1 / xp.sqrt(xp.where(kept, values, 1.0)), 0.0)
 
     def _scaled(self, rows: Array) -> Array:
