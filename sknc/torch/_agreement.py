@@ -38,6 +38,8 @@ class PartHeader:
         Array library and kind of device.
     n_bytes : int
         Size of the sums, with half of the symmetric scatter.
+    has_class_scatters : bool
+        Whether there is a scatter of each class too.
     """
 
     classes: np.ndarray
@@ -49,6 +51,7 @@ class PartHeader:
     input_dtype: str
     place: str
     n_bytes: int
+    has_class_scatters: bool
 
     @classmethod
     def of(cls, part: ClassStatistics) -> "PartHeader":
@@ -69,6 +72,7 @@ class PartHeader:
             input_dtype=part.input_dtype,
             place=arrays.describe(moments.sums).partition(":")[0],
             n_bytes=8 * n_numbers + n_anchors,
+            has_class_scatters=part.class_scatters is not None,
         )
 
 

@@ -133,7 +133,10 @@ def _merged(
     if like is None:
         like = next(plan for plan in plans if plan is not None).empty_array()
     with arrays.plain_arithmetic(like):
-        if sum(part.n_bytes for group in by_group for part in group) <= _SMALL:
+        every = [part for group in by_group for part in group]
+        # The sums of one class lie on the ranks that have samples of it.
+        by_class = any(part.has_class_scatters for part in every)
+        if by_class or sum(part.n_bytes for part in every) <= _SMALL:
             found = gathered(parts, ranks)
             return [None if p is None else placed(p, like) for p in found]
         return [

@@ -1,6 +1,6 @@
 """Statistics of all ranks: gathered where they are small, else summed in two phases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -126,13 +126,21 @@ def gathered(parts: Sequence[Part], ranks: Ranks) -> list[Part]:
 
 def on_host(part: ClassStatistics) -> ClassStatistics:
     """Return the same statistics in NumPy arrays."""
-    return replace(part, moments=part.moments.map_all(arrays.to_numpy))
+    return _mapped(part, arrays.to_numpy)
 
 
 def placed(part: ClassStatistics, like: Array) -> ClassStatistics:
     """Return the same statistics in the library and on the device of an array."""
-    moments = part.moments.map_all(lambda array: arrays.move_like(array, like))
-    return replace(part, moments=moments)
+    return _mapped(part, lambda array: arrays.move_like(array, like))
+
+
+def _mapped(
+    part: ClassStatistics, function: Callable[[Array], Array]
+) -> ClassStatistics:
+    moments, scatters = part.moments.map_all(function), part.class_scatters
+    if scatters is not None:
+        scatters = scatters.map(function)
+    return replace(part, moments=moments, class_scatters=scatters)
 
 
 def summed(part: Part, plan: Plan, ranks: Ranks) -> ClassStatistics:

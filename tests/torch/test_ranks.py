@@ -142,6 +142,24 @@ def test_ranks_equal_one_fit(monkeypatch, share, option, way):
     check_equal_one_fit(share, option, results)
 
 
+@pytest.mark.parametrize("tensors", [False, True])
+def test_scatters_of_classes_are_kept(monkeypatch, tensors):
+    monkeypatch.setattr(module, "_SMALL", 0)
+    options = {"covariance": "by_class", "metrics": ["spec_class_stable_rank"]}
+    x, y = (torch.asarray(X), torch.asarray(Y)) if tensors else (X, Y)
+
+    def work(ranks):
+        part = NeuralCollapseAnalyzer(**options).fit(
+            x[ranks.number :: 2], y[ranks.number :: 2]
+        )
+        return module.merged_over_ranks(part, ranks).report()
+
+    expected = NeuralCollapseAnalyzer(**options).fit(x, y).report().to_dict()
+    assert expected["spec_class_stable_rank"] > 1
+    for report in in_ranks(2, work):
+        assert report.to_dict() == pytest.approx(expected, rel=CLOSE)
+
+
 def test_groups_merge_with_groups():
     size = 3
     mine = [fitted("even", "groups", rank, size)[0] for rank in range(size)]
