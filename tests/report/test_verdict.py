@@ -96,3 +96,38 @@ def test_more_classes_than_a_simplex_has_room_for():
     report = NeuralCollapseAnalyzer(metrics="essential").fit(corners[y], y).report()
     assert report.nc2_etf > 0.6
     assert ": collapsed, by NC1, NC2" in report.summary()
+
+
+def test_squared_duality_has_squared_bounds():
+    item = toy("long_tailed")
+    lines = []
+    for convention in ("default", "han2022"):
+        analyzer = NeuralCollapseAnalyzer(
+            item.head, metrics="essential", convention=convention
+        )
+        report = analyzer.fit(item.X, item.y).report()
+        (line,) = re.findall(r"^  nc3_self_duality .*$", report.summary(), re.M)
+        lines.append(line)
+    assert "(collapsed up to 0.2, partly up to 0.6)" in lines[0]
+    assert "(collapsed up to 0.04, partly up to 0.36)" in lines[1]
+    grades = [re.search(r"(\w+ )?collapsed", line)[0] for line in lines]
+    assert grades[0] == grades[1]
+
+
+def test_samples_without_spread_are_not_judged_by_it():
+    X = np.random.default_rng(0).standard_normal((10, 5000))
+    analyzer = NeuralCollapseAnalyzer(metrics="essential").fit(X, range(10))
+    text = analyzer.report().summary()
+    assert "collapsed, by NC2\n" in text
+    note = "Classes with one sample count with zero variance."
+    assert re.search(rf"^  nc1_within_fraction +– +{note}$", text, re.M)
+
+
+def test_bounds_allow_for_what_cannot_be_reached():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 40
+    X = rng.standard_normal((40, 4))[y] + 0.01 * rng.standard_normal((400, 4))
+    text = NeuralCollapseAnalyzer(metrics="essential").fit(X, y).report().summary()
+    least = re.search(r"nc2_etf .*\(collapsed up to ([\d.]+),", text)[1]
+    floor = np.sqrt(2 - 2 * np.sqrt(4 / 39))
+    assert float(least) == pytest.approx(floor + 0.15, abs=5e-3)

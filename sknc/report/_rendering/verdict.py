@@ -18,19 +18,39 @@ _WORDS = ("collapsed", "partly collapsed", "not collapsed")
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far one metric is from collapse: 0 for collapsed, 1 for partly, 2 for not."""
+    """
+    How far one metric is from collapse.
+
+    Parameters
+    ----------
+    key : str
+        The metric.
+    value : float
+        Its value.
+    least, most : float
+        Up to where it counts as collapsed, and as partly collapsed.
+    note : str
+        What the report notes about it; empty for nothing.
+    """
 
     key: str
     value: float
-    grade: int
+    least: float
+    most: float
+    note: str = ""
+
+    @property
+    def grade(self) -> int:
+        """0 for collapsed, 1 for partly, 2 for not."""
+        return int(self.value > self.least) + int(self.value > self.most)
 
     def line(self, width: int) -> str:
-        """Return a line of the summary."""
-        least, most = BOUNDS[self.key]
-        return (
+        """Return a line of the summary, and one for the note."""
+        line = (
             f"  {self.key:<{width}} {self.value:<10.4g} {_WORDS[self.grade]} "
-            f"(collapsed up to {least:g}, partly up to {most:g})"
+            f"(collapsed up to {self.least:.3g}, partly up to {self.most:.3g})"
         )
+        return f"{line}\n    {self.note}" if self.note else line
 
 
 def as_summary(content: Content) -> str:
@@ -50,12 +70,17 @@ def as_summary(content: Content) -> str:
 
 
 def _verdict(content: Content, key: str) -> Verdict | None:
-    value = content.values.get(key, math.nan)
-    if math.isnan(value):
+    value, measured = content.values.get(key, math.nan), content.measured
+    without_spread = key.startswith("nc1_") and measured.n_samples <= measured.n_classes
+    if math.isnan(value) or without_spread:
         return None
     least, most = BOUNDS[key]
-    above = value - _floor(content) if key == "nc2_etf" else value
-    return Verdict(key, value, int(above > least) + int(above > most))
+    if key == "nc2_etf":
+        floor = _floor(content)
+        least, most = floor + least, floor + most
+    if key == "nc3_self_duality" and content.convention.squared_duality:
+        least, most = least**2, most**2
+    return Verdict(key, value, least, most, content.notes.get(key, ""))
 
 
 def _floor(content: Content) -> float:
