@@ -1,5 +1,6 @@
 """`OutOfDistributionDetector`: finds samples that belong to no fitted class."""
 
+from copy import deepcopy
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -46,10 +47,11 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
         or `sknc.metrics.nci_scores`, how far it lies along its row of the head.
     head : object, default=None
         A linear head, as in `NeuralCollapseAnalyzer`. "nci" needs one; with "neco", the
-        share is multiplied by the largest logit.
+        share is multiplied by the largest logit, which must mostly be positive.
     n_directions : int, default=None
-        Number of principal directions of "neco". By default one less than classes, or,
-        without labels, as many as have 90 % of the variance.
+        Number of principal directions of "neco", fewer than features unless there is a
+        head. By default one less than classes; without labels, or if these are too
+        many, as many as have 90 % of the variance.
     center : bool, default=True
         Whether "neco" subtracts the mean of the fitted samples.
     alpha : float, default=0.0
@@ -107,6 +109,12 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
         self.alpha = alpha
         self.contamination = contamination
 
+    def __sklearn_clone__(self) -> Self:
+        """Copy the head as it is: cloned like a parameter it would lose its fit."""
+        new: Self = super().__sklearn_clone__()
+        new.head = deepcopy(self.head)
+        return new
+
     def __sklearn_tags__(self) -> Tags:
         """Describe the estimator to scikit-learn."""
         tags = super().__sklearn_tags__()
@@ -145,19 +153,32 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
             If the input or a parameter is malformed.
         """
         self._check_parameters()
+        new = object.__new__(type(self))
+        new.__dict__ = dict(vars(self))
         with arrays.plain_arithmetic(X):
-            features = self._checked(X, reset=True)
-            n_samples = int(features.shape[0])
-            labels = np.zeros(n_samples, dtype=np.int64)
-            if y is not None:
-                labels = check_labels(y, n_samples, type(self).__name__)
-            statistics = ClassStatistics.from_samples(features, labels)
-            self.statistics_, self.classes_ = statistics, statistics.classes
-            self._head = self._linear_head(statistics, labeled=y is not None)
-            self.n_directions_ = self._default_directions(statistics)
-            scores = arrays.to_numpy(self._scores(features))
-        self.offset_ = float(np.percentile(scores, 100 * self.contamination))
+            new._learn(X, y)
+        self.__dict__ = new.__dict__  # all of the new fit or, after an error, none
         return self
+
+    def _learn(self, X: Any, y: Any) -> None:
+        features = self._checked(X, reset=True)
+        n_samples = int(features.shape[0])
+        labels = np.zeros(n_samples, dtype=np.int64)
+        if y is not None:
+            labels = check_labels(y, n_samples, type(self).__name__)
+        statistics = ClassStatistics.from_samples(features, labels)
+        self.statistics_, self.classes_ = statistics, statistics.classes
+        self._head = self._linear_head(statistics, labeled=y is not None)
+        self.n_directions_ = self._checked_directions(statistics)
+        scores = arrays.to_numpy(self._scores(features))
+        if self.method == "neco" and self._head is not None and np.median(scores) < 0:
+            msg = (
+                "The head's largest logit is negative for most of the fitted samples, "
+                'so that method="neco", which multiplies by it, would prefer outliers: '
+                "add a constant to all of the head's biases, or pass head=None."
+            )
+            raise ValueError(msg)
+        self.offset_ = float(np.percentile(scores, 100 * self.contamination))
 
     def _checked(self, X: Any, *, reset: bool) -> Array:
         features, invalid = check_features(self, X, reset=reset)
@@ -178,19 +199,27 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
             raise ValueError(msg)
         return check_head(self.head, statistics.classes, statistics.moments.anchors)
 
-    def _default_directions(self, statistics: ClassStatistics) -> int:
-        width = statistics.n_features
-        if self.n_directions is not None:
-            expected = f"a whole number in 1, ..., {width}, or None"
-            return check_integer(
-                "n_directions", self.n_directions, expected, lambda n: 1 <= n <= width
+    def _checked_directions(self, statistics: ClassStatistics) -> int:
+        """Return the number of directions; without a head, some must be left."""
+        width, alone = statistics.n_features, self.method == "neco" and not self._head
+        most = width - 1 if alone else width
+        if not most:
+            msg = (
+                "Found 1 feature(s), all of which lie along one direction: expected at "
+                'least 2, or a head with method="neco".'
             )
-        if statistics.n_classes > 1:
-            return min(statistics.n_classes - 1, width)
+            raise ValueError(msg)
+        if self.n_directions is not None:
+            expected = f"a whole number in 1, ..., {most}, or None"
+            return check_integer(
+                "n_directions", self.n_directions, expected, lambda n: 1 <= n <= most
+            )
+        if 1 < statistics.n_classes <= most + 1:
+            return statistics.n_classes - 1
         values = singular_values_of_features(statistics, centered=bool(self.center))
         squares = arrays.to_numpy(values) ** 2
         shares = np.cumsum(squares) / max(float(np.sum(squares)), 1e-300)
-        return min(width, int(np.searchsorted(shares, _VARIANCE)) + 1)
+        return min(most, int(np.searchsorted(shares, _VARIANCE)) + 1)
 
     def _scores(self, features: Array) -> Array:
         statistics = self.statistics_

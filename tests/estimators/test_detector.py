@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -91,7 +93,7 @@ def test_a_sample_at_the_mean_is_outside():
         ({"method": "knn"}, '^method must be "neco" or "nci", got'),
         ({"method": "nci"}, '^head must be a linear head with method="nci", got None'),
         ({"contamination": 0.7}, r"^contamination must be in \(0, 0.5\], got 0.7"),
-        ({"n_directions": 9}, r"^n_directions must be a whole number in 1, ..., 6, or"),
+        ({"n_directions": 9}, r"^n_directions must be a whole number in 1, ..., 5, or"),
         ({"alpha": -1}, "^alpha must be a number of at least 0"),
     ],
 )
@@ -149,3 +151,52 @@ def test_mean_of_class_means():
     cosines = means @ mean / np.linalg.norm(means, axis=1) / np.linalg.norm(mean)
     found = NeuralCollapseAnalyzer().fit(item.X, item.y).score_ood(Z, y)
     assert found["nc5_orthogonality"] == pytest.approx(abs(cosines).mean(), rel=1e-9)
+
+
+def blobs(n_classes, width, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(n_classes), 50)
+    X = 6 * rng.standard_normal((n_classes, width))[y]
+    return X + rng.standard_normal(X.shape), y, rng
+
+
+@pytest.mark.parametrize("width", [8, 9, 10])
+def test_some_direction_is_left_with_many_classes(width):
+    X, y, rng = blobs(10, width)
+    detector = OutOfDistributionDetector().fit(X, y)
+    assert detector.n_directions_ < width
+    assert np.ptp(detector.score_samples(100 * rng.standard_normal((100, width)))) > 0.1
+    with pytest.raises(
+        ValueError, match=rf"n_directions must be .* 1, ..., {width - 1}"
+    ):
+        OutOfDistributionDetector(n_directions=width).fit(X, y)
+
+
+def test_single_feature_is_refused():
+    with pytest.raises(ValueError, match=r"Found 1 feature\(s\), all of which lie"):
+        OutOfDistributionDetector().fit(np.arange(9.0)[:, None], np.arange(9) % 3)
+
+
+def test_fitted_head_is_cloned_with_its_fit():
+    X, y, _ = blobs(3, 6)
+    detector = OutOfDistributionDetector(head=LogisticRegression().fit(X, y))
+    copied = clone(detector).fit(X, y)
+    np.testing.assert_array_equal(
+        copied.score_samples(X), detector.fit(X, y).score_samples(X)
+    )
+
+
+def test_negative_logits_are_refused():
+    X, y, _ = blobs(3, 6)
+    weights = np.eye(3, 6)
+    with pytest.raises(ValueError, match="largest logit is negative for most of the"):
+        OutOfDistributionDetector(head=(weights, np.full(3, -1e3))).fit(X, y)
+
+
+def test_failed_fit_leaves_the_earlier_one():
+    X, y, _ = blobs(3, 6)
+    detector = OutOfDistributionDetector("nci", head=np.eye(3, 6)).fit(X, y)
+    before = detector.score_samples(X)
+    with pytest.raises(ValueError, match=r"weights of shape \(4, 6\)"):
+        detector.fit(X + 50, np.arange(150) % 4)
+    np.testing.assert_array_equal(detector.score_samples(X), before)
