@@ -197,6 +197,6 @@ def test_failed_fit_leaves_the_earlier_one():
     X, y, _ = blobs(3, 6)
     detector = OutOfDistributionDetector("nci", head=np.eye(3, 6)).fit(X, y)
     before = detector.score_samples(X)
-    with pytest.raises(ValueError, match=r"weights of shape \(4, 6\)"):
+    with pytest.raises(ValueError, match="but there are 4 classes of 6 features"):
         detector.fit(X + 50, np.arange(150) % 4)
     np.testing.assert_array_equal(detector.score_samples(X), before)
