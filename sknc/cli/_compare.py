@@ -35,7 +35,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--held-out",
         action="store_true",
-        help="of reports with both, compare those of held-out samples",
+        help="compare the reports of held-out samples, which both JSON files hold",
     )
     add_choices(parser)
     add_format(parser, "json", "csv")
@@ -86,6 +86,8 @@ def _report(path: str, options: argparse.Namespace) -> NCReport:
     chosen = chosen_parameters(options)
     with open_input(path) as file:
         if holds_state(file):
+            if options.held_out:
+                raise _no_held_out(path, "is a state, which has no held-out samples")
             found: NCReport = read_analyzer(file).set_params(**chosen).report()
             return found
         if chosen:
@@ -100,15 +102,27 @@ def _of_json(path: str, text: bytes, *, held_out: bool) -> NCReport:
     name = "held_out" if held_out else "train"
     try:
         document = json.loads(text)
-        if isinstance(document, dict) and "train" in document:
+        both = isinstance(document, dict) and "train" in document
+        if both:
             text = json.dumps(document[name]).encode()
-        return NCReport.from_json(text)
+        report = NCReport.from_json(text)
     except (ValueError, KeyError, RecursionError) as error:
         msg = (
             f"{path} is neither a state nor a report: expected what sknc report --save "
             f"or --json writes ({error})."
         )
         raise ValueError(msg) from error
+    if held_out and not both:
+        raise _no_held_out(path, "holds one report, not that of held-out samples too")
+    return report
+
+
+def _no_held_out(path: str, what: str) -> WrongOptionError:
+    """Return the error of a file without a report of held-out samples."""
+    return WrongOptionError(
+        f"{path} {what}: write it with sknc report --held-out FILES --json, or leave "
+        "out --held-out."
+    )
 
 
 # Showing --------------------------------------------------------------------------

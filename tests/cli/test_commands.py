@@ -216,11 +216,31 @@ class TestCompare:
         assert float(rows["nc1_cdnv"]["first"]) == first.nc1_cdnv
         assert float(rows["nc1_cdnv"]["second"]) == second.nc1_cdnv
         assert rows["nc2_etf"]["second"] == ""
-        text = printed("compare", "part1.sknc", "b.json", "--held-out", "--json")
+
+    def test_held_out(self, printed):
+        for i in (0, 1):
+            names = (f"part{i}.sknc", "--held-out", "test.npz")
+            printed("report", *names, "--json", "--output", f"{i}.json")
+        text = printed("compare", "0.json", "1.json", "--held-out", "--json")
         rows = {row["metric"]: row for row in json.loads(text)}
-        want = sknc.load("part1.sknc").score(*states.samples(1)).nc1_cdnv
-        assert rows["nc1_cdnv"]["second"] == pytest.approx(want, rel=1e-12)
-        assert rows["nc1_cdnv"]["second"] != rows["nc1_cdnv"]["first"]
+        for i, which in enumerate(("first", "second")):
+            want = sknc.load(f"part{i}.sknc").score(*states.samples(1)).nc1_cdnv
+            assert rows["nc1_cdnv"][which] == pytest.approx(want, rel=1e-12)
+
+    def test_without_held_out(self, printed, refused):
+        printed("report", "part0.sknc", "--json", "--output", "one.json")
+        names = ("part0.sknc", "--held-out", "test.npz")
+        printed("report", *names, "--json", "--output", "both.json")
+        remedy = (
+            ": write it with sknc report --held-out FILES --json, or leave out "
+            "--held-out."
+        )
+        found = refused("compare", "one.json", "both.json", "--held-out", code=2)
+        what = "holds one report, not that of held-out samples too"
+        assert found == f"one.json {what}{remedy}"
+        found = refused("compare", "both.json", "part1.sknc", "--held-out", code=2)
+        what = "is a state, which has no held-out samples"
+        assert found == f"part1.sknc {what}{remedy}"
 
     def test_choices(self, printed):
         options = ("--metrics", "nc1_pinv", "--convention", "han2022")
