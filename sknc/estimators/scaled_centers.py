@@ -9,6 +9,7 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc.estimators.center_model import CenterModel
 from sknc.metrics._shared.geometry import sample_mean
+from sknc.metrics._shared.spectra import above_rounding, relative_rounding
 from sknc.statistics.affine_rule import AffineRule
 from sknc.statistics.class_statistics import ClassStatistics
 
@@ -79,11 +80,16 @@ class ScaledCenterModel(CenterModel):
         if self.metric == "standardized":
             xp, deviations = namespace(self._deviations), self._deviations
             return 1 / xp.where(deviations > 0, deviations, xp.ones_like(deviations))
-        xp, counts = namespace(self._scatter), self._seen.counts
-        values, vectors = xp.linalg.eigh(self._scatter / xp.sum(counts))
-        eps = float(xp.finfo(values.dtype).eps)
-        kept = values > values.shape[0] * eps * values[-1]
-        return vectors * xp.where(kept, 1 / xp.sqrt(xp.where(kept, values, 1.0)), 0.0)
+        values, vectors = self._spectrum
+        return vectors / namespace(values).sqrt(values)
+
+    @cached_property
+    def _spectrum(self) -> tuple[Array, Array]:
+        """Variances within the classes, ascending, and their directions, (D, R)."""
+        seen, xp = self._seen, namespace(self._scatter)
+        covariance = self._scatter / xp.sum(seen.counts)
+        relative = relative_rounding(seen, seen.n_features)
+        return above_rounding(covariance, seen.n_samples - seen.n_classes, relative)
 
     def _scaled(self, rows: Array) -> Array:
         factor = self._factor

@@ -102,10 +102,13 @@ def mse_lnc1(
     -----
     The bias is eliminated, which leaves a symmetric D x D system of the centered
     features, solved by its eigenvectors. Eigenvalues at or below max(K, D) * 2.2e-16 of
-    the largest count as zero, which makes the solution a pseudo-inverse where features
-    are linearly dependent and nothing decays; every least-squares head gives the same
-    parts then. Directions that do vary, but by less than that, are left out too, and
-    the parts then add up only as far. Of the head only the number of rows matters.
+    the largest count as zero, or at or below 1.2e-7 of it where the scatter was summed
+    from products in float32, of float32 features and D > 256. Without decay, of N
+    samples only the N - 1 largest count. This makes the solution a pseudo-inverse where
+    features are linearly dependent and nothing decays; every least-squares head gives
+    the same parts then. Directions that do vary, but by less than that, are left out
+    too, and the parts then add up only as far. Of the head only the number of rows
+    matters.
     Without decay the value at collapse is 0.
 
     Examples

@@ -85,6 +85,21 @@ def test_distances_are_those_of_the_covariance():
     np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
+def test_mahalanobis_of_single_precision_and_fewer_samples_than_features():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(5), 20)
+    means = rng.standard_normal((5, 400))
+    X, other = (
+        (means[y] + 2 * rng.standard_normal((100, 400))).astype(np.float32)
+        for _ in range(2)
+    )
+    want = NearestClassCenter("mahalanobis").fit(X.astype(float), y)
+    got = NearestClassCenter("mahalanobis").fit(X, y)
+    distances = want.transform(other.astype(float))
+    np.testing.assert_allclose(got.transform(other), distances, rtol=1e-4)
+    assert got.score(other, y) == want.score(other.astype(float), y) > 0.9
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "standardized", "mahalanobis"])
 def test_batches_merge_weights_and_torch(metric, torch):
     item = toy("long_tailed")

@@ -13,6 +13,7 @@ from toys import around, collapsed, toy
 
 from sknc import ClassStatistics
 from sknc.head import LinearHead
+from sknc.metrics import least_squares_head
 from sknc.metrics.decomposition import mse_lnc1, mse_lnc23, mse_lperp, mse_total
 from sknc.statistics.held_out import HeldOutStatistics
 
@@ -175,6 +176,24 @@ def test_more_features_than_samples_fits_all():
     assert mse_lnc1(statistics, head) + mse_lnc23(statistics, head) < 1e-25
     total = mse_total(statistics, head)
     assert mse_lperp(statistics, head) == pytest.approx(total, rel=TIGHT)
+
+
+@pytest.mark.parametrize("n_samples", [100, 1000])
+def test_single_precision_leaves_directions_without_samples_out(n_samples):
+    # Of fewer samples than features, and of samples in 64 of 400 dimensions.
+    rng = np.random.default_rng(0)
+    y = np.arange(n_samples) % 5
+    X = rng.standard_normal((5, 64))[y] + rng.standard_normal((n_samples, 64))
+    X = (X @ rng.standard_normal((64, 400))).astype(np.float32)
+    double, single = (
+        least_squares_head(ClassStatistics.from_samples(X.astype(dtype), y))
+        for dtype in (np.float64, np.float32)
+    )
+    size = np.abs(double.weights).max()
+    np.testing.assert_allclose(single.weights, double.weights, atol=1e-4 * size)
+    A = X.astype(np.float64) - X.mean(0, dtype=np.float64)
+    want = np.linalg.pinv(A, rcond=1e-5) @ (np.eye(5)[y] - 1 / 5)
+    np.testing.assert_allclose(double.weights, want.T, rtol=0, atol=1e-9 * size)
 
 
 def test_far_from_the_origin():

@@ -8,6 +8,7 @@ from sknc._utils.arrays import Array, device_of, gram, namespace, put_rows, tile
 from sknc._utils.parameters import check_not_negative
 from sknc.head import LinearHead
 from sknc.metrics._shared.geometry import check_observed
+from sknc.metrics._shared.spectra import above_rounding, relative_rounding
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
 
@@ -122,7 +123,11 @@ class Regression:
             system = system + self.weight_decay * identity
             system = system + shrunk * (mean[:, None] * mean[None, :])
             moments = moments + shrunk * (levels[:, None] * mean[None, :])
-        weights = _times_pseudo_inverse(moments, system)
+        # Decay fills the directions that no sample varies along.
+        rank = mean.shape[0] if self.weight_decay else self.statistics.n_samples - 1
+        relative = relative_rounding(self.statistics, max(moments.shape))
+        values, vectors = above_rounding(system, rank, relative)
+        weights = ((moments @ vectors) / values) @ vectors.T
         along = weights @ mean
         bias = (levels - along) / (1 + self.weight_decay)
         return AffineMap(weights, bias, levels - shrunk * (levels - along))
@@ -133,16 +138,6 @@ class Regression:
         shape = (n_outputs, rows.shape[1])
         blank = xp.zeros(shape, dtype=rows.dtype, device=device)
         return put_rows(blank, xp.asarray(self.rows, device=device), rows)
-
-
-def _times_pseudo_inverse(rows: Array, symmetric: Array) -> Array:
-    """Return ``rows symmetric^+`` for a positive semidefinite matrix."""
-    xp = namespace(symmetric)
-    values, vectors = xp.linalg.eigh(symmetric)
-    relative = max(rows.shape) * float(xp.finfo(values.dtype).eps)
-    kept = values > relative * float(values[-1])
-    inverse = xp.where(kept, 1 / xp.where(kept, values, 1.0), 0.0)
-    return ((rows @ vectors) * inverse) @ vectors.T
 
 
 def regression_of(statistics: AnyStatistics, weight_decay: float) -> Regression | None:

@@ -68,6 +68,31 @@ def square_root(symmetric: Array, rank: int, eps: float) -> Array:
     return (vectors * xp.sqrt(values)).T
 
 
+def above_rounding(symmetric: Array, rank: int, relative: float) -> tuple[Array, Array]:
+    """
+    Return eigenvalues, ascending, and eigenvectors of a positive semidefinite matrix.
+
+    Without those that rounding, of that relative size, or that rank leave no room for.
+    """
+    xp = namespace(symmetric)
+    values, vectors = xp.linalg.eigh(symmetric)
+    n_kept = int(xp.sum(xp.astype(values > relative * values[-1], xp.int64)))
+    first = int(values.shape[0]) - max(0, min(rank, n_kept))
+    return values[first:], vectors[:, first:]
+
+
+def relative_rounding(samples: ClassStatistics, size: int) -> float:
+    """
+    Return up to which share of the largest an eigenvalue may be rounding.
+
+    Of a matrix of that size, solved in float64, made from the scatter of samples.
+    """
+    xp, moments = namespace(samples.moments.sums), samples.moments
+    solved = size * float(xp.finfo(moments.sums.dtype).eps)
+    # The products of the scatter are taken in the dtype of the anchors.
+    return max(solved, float(xp.finfo(moments.anchors.dtype).eps))
+
+
 def _stacked(root: Array, rows: Array) -> Array:
     # Of the stack, not of the sum of products: a mean that is far larger than what
     # surrounds it then costs only half as many of the digits of small values.
