@@ -1,13 +1,16 @@
 """Features that a command reads, and how far it is."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sknc.io import FeatureFiles, open_features
+from sknc.io._paths import find_files, natural_order
 
 # What parameters of `open_features` are called here.
 _OPTIONS = {"label_key=": "--label-key ", "key=": "--key ", "labels=": "--labels "}
@@ -38,7 +41,8 @@ def open_files(
     Raises
     ------
     ValueError
-        If there are no labels, or they do not fit.
+        If there are no labels, they do not fit, or one file of them belongs to files
+        that are not in the order of their numbers.
     """
     keys = {"key": options.key, "label_key": options.label_key}
     try:
@@ -54,7 +58,25 @@ def open_files(
             "their array in this file with --label-key."
         )
         raise ValueError(msg)
+    if labels is not None and len(find_files("labels", labels)) == 1:
+        _check_order(paths)
     return files
+
+
+def _check_order(names: list[str]) -> None:
+    """Refuse names in the order of a shell, where that of the rows is not clear."""
+    last: dict[str, str] = {}  # by what a name is besides its numbers
+    for name in names:
+        words = re.sub(r"[0-9]+", "0", name)
+        before = last.setdefault(words, name)
+        if natural_order(Path(name)) < natural_order(Path(before)):
+            msg = (
+                f"{name} comes after {before}, so it is not clear which rows the one "
+                "file of labels is about. Quote the pattern, so that files are sorted "
+                "by their numbers, or give them in that order."
+            )
+            raise ValueError(msg)
+        last[words] = name
 
 
 def batches(

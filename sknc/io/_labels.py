@@ -13,7 +13,7 @@ from sknc._utils.parameters import refuse
 from sknc.io._choosing import labels_of
 from sknc.io._formats import StoredArray
 from sknc.io._formats.stored import ArrayInMemory, blocks
-from sknc.io._paths import find_files, is_path
+from sknc.io._paths import find_files, is_path, varying_numbers
 
 _EXPECTED = "an array of labels, or paths of files of labels"
 
@@ -52,7 +52,8 @@ def label_parts(
     Raises
     ------
     ValueError
-        If there are not as many labels as rows, in all or in a shard.
+        If there are not as many labels as rows, in all or in a shard, or files of
+        labels have the numbers of the shards in another order.
     """
     if labels is None:
         return _inside(paths, lengths, label_key)
@@ -68,9 +69,25 @@ def label_parts(
             f"got {len(files)} for {len(paths)}."
         )
         raise ValueError(msg)
+    _check_order(files, paths)
     for path, array, shard, n_rows in zip(files, arrays, paths, lengths, strict=True):
         _check_length(str(path), array.shape[0], str(shard), n_rows)
     return [Part(array, 0, array.shape[0]) for array in arrays]
+
+
+def _check_order(labels: Sequence[Path], shards: Sequence[Path]) -> None:
+    """Raise if the names have the same numbers, but in another order."""
+    numbers = varying_numbers(labels), varying_numbers(shards)
+    if sorted(numbers[0]) != sorted(numbers[1]):
+        return  # names that tell nothing
+    for path, shard, own, other in zip(labels, shards, *numbers, strict=True):
+        if own != other:
+            msg = (
+                f"Files of labels are in another order than those of features: {path} "
+                f"would belong to {shard}. Quote the pattern, so that the shell leaves "
+                "it alone, or give both in the same order."
+            )
+            raise ValueError(msg)
 
 
 def _inside(

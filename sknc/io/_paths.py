@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,19 @@ def natural_order(path: Path) -> tuple[Any, ...]:
     """Return a key that sorts shard 2 before shard 10."""
     parts = re.split(r"(\d+)", str(path))
     return tuple(int(part) if part.isdigit() else part for part in parts)
+
+
+def varying_numbers(paths: Sequence[Path]) -> list[tuple[int, ...]]:
+    """Return the numbers in each name, without those that all have in one place."""
+    found = [
+        tuple(int(run) for run in re.findall(r"[0-9]+", str(path.with_suffix(""))))
+        for path in paths
+    ]
+    if len({len(numbers) for numbers in found}) > 1:
+        return found
+    columns = enumerate(zip(*found, strict=True))
+    varying = [place for place, column in columns if len({*column}) > 1]
+    return [tuple(numbers[place] for place in varying) for numbers in found]
 
 
 def _files_of(what: str, item: str | os.PathLike[str]) -> list[Path]:

@@ -200,7 +200,8 @@ def open_features(
     paths : str, path-like or iterable of these
         A file, a folder of files, a glob pattern such as ``"train/*.npy"``, or a list
         of these. Files of a folder or pattern are sorted by name, with numbers in
-        them by value: ``shard2`` before ``shard10``. Lists keep their order.
+        them by value: ``shard2`` before ``shard10``. Lists keep their order, which is
+        that of the rows, and of labels in an array or in one file.
     labels : array-like, or path or paths as for `paths`, default=None
         The labels of all rows as an array or in one file, or one file of labels for
         each file of features, in the same order. By default they are in the files of
@@ -225,7 +226,9 @@ def open_features(
         If there is no such file, or none that matches.
     ValueError
         If the suffix of a file is unknown, a file is damaged or holds Python objects,
-        the array to read is not clear, or numbers of rows, widths or dtypes differ.
+        the array to read is not clear, numbers of rows, widths or dtypes differ, or
+        files of labels have the same numbers in their names as those of features, but
+        in another order.
     ImportError
         If the library that reads a format is not installed.
 

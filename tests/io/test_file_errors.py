@@ -318,3 +318,49 @@ def test_damaged_compressed_rows(folder):
     files = open_features("X.npz")
     with pytest.raises(ValueError, match=r"X\.npz cannot be read as a \.npz file: "):
         [*files.batches(100)]
+
+
+class TestOrderOfLabels:
+    @pytest.fixture
+    def save(self, tmp_path, monkeypatch):
+        """Return a function that saves three files, and returns their names."""
+        monkeypatch.chdir(tmp_path)
+
+        def save(names, array):
+            for name in names:
+                np.save(name, array)
+            return names
+
+        return save
+
+    @pytest.mark.parametrize(
+        ("features", "labels"),
+        [
+            (["x1.npy", "x10.npy", "x2.npy"], ["y1.npy", "y2.npy", "y10.npy"]),
+            (["x8_1.npy", "x8_10.npy", "x8_2.npy"], ["y1.npy", "y02.npy", "y10.npy"]),
+        ],
+    )
+    def test_numbers_in_another_order(self, features, labels, save):
+        save(features, np.eye(2))
+        save(labels, np.arange(2))
+        with pytest.raises(ValueError, match=r"^Files of labels") as error:
+            open_features(features, labels)
+        assert str(error.value) == (
+            "Files of labels are in another order than those of features: "
+            f"{labels[1]} would belong to {features[1]}. Quote the pattern, so that "
+            "the shell leaves it alone, or give both in the same order."
+        )
+        assert open_features(features, sorted(labels, key=lambda n: n[1:].lstrip("0")))
+
+    @pytest.mark.parametrize(
+        ("features", "labels"),
+        [
+            (["xa.npy", "xb.npy"], ["yb.npy", "ya.npy"]),
+            (["x1.npy", "x2.npy"], ["y4.npy", "y3.npy"]),
+            (["x1.npy", "x2.npy"], ["y.npy", "y1.npy"]),
+        ],
+    )
+    def test_names_that_tell_nothing(self, features, labels, save):
+        save(features, np.eye(2))
+        save(labels, np.arange(2))
+        assert open_features(features, labels).shape == (4, 2)
