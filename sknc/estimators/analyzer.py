@@ -318,7 +318,7 @@ class NeuralCollapseAnalyzer(
         (150, 0.9267)
         """
         second_pass = self._second_pass(batches, progress)
-        return partial_score_of(second_pass.n_rows, second_pass.results())
+        return partial_score_of(second_pass)
 
     def report_of(self, scores: Iterable[PartialScore]) -> NCReport:
         """
@@ -341,11 +341,12 @@ class NeuralCollapseAnalyzer(
         TypeError
             If one of them is something else.
         ValueError
-            If there are no samples, or they were scored about other centers.
+            If there are no samples, or they were scored about other centers, with
+            another head or convention, or for other metrics.
         """
         whole = merged_scores(scores)
         second_pass = self._second_pass([], progress=False)
-        return second_pass.report(results_about(second_pass.results(), whole))
+        return second_pass.report(results_about(second_pass, whole))
 
     def _second_pass(self, batches: Iterable[Any], progress: bool) -> SecondPass:
         """Run through all batches, and return what reports of them are made of."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sknc import NeuralCollapseAnalyzer
+from sknc.head import LabeledHead
 
 N, K, D = 600, 6, 12
 _RNG = np.random.default_rng(0)
@@ -95,6 +96,100 @@ def test_other_centers_are_refused():
     grouped = NeuralCollapseAnalyzer(n_jackknife=2).fit(X[:300], Y[:300])
     with pytest.raises(ValueError, match=OTHER_CENTERS):
         grouped.report_of([part])
+
+
+WEIGHTS_OF_HEAD, BIAS = HEAD
+WITH_HEAD = {"head": HEAD}
+EVERY_WORKER = "(set the same|give the) .*analyzers of all workers"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (WITH_HEAD, {"head": (-WEIGHTS_OF_HEAD, BIAS)}, "with another head"),
+        (WITH_HEAD, {"head": (WEIGHTS_OF_HEAD, -BIAS)}, "with another head"),
+        (WITH_HEAD, {"head": WEIGHTS_OF_HEAD}, "with another head"),
+        (WITH_HEAD, {}, "with another head"),
+        (
+            WITH_HEAD,
+            {"head": LabeledHead(*HEAD, np.arange(K)[::-1])},
+            "with another head",
+        ),
+        ({}, {"convention": "papyan2020"}, "in another convention"),
+        ({"metrics": "all"}, {"metrics": "default"}, "for other metrics"),
+        (
+            {"metrics": ["nc1_cdnv"]},
+            {"metrics": ["nc4_ncc_accuracy"]},
+            "for other metrics",
+        ),
+        (
+            {"metrics": ["nc1_cdnv"]},
+            {"metrics": ["nc1_cdnv", "nc4_ncc_margin"]},
+            "for other metrics",
+        ),
+    ],
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_other_choices_are_refused(first, second, message, swapped):
+    one, two = (
+        NeuralCollapseAnalyzer(**options).fit(X, Y)
+        for options in ((second, first) if swapped else (first, second))
+    )
+    part, other = one.partial_score([(X[:50], Y[:50])]), two.partial_score([(X, Y)])
+    match = f"^Samples of a PartialScore were scored {message}: {EVERY_WORKER}"
+    for refused in (
+        lambda: part.merge(other),
+        lambda: one.report_of([part, other]),
+        lambda: one.report_of([part, two.partial_score([])]),
+    ):
+        with pytest.raises(ValueError, match=match):
+            refused()
+    if "metrics" not in second:
+        with pytest.raises(ValueError, match=match):
+            one.report_of([other])
+
+
+def test_messages_about_other_choices():
+    analyzer = NeuralCollapseAnalyzer(metrics="all", **WITH_HEAD).fit(X, Y)
+    part = analyzer.partial_score([(X, Y)])
+    analyzer.set_params(head=None)
+    message = (
+        r"^Samples of a PartialScore were scored with another head: give the analyzers "
+        r"of all workers the same head, and do not train it before report_of\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        analyzer.report_of([part])
+    analyzer.set_params(head=HEAD, convention="papyan2020")
+    message = (
+        r"^Samples of a PartialScore were scored in another convention: set the same "
+        r"convention in the analyzers of all workers\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        analyzer.report_of([part])
+    few = NeuralCollapseAnalyzer(metrics=["nc1_cdnv"], **WITH_HEAD).fit(X, Y)
+    found = few.report_of([part])  # has all that it needs, and more
+    assert found.to_dict() == pytest.approx(few.score(X, Y).to_dict(), rel=1e-12)
+    message = (
+        r"^Samples of a PartialScore were scored for other metrics: set the same "
+        r"metrics in the analyzers of all workers\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        analyzer.set_params(convention="default").report_of(
+            [few.partial_score([(X, Y)])]
+        )
+
+
+def test_copies_of_a_head_are_the_same():
+    classifier = LabeledHead(*(part[::-1] for part in HEAD), np.arange(K)[::-1])
+    whole = NeuralCollapseAnalyzer(**WITH_HEAD).fit(X, Y)
+    same = NeuralCollapseAnalyzer(classifier).fit(X, Y)
+    parts = [
+        analyzer.partial_score([(X[start::2], Y[start::2])])
+        for start, analyzer in enumerate((whole, same))
+    ]
+    assert whole.report_of(parts).to_dict() == pytest.approx(
+        whole.score(X, Y).to_dict(), rel=1e-10
+    )
 
 
 def test_other_objects_are_refused():

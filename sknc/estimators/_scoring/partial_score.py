@@ -1,7 +1,7 @@
 """What one of several workers finds in the second pass, to be merged into a report."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from sknc._utils.arrays import Array
 from sknc._utils.merge_tree import merge_all
 from sknc._utils.parameters import check_iterable, shown
 from sknc.estimators._scoring.evaluation import EvaluationResult
+from sknc.estimators._scoring.reports import SecondPass
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import HeldOutStatistics
@@ -19,6 +20,18 @@ from sknc.statistics.sample_measures import SampleMeasures
 _OTHER_CENTERS = (
     "Samples of a PartialScore were measured about other centers: merge the analyzers "
     "of all workers first, and let each worker call partial_score of the merged one."
+)
+_OTHER_HEAD = (
+    "Samples of a PartialScore were scored with another head: give the analyzers of "
+    "all workers the same head, and do not train it before report_of."
+)
+_OTHER_CONVENTION = (
+    "Samples of a PartialScore were scored in another convention: set the same "
+    "convention in the analyzers of all workers."
+)
+_OTHER_METRICS = (
+    "Samples of a PartialScore were scored for other metrics: set the same metrics in "
+    "the analyzers of all workers."
 )
 
 
@@ -69,6 +82,12 @@ class PartialScore:
         Digest of the centers that the samples were measured about.
     groups : tuple of GroupSums or None
         Of each group of the jackknife, or of all samples; None if it has none.
+    head : str or None
+        Digest of the head that the samples were scored with; None without a head.
+    convention : str
+        The convention they were scored in.
+    needs : frozenset of str
+        What the metrics that were asked for are made of.
 
     See Also
     --------
@@ -89,6 +108,9 @@ class PartialScore:
     n_rows: int
     centers: str
     groups: tuple[GroupSums | None, ...]
+    head: str | None
+    convention: str
+    needs: frozenset[str]
 
     def merge(self, other: "PartialScore") -> "PartialScore":
         """
@@ -109,15 +131,26 @@ class PartialScore:
         TypeError
             If `other` is something else.
         ValueError
-            If the centers, or the numbers of groups, differ.
+            If the centers, the numbers of groups, the heads, the conventions or the
+            metrics differ.
         """
         if not isinstance(other, PartialScore):
             msg = f"merge expected a PartialScore, got {shown(other)}."
             raise TypeError(msg)
+        self._check_alike(other)
+        if self.needs != other.needs:
+            raise ValueError(_OTHER_METRICS)
+        groups = tuple(map(_merged, self.groups, other.groups))
+        return replace(self, n_rows=self.n_rows + other.n_rows, groups=groups)
+
+    def _check_alike(self, other: "PartialScore") -> None:
+        """Refuse a score about other centers, with another head or convention."""
         if (self.centers, len(self.groups)) != (other.centers, len(other.groups)):
             raise ValueError(_OTHER_CENTERS)
-        groups = tuple(map(_merged, self.groups, other.groups))
-        return PartialScore(self.n_rows + other.n_rows, self.centers, groups)
+        if self.head != other.head:
+            raise ValueError(_OTHER_HEAD)
+        if self.convention != other.convention:
+            raise ValueError(_OTHER_CONVENTION)
 
 
 def _merged(mine: GroupSums | None, other: GroupSums | None) -> GroupSums | None:
@@ -141,22 +174,30 @@ def _digest(centers: ClassStatistics) -> str:
     return found.hexdigest()
 
 
-def partial_score_of(n_rows: int, results: Sequence[EvaluationResult]) -> PartialScore:
+def partial_score_of(second_pass: SecondPass) -> PartialScore:
     """Return what a second pass found, by group."""
-    centers = _digest(results[0].held_out.centers)
-    return PartialScore(n_rows, centers, tuple(map(GroupSums.of, results)))
+    results = second_pass.results()
+    return PartialScore(
+        n_rows=second_pass.n_rows,
+        centers=_digest(results[0].held_out.centers),
+        groups=tuple(map(GroupSums.of, results)),
+        head=second_pass.head_digest,
+        convention=repr(second_pass.convention),
+        needs=second_pass.needs,
+    )
 
 
 def results_about(
-    own: Sequence[EvaluationResult], score: PartialScore
+    second_pass: SecondPass, score: PartialScore
 ) -> list[EvaluationResult]:
-    """Return the results of a score by group, about the centers of other results."""
-    centers = _digest(own[0].held_out.centers)
-    if (score.centers, len(score.groups)) != (centers, len(own)):
-        raise ValueError(_OTHER_CENTERS)
+    """Return the results of a score by group, about the centers of a pass of none."""
+    own = partial_score_of(second_pass)
+    own._check_alike(score)
+    if not own.needs <= score.needs:  # what was measured beside is left out
+        raise ValueError(_OTHER_METRICS)
     return [
         mine if group is None else group.about(mine)
-        for group, mine in zip(score.groups, own, strict=True)
+        for group, mine in zip(score.groups, second_pass.results(), strict=True)
     ]
 
 

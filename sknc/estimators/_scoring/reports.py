@@ -10,7 +10,12 @@ from sknc._utils import arrays
 from sknc._utils.merge_tree import merge_all
 from sknc.convention import Convention
 from sknc.estimators._fitting.groups import assign_groups
-from sknc.estimators._inputs.heads import check_head, classes_of_head, n_unused_rows
+from sknc.estimators._inputs.heads import (
+    check_head,
+    classes_of_head,
+    digest_of_head,
+    n_unused_rows,
+)
 from sknc.estimators._inputs.validation import Batch, check_finite
 from sknc.estimators._scoring.evaluation import Evaluation, EvaluationResult
 from sknc.estimators._scoring.jackknife import (
@@ -114,11 +119,21 @@ class SecondPass:
             head = head.rows(np.arange(statistics.n_classes))  # a copy
         self._head = head
         keys = choices.keys(len(statistics.observed))
-        needs: set[str] = {need for key in keys for need in TABLE[key].needs}
+        self.needs = frozenset(need for key in keys for need in TABLE[key].needs)
         self._evaluations = [
-            Evaluation(statistics, head, choices.convention, needs)
+            Evaluation(statistics, head, choices.convention, set(self.needs))
             for _ in range(max(1, choices.n_groups))
         ]
+
+    @property
+    def convention(self) -> Convention:
+        """The convention of the metrics."""
+        return self._choices.convention
+
+    @property
+    def head_digest(self) -> str | None:
+        """Digest of the head that decides, its rows in the order of the classes."""
+        return digest_of_head(self._head, self._statistics.n_features)
 
     def update(self, batch: Batch) -> None:
         """Add a batch to its groups, or raise and change nothing."""

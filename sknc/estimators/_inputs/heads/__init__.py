@@ -6,6 +6,7 @@ from sknc.estimators._inputs.heads.checks import (
     default_classes,
     n_unused_rows,
 )
+from sknc.estimators._inputs.heads.digest import digest_of_head
 from sknc.estimators._inputs.heads.parts import (
     check_head_kind,
     classes_of_head,
@@ -19,6 +20,7 @@ __all__ = [
     "check_head_shape",
     "classes_of_head",
     "default_classes",
+    "digest_of_head",
     "is_head",
     "n_unused_rows",
     "parts_of",
