@@ -1,6 +1,7 @@
 """Checkpoints of a report, from which a killed run goes on."""
 
 import time
+from pathlib import Path
 from typing import Any, NoReturn
 
 from sknc._utils.storage.atomic import checked_target, remove_leftovers, replacing
@@ -9,6 +10,15 @@ from sknc.estimators.loading import load_with_notes
 
 # What sums are made of. The other parameters are read when a report is.
 _FITTED = ("covariance", "n_jackknife")
+
+
+def described(path: Path) -> list[Any]:
+    """Return by what a file, or a folder of a format, is known again."""
+    parts = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = [part.stat() for part in parts]
+    size = sum(part.st_size for part in found)
+    changed = max((part.st_mtime_ns for part in found), default=0)
+    return [str(path.resolve()), size, changed]
 
 
 class Checkpoint:
@@ -61,7 +71,10 @@ class Checkpoint:
         if not {"data", "n_rows"} <= set(notes):
             self._refuse("is the state of something else")
         if notes["data"] != self._data:
-            self._refuse("belongs to other files, or to batches of other --rows")
+            self._refuse(
+                "belongs to other files, to what was in them before they changed, or "
+                "to batches of other --rows"
+            )
         wanted = analyzer.get_params(deep=False)
         for name in _FITTED:
             if getattr(found, name) != wanted.pop(name):

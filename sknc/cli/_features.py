@@ -58,9 +58,14 @@ def open_files(
             "their array in this file with --label-key."
         )
         raise ValueError(msg)
-    if labels is not None and len(find_files("labels", labels)) == 1:
+    if len(files_of(labels)) == 1:
         _check_order(paths)
     return files
+
+
+def files_of(names: list[str] | None) -> list[Path]:
+    """Return the files that an option names, if it was given."""
+    return [] if names is None else find_files("labels", names)
 
 
 def _check_order(names: list[str]) -> None:

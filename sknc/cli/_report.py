@@ -2,11 +2,10 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
-from sknc.cli._checkpoint import Checkpoint
-from sknc.cli._features import batches, open_files
+from sknc.cli._checkpoint import Checkpoint, described
+from sknc.cli._features import batches, files_of, open_files
 from sknc.cli._heads import add_head, read_head
 from sknc.cli._options import WrongOptionError, add_choices, chosen_parameters
 from sknc.cli._output import STANDARD, add_format, shown_reports, write_text
@@ -203,10 +202,8 @@ def _add(analyzer: NeuralCollapseAnalyzer, X: Any, y: Any, start: int) -> None:
 def _described(files: FeatureFiles, options: argparse.Namespace) -> dict[str, Any]:
     """Return what must be the same for a run that goes on."""
     return {
-        "files": [
-            [path.name, n] for path, n in zip(files.paths, files.lengths, strict=True)
-        ],
-        "labels": [Path(path).name for path in options.labels or []],
+        "files": [described(path) for path in files.paths],
+        "labels": [described(path) for path in files_of(options.labels)],
         "keys": [options.key, options.label_key],
         "n_features": files.shape[1],
         "dtype": str(files.dtype),

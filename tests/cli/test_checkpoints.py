@@ -12,6 +12,7 @@ import pytest
 
 import sknc
 from sknc.cli import main
+from sknc.cli._checkpoint import described
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -80,6 +81,13 @@ def test_killed_at_any_moment(n_kills, data, run, tmp_path):
     assert len(seen) > n_kills // 10  # they were not all killed at the same place
 
 
+def replace(path, array):
+    """Save another array of the same shape, so that the file looks as before."""
+    before = path.stat()
+    np.save(path, array)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 class TestCheckpoint:
     def report(self, *argv, capsys):
         """Return what a command prints, on standard output and error."""
@@ -103,7 +111,7 @@ class TestCheckpoint:
         text = self.refused(*data, capsys=capsys)
         assert text.startswith("sknc report: Input X contains NaN or infinity")
         assert text.endswith("This was in rows 530 to 559, from 0.\n")
-        np.save(broken, good)
+        replace(broken, good)
         resumed = self.report(*data, capsys=capsys)
         assert resumed.err == "sknc report: goes on after 530 of 1000 rows.\n"
         assert resumed.out == whole
@@ -126,7 +134,7 @@ class TestCheckpoint:
     @pytest.mark.parametrize(
         ("change", "text"),
         [
-            (["--rows", "31"], "belongs to other files, or to batches of other --rows"),
+            (["--rows", "31"], "or to batches of other --rows"),
             (["--key", "other"], "belongs to other files"),
             (["--no-covariance"], "was made with covariance=True"),
             (["--jackknife", "4"], "was made with n_jackknife=3"),
@@ -138,6 +146,42 @@ class TestCheckpoint:
         error = self.refused(*data, *change, capsys=capsys)
         assert text in error
         assert error.endswith("name another file, or delete it to start over.\n")
+
+    @pytest.mark.parametrize("name", ["x1.npy", "y1.npy"])
+    def test_files_that_changed(self, name, data, tmp_path, capsys):
+        state, changed = tmp_path / "run.sknc", tmp_path / name
+        data += ["--checkpoint", str(state)]
+        self.report(*data, capsys=capsys)
+        after = changed.stat().st_mtime_ns + 1_000_000_000
+        os.utime(changed, ns=(after, after))
+        assert self.refused(*data, capsys=capsys) == (
+            f"sknc report: The checkpoint {state} belongs to other files, to what was "
+            "in them before they changed, or to batches of other --rows: name another "
+            "file, or delete it to start over.\n"
+        )
+
+    def test_files_of_the_same_name(self, tmp_path, capsys):
+        y, state = np.arange(20) % 2, str(tmp_path / "run.sknc")
+        paths = [tmp_path / name / "train.npz" for name in ("first", "second")]
+        for seed, path in enumerate(paths):
+            path.parent.mkdir()
+            X = np.random.default_rng(seed).normal(size=(20, 3))
+            np.savez(path, features=X, labels=y)
+            os.utime(path, ns=(0, 0))
+        self.report(str(paths[0]), "--checkpoint", state, capsys=capsys)
+        error = self.refused(str(paths[1]), "--checkpoint", state, capsys=capsys)
+        assert "belongs to other files" in error
+        again = self.report(str(paths[0]), "--checkpoint", state, capsys=capsys)
+        assert again.err == "sknc report: goes on after 20 of 20 rows.\n"
+
+    def test_folders_of_a_format(self, tmp_path):
+        part = tmp_path / "a.zarr" / "c" / "0"
+        part.parent.mkdir(parents=True)
+        part.write_bytes(b"123")
+        before = described(tmp_path / "a.zarr")
+        assert before == described(tmp_path / "a.zarr" / ".." / "a.zarr")
+        part.write_bytes(b"1234")
+        assert described(tmp_path / "a.zarr") != before
 
     def test_something_else(self, data, tmp_path, capsys):
         state = tmp_path / "run.sknc"
