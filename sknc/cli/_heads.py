@@ -2,31 +2,19 @@
 
 import argparse
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sknc._utils.optional import required
+from sknc.cli._head_files import CLASSES, Stored, split_name, stored_in
 from sknc.head import LabeledHead
-from sknc.io._formats import arrays_in, is_known
+from sknc.io._choosing import check_readable_labels, holds_objects
 
 _WEIGHTS = ("weights", "weight", "W", "coef_")
 _BIASES = ("bias", "b", "intercept_")
-_CLASSES = ("classes", "classes_")
-_TORCH = (".pt", ".pth", ".bin")
 _MOST_NAMES = 6
-
-
-@dataclass(frozen=True, eq=False)
-class _Stored:
-    """An array in a file, of which only the shape has been read."""
-
-    shape: tuple[int, ...]
-    read: Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +76,7 @@ def read_head(options: argparse.Namespace, n_features: int) -> Any:
     if options.head is None:
         return None
     path = Path(options.head)
-    found, flipped = _arrays(path), bool(options.transpose_head)
+    found, flipped = stored_in(path), bool(options.transpose_head)
     chosen = _chosen(path, found, options.head_key, n_features, flipped)
     if chosen.shape[not flipped] != n_features == chosen.shape[flipped]:
         turn = "without" if flipped else "with"
@@ -97,12 +85,15 @@ def read_head(options: argparse.Namespace, n_features: int) -> Any:
             f"{n_features} features in each row. Run again {turn} --transpose-head."
         )
         raise ValueError(msg)
-    weights = found[chosen.name].read().reshape(chosen.shape)
+    weights = _numbers(path, chosen.name, found[chosen.name]).reshape(chosen.shape)
     weights = weights.T if flipped else weights
-    bias = _beside(found, chosen.layer, _BIASES)
+    beside = _beside(found, chosen)
+    bias = _first(path, beside, _BIASES)
     if options.bias is not None:
-        (bias, *_) = (stored.read() for stored in _arrays(Path(options.bias)).values())
-    classes = _beside(found, chosen.layer, _CLASSES)
+        bias = _only_array(Path(options.bias))
+    classes = _first(path, beside, CLASSES)
+    if bias is None or classes is None:
+        _check_all_known(path, beside, len(weights))
     if classes is not None:
         return LabeledHead(weights, bias, classes)
     return weights if bias is None else (weights, bias.reshape(-1))
@@ -110,7 +101,7 @@ def read_head(options: argparse.Namespace, n_features: int) -> Any:
 
 def _chosen(
     path: Path,
-    found: dict[str, _Stored],
+    found: dict[str, Stored],
     key: str | None,
     n_features: int,
     flipped: bool,
@@ -139,85 +130,76 @@ def _chosen(
     raise ValueError(msg)
 
 
-def _candidates(found: dict[str, _Stored]) -> list[_Candidate]:
+def _candidates(found: dict[str, Stored]) -> list[_Candidate]:
     """Return all weights of two axes; a 1x1 convolution has others of length one."""
     candidates = []
     for name, stored in found.items():
-        layer, _, last = name.rpartition("." if "." in name else "/")
         rows, columns = (*stored.shape, 0, 0)[:2]
-        fits = math.prod(stored.shape) == rows * columns > 0
-        if fits and (last in _WEIGHTS or len(found) == 1):
-            candidates.append(_Candidate(name, layer, (rows, columns)))
-    return candidates
+        if math.prod(stored.shape) == rows * columns > 0:
+            candidates.append(_Candidate(name, split_name(name)[0], (rows, columns)))
+    if len(candidates) == 1:
+        return candidates
+    return [c for c in candidates if split_name(c.name)[1] in _WEIGHTS]
 
 
-def _beside(
-    found: dict[str, _Stored], layer: str, names: tuple[str, ...]
+def _beside(found: dict[str, Stored], chosen: _Candidate) -> dict[str, Stored]:
+    """Return the other arrays of a layer, by the last part of their names."""
+    parts = [(*split_name(name), stored) for name, stored in found.items()]
+    weights = split_name(chosen.name)
+    return {
+        last: stored
+        for layer, last, stored in parts
+        if layer == chosen.layer and (layer, last) != weights
+    }
+
+
+def _first(
+    path: Path, beside: dict[str, Stored], names: tuple[str, ...]
 ) -> np.ndarray | None:
-    """Return the array of a layer that has one of some names."""
-    starts = [f"{layer}{mark}" for mark in "./"] if layer else [""]
-    for name in (f"{start}{name}" for start in starts for name in names):
-        if name in found:
-            return found[name].read()
-    return None
+    """Return the array that has one of some names."""
+    name = next((name for name in names if name in beside), None)
+    if name is None:
+        return None
+    if name not in CLASSES:
+        return _numbers(path, name, beside[name])
+    check_readable_labels(f"The labels in {path} ({name!r})", beside[name].dtype)
+    return beside[name].read()
+
+
+def _numbers(path: Path, name: str, stored: Stored) -> np.ndarray:
+    if stored.dtype.hasobject:
+        what = f"The numbers in {path} ({name!r})"
+        raise holds_objects(what, "W.astype(np.float64)")
+    return stored.read()
+
+
+def _only_array(path: Path) -> np.ndarray:
+    """Return the bias in a file of its own."""
+    found = stored_in(path)
+    if len(found) != 1:
+        names = ", ".join(map(repr, found)) or "none"
+        msg = (
+            f"{path} must hold one array with a bias for each class, got {names}: save "
+            "it alone, with np.save('bias.npy', b)."
+        )
+        raise ValueError(msg)
+    ((name, stored),) = found.items()
+    return _numbers(path, name, stored)
+
+
+def _check_all_known(path: Path, beside: dict[str, Stored], n_classes: int) -> None:
+    """Refuse what may be a bias or labels under another name, and would be missed."""
+    for name, stored in beside.items():
+        if name not in (*_BIASES, *CLASSES) and stored.shape == (n_classes,):
+            msg = (
+                f"{path} has {name!r} beside the weights, which may be a bias or "
+                f"labels: name a bias one of {', '.join(_BIASES)} and labels one of "
+                f"{', '.join(CLASSES)}, or save the file without {name!r}."
+            )
+            raise ValueError(msg)
 
 
 def _listed(candidates: list[_Candidate]) -> str:
     names = [str(candidate) for candidate in candidates[:_MOST_NAMES]]
     more = len(candidates) - len(names)
     return ", ".join([*names, f"{more} more"] if more else names) or "no linear layers"
-
-
-# Reading --------------------------------------------------------------------------
-
-
-def _arrays(path: Path) -> dict[str, _Stored]:
-    """Return all arrays of a file by name."""
-    if not path.is_file():
-        msg = f"There is no file {path}: name that of the head's weights."
-        raise FileNotFoundError(msg)
-    if path.suffix.lower() in _TORCH:
-        return _of_torch(path)
-    if not is_known(path):
-        msg = (
-            f"{path} is of no known kind: expected .npz, .npy, .safetensors, or a .pt "
-            "file of a state dict."
-        )
-        raise ValueError(msg)
-    return {
-        name: _Stored(stored.shape, partial(_read_whole, stored))
-        for name, stored in arrays_in(path).items()
-        if stored.shape and not stored.dtype.hasobject
-    }
-
-
-def _read_whole(stored: Any) -> np.ndarray:
-    n_rows = stored.shape[0]
-    return np.concatenate([*stored.pieces(0, n_rows, max(1, n_rows))])
-
-
-def _of_torch(path: Path) -> dict[str, _Stored]:
-    with required(f"Reading {path.name}", "torch", "torch"):
-        import torch
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        what = " ".join(str(error).split())[:100]
-        msg = (
-            f"{path} cannot be read as a state dict without running code ({what}). "
-            "Save one with torch.save(model.state_dict(), path)."
-        )
-        raise ValueError(msg) from error
-    return dict(_tensors("", content))
-
-
-def _tensors(name: str, content: Any) -> Iterator[tuple[str, _Stored]]:
-    """Yield the tensors of nested dictionaries with their names."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _tensors(f"{name}.{key}" if name else str(key), value)
-    elif hasattr(content, "is_floating_point") and content.is_floating_point():
-        yield (
-            name,
-            _Stored(tuple(content.shape), lambda: content.detach().double().numpy()),
-        )

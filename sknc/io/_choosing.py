@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 from sknc.io._formats import StoredArray, arrays_in
 
 FEATURE_NAMES = ("features", "X", "x", "embeddings")
@@ -39,7 +41,7 @@ def features_of(path: Path, key: str | None) -> StoredArray:
     what = _what("features", path, key)
     _check_axes(what, array, 2, "a row for each sample", _AXES.get(len(array.shape)))
     if array.dtype.hasobject:
-        raise _holds_objects(what, "X.astype(np.float32)")
+        raise holds_objects(what, "X.astype(np.float32)")
     if array.dtype.kind not in "biuf":
         msg = f"{what} must be real numbers, got {array.dtype}."
         raise ValueError(msg)
@@ -89,9 +91,31 @@ def labels_of(path: Path, key: str | None, *, beside: bool) -> StoredArray | Non
     array = _named(path, arrays, key, "label_key")
     what = _what("labels", path, key)
     _check_axes(what, array, 1, "one label for each row", "y.ravel() or y.argmax(1).")
-    if array.dtype.hasobject:
-        raise _holds_objects(what, "y.astype(str)")
+    check_readable_labels(what, array.dtype)
     return array
+
+
+def check_readable_labels(what: str, dtype: np.dtype) -> None:
+    """
+    Refuse labels in a file that are Python objects or bytes.
+
+    Parameters
+    ----------
+    what : str
+        Which labels, in words.
+    dtype : np.dtype
+        Theirs.
+
+    Raises
+    ------
+    ValueError
+        With what to save in their place.
+    """
+    if dtype.hasobject:
+        raise holds_objects(what, "y.astype(str)")
+    if dtype.kind == "S":
+        msg = f"{what} are bytes, expected numbers or text. Save y.astype(str) instead."
+        raise ValueError(msg)
 
 
 def _only(
@@ -142,7 +166,8 @@ def _check_axes(
         raise ValueError(f"{msg} {remedy}" if remedy else msg)
 
 
-def _holds_objects(what: str, remedy: str) -> ValueError:
+def holds_objects(what: str, remedy: str) -> ValueError:
+    """Return the error of an array in a file that is of Python objects."""
     msg = (
         f"{what} are Python objects, which are not read, because doing so could run "
         f"any code. Save {remedy} instead."

@@ -117,3 +117,68 @@ class TestHeads:
         found = refused("report", "all.npz", "--head", "model.pt")
         assert found.startswith("model.pt cannot be read as a state dict without")
         assert not (folder / "harm").exists()
+
+    @pytest.mark.parametrize("listed", [False, True])
+    def test_labels_in_a_state_dict(self, listed, printed, want, torch):
+        order = [2, 0, 3, 1]
+        state = {
+            "weight": torch.tensor(self.WEIGHTS)[order],
+            "bias": torch.tensor(self.BIAS)[order],
+            "classes": order if listed else torch.tensor(order),
+        }
+        torch.save(state, "model.pt")
+        found = self.report(printed, "--head", "model.pt")
+        assert found.to_dict() == pytest.approx(want.to_dict(), rel=1e-12)
+
+    def test_names_of_weights_alone(self, printed, want):
+        np.savez("head.npz", kernel=self.WEIGHTS, b=self.BIAS)
+        assert self.report(printed, "--head", "head.npz").to_dict() == want.to_dict()
+
+    @pytest.mark.parametrize(
+        ("classes", "kind"),
+        [
+            (
+                np.array(["0", "1", "2", "3"], object),
+                "are Python objects, which are not read, because doing so could run "
+                "any code.",
+            ),
+            (np.array([b"0", b"1", b"2", b"3"]), "are bytes, expected numbers or text"),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["classes", "classes_"])
+    def test_labels_that_cannot_be_read(self, name, classes, kind, refused):
+        np.savez("head.npz", W=self.WEIGHTS, b=self.BIAS, **{name: classes})
+        found = refused("report", "all.npz", "--head", "head.npz")
+        assert found.startswith(f"The labels in head.npz ({name!r}) {kind}")
+        assert found.endswith(". Save y.astype(str) instead.")
+
+    @pytest.mark.parametrize("name", ["W", "b"])
+    def test_numbers_that_cannot_be_read(self, name, refused):
+        parts = {"W": self.WEIGHTS, "b": self.BIAS}
+        np.savez("head.npz", **parts | {name: parts[name].astype(object)})
+        assert refused("report", "all.npz", "--head", "head.npz") == (
+            f"The numbers in head.npz ({name!r}) are Python objects, which are not "
+            "read, because doing so could run any code. Save W.astype(np.float64) "
+            "instead."
+        )
+
+    @pytest.mark.parametrize("layer", ["", "fc."])
+    def test_unknown_name_beside_the_weights(self, layer, refused):
+        parts = {"weights": self.WEIGHTS, "biases": self.BIAS}
+        np.savez("head.npz", **{f"{layer}{name}": part for name, part in parts.items()})
+        assert refused("report", "all.npz", "--head", "head.npz") == (
+            "head.npz has 'biases' beside the weights, which may be a bias or labels: "
+            "name a bias one of bias, b, intercept_ and labels one of classes, "
+            "classes_, or save the file without 'biases'."
+        )
+
+    def test_file_of_a_bias(self, refused):
+        np.save("w.npy", self.WEIGHTS)
+        np.save("b.npy", np.float64(3))
+        np.savez("b.npz", first=self.BIAS, second=self.BIAS)
+        for name, found in (("b.npy", "none"), ("b.npz", "'first', 'second'")):
+            options = ("--head", "w.npy", "--bias", name)
+            assert refused("report", "all.npz", *options) == (
+                f"{name} must hold one array with a bias for each class, got {found}: "
+                "save it alone, with np.save('bias.npy', b)."
+            )

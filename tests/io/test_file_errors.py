@@ -31,6 +31,8 @@ def folder(tmp_path, monkeypatch):
     np.savez("mixed.npz", X=X, labels=y, target=y)
     np.save("table.npy", np.array([[Anything(), 1]] * 5), allow_pickle=True)
     np.savez("objects.npz", X=X, labels=np.array([Anything()] * 5))
+    np.save("bytes.npy", y.astype("S1"))
+    np.savez("bytes.npz", X=X, labels=y.astype("S1"))
     np.savez("nothing.npz")
     (tmp_path / "notes.txt").write_text("About")
     (tmp_path / "text.npy").write_text("not an array, but long enough for a header")
@@ -219,6 +221,20 @@ CASES = [
         None,
         {},
         f"The labels in objects.npz ('labels') {OBJECTS} y.astype(str) instead.",
+    ),
+    (
+        "features.npy",
+        "bytes.npy",
+        {},
+        "The labels in bytes.npy are bytes, expected numbers or text. Save "
+        "y.astype(str) instead.",
+    ),
+    (
+        "bytes.npz",
+        None,
+        {},
+        "The labels in bytes.npz ('labels') are bytes, expected numbers or text. Save "
+        "y.astype(str) instead.",
     ),
     # Shards
     (
