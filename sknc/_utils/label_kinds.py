@@ -1,12 +1,26 @@
 """Kinds of labels, and arrays of labels that compare exactly."""
 
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
 from sknc._utils.parameters import shown
 
 _KINDS = {"U": "string", "S": "string", "M": "date", "m": "duration"}
+
+_ATTOSECONDS = {
+    "W": 604_800 * 10**18,
+    "D": 86_400 * 10**18,
+    "h": 3_600 * 10**18,
+    "m": 60 * 10**18,
+    "s": 10**18,
+    "ms": 10**15,
+    "us": 10**12,
+    "ns": 10**9,
+    "ps": 10**6,
+    "fs": 10**3,
+}
 
 
 def kind_of(labels: np.ndarray) -> str:
@@ -59,6 +73,23 @@ def exactly(labels: np.ndarray, dtype: type) -> np.ndarray | None:
 def union(*arrays: np.ndarray) -> np.ndarray:
     """Return the sorted distinct labels of several arrays of one kind."""
     return reduce(np.union1d, in_common(*arrays))
+
+
+def label_keys(labels: np.ndarray) -> list[Any]:
+    """
+    Return labels as Python's, which are equal and hash alike if the labels are equal.
+
+    Dates and durations are given as counts of one unit, because those of NumPy may be
+    in days in one batch and in nanoseconds in another.
+    """
+    if labels.dtype.kind not in "Mm":
+        return labels.tolist()  # type: ignore[no-any-return]
+    unit, step = np.datetime_data(labels.dtype)
+    if unit in ("Y", "M"):  # not a fixed number of days
+        unit, step = ("D", 1) if labels.dtype.kind == "M" else ("M", 1)
+        labels = labels.astype(f"{labels.dtype.kind}8[{unit}]")
+    factor = step * _ATTOSECONDS.get(unit, 1)  # of Python, which does not overflow
+    return [factor * count for count in labels.astype(np.int64).tolist()]
 
 
 def shown_labels(labels: np.ndarray, most: int = 6) -> str:

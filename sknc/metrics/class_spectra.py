@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from sknc._utils.arrays import Array, namespace
+from sknc._utils.label_kinds import label_keys
 from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
@@ -123,7 +124,7 @@ def _of_classes(statistics: AnyStatistics, name: str, of: Any) -> list[float] | 
     scatters = centers.class_scatters
     if scatters is None:
         return None
-    labels = centers.classes.tolist()
+    labels = label_keys(centers.classes)
     return centers.cached(
         ("class_spectra", name), lambda: [of(scatters.by_label[k]) for k in labels]
     )

@@ -6,6 +6,7 @@ from types import MappingProxyType
 import numpy as np
 
 from sknc._utils import arrays
+from sknc._utils.label_kinds import label_keys
 from sknc.statistics.class_scatters import ClassScatters, ClassSpread
 
 _TILE = 128
@@ -66,8 +67,8 @@ def arrays_of_scatters(
         For each class that has samples its place in `classes`, numbers, mean and
         scatter.
     """
-    places = [k for k, c in enumerate(classes.tolist()) if c in scatters.by_label]
-    labels = classes[places].tolist()
+    places = [k for k, c in enumerate(label_keys(classes)) if c in scatters.by_label]
+    labels = label_keys(classes[places])
     if len(labels) < len(scatters.by_label):
         other = [label for label in scatters.by_label if label not in labels]
         msg = f"The scatters of classes {other[:5]} have labels that are none."
@@ -112,7 +113,7 @@ def scatters_of_arrays(
         If the arrays contradict each other.
     """
     _check(found, len(classes), n_features)
-    labels = classes[found[_PLACES]].tolist()
+    labels = label_keys(classes[found[_PLACES]])
     columns = (found[name].tolist() for name in (_N_SAMPLES, _COUNTS))
     means = [np.array(mean) for mean in found[_MEANS]]
     scatters = [unpacked(triangle, n_features) for triangle in found[_SCATTERS]]

@@ -10,6 +10,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
+from sknc._utils.label_kinds import label_keys
 from sknc._utils.merge_tree import merge_all
 
 
@@ -79,7 +80,7 @@ class ClassScatters:
     Parameters
     ----------
     by_label : mapping of label to ClassSpread
-        The classes that have samples.
+        The classes that have samples, by `label_keys`.
     """
 
     by_label: Mapping[Any, ClassSpread] = field(default_factory=dict)
@@ -155,11 +156,11 @@ def all_merged(parts: Sequence[ClassScatters | None]) -> ClassScatters | None:
 
 
 def rows_by_label(labels: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
-    """Yield each label, as Python's, and the rows that have it."""
+    """Yield the key of each label, and the rows that have it."""
     classes, index = np.unique(labels, return_inverse=True)
     order = np.argsort(index, kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(index))[:-1])
-    yield from zip(classes.tolist(), parts, strict=True)
+    yield from zip(label_keys(classes), parts, strict=True)
 
 
 def check_memory(n_classes: int, n_features: int, like: Array) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
 from sknc._utils import arrays
+from sknc._utils.label_kinds import label_keys
 from sknc._utils.parameters import refuse, shown
 from sknc.statistics._moments import scatter_of_means
 from sknc.statistics.class_scatters import ClassScatters
@@ -44,8 +46,8 @@ def chosen_labels(
     labels = statistics.classes[statistics.observed]
     keep = np.ones(len(labels), bool)
     if classes is not None:
-        named = set(np.asarray(list(classes)).tolist())
-        unknown = named - set(labels.tolist())
+        named, keys = _by_key(classes), label_keys(labels)
+        unknown = [named[key] for key in named.keys() - set(keys)]
         if unknown:
             msg = (
                 f"classes names {sorted(unknown, key=str)}, which are not classes with "
@@ -53,7 +55,7 @@ def chosen_labels(
                 f"{' and others' * (len(labels) > 10)}."
             )
             raise ValueError(msg)
-        keep = np.array([label in named for label in labels.tolist()])
+        keep = np.array([key in named for key in keys])
     if count_range is not None:
         least, most = _bounds(count_range)
         counts = arrays.to_numpy(statistics.counts)[statistics.observed]
@@ -67,6 +69,17 @@ def chosen_labels(
         raise ValueError(msg)
     kept: np.ndarray = labels[keep]
     return kept
+
+
+def _by_key(classes: Iterable[Any]) -> dict[Any, Any]:
+    """Return labels that were named by their keys."""
+    found = np.asarray(list(classes))
+    labels: list[Any] = found.tolist()
+    if found.dtype == object:
+        for kind, dtype in ((date, "M8[us]"), (timedelta, "m8[us]")):
+            if all(isinstance(label, kind) for label in labels):
+                found = found.astype(dtype)
+    return dict(zip(label_keys(found), labels, strict=True))
 
 
 def _bounds(count_range: Any) -> tuple[float, float]:
@@ -118,7 +131,7 @@ def subset_of(statistics: ClassStatistics, labels: np.ndarray) -> ClassStatistic
             statistics, classes=classes, moments=moments, n_samples=n_samples
         )
     held = [
-        (k, scatters.by_label[k]) for k in classes.tolist() if k in scatters.by_label
+        (k, scatters.by_label[k]) for k in label_keys(classes) if k in scatters.by_label
     ]
     n_samples = sum(spread.n_samples for _, spread in held)
     seen = moments.take(np.flatnonzero(arrays.to_numpy(moments.counts)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import cuts, labelled, merged, rotations, seeds
 from toys import around, collapsed, toy
 
-from sknc import ClassStatistics, NeuralCollapseAnalyzer
+from sknc import ClassStatistics, NeuralCollapseAnalyzer, load
 from sknc.metrics import (
     spec_class_nuclear_ratio,
     spec_class_stable_rank,
@@ -202,6 +202,26 @@ def test_streams_keep_them(n_jackknife):
         np.tile(item.X, (2, 1)), np.tile(item.y, 2), np.tile(weights, 2)
     )
     assert_scatters(more.statistics_, twice)
+
+
+@pytest.mark.parametrize("kind", ["M", "m"])
+@pytest.mark.parametrize("units", [("D", "ns"), ("ns", "D"), ("h", "s"), ("W", "D")])
+def test_labels_in_days_and_nanoseconds_are_of_the_same_classes(kind, units, tmp_path):
+    item = toy("random_balanced")
+    labels = (7 * item.y).astype(f"{kind}8[D]")
+    want = reference(item.X, item.y)
+    analyzer = NeuralCollapseAnalyzer(covariance="by_class", metrics=list(want))
+    half = np.arange(len(item.y)) % 2 == 0
+    for rows, unit in zip((half, ~half), units, strict=True):
+        analyzer.partial_fit(item.X[rows], labels[rows].astype(f"{kind}8[{unit}]"))
+    assert len(analyzer.statistics_.class_scatters.by_label) == 5
+    got = analyzer.report().to_dict()
+    assert got == pytest.approx(want, rel=1e-8)
+    analyzer.save(tmp_path / "dates.sknc")
+    assert load(tmp_path / "dates.sknc").report().to_dict() == got
+    first = np.unique(labels)[:2]
+    for chosen in (first, first.astype(f"{kind}8[ms]"), first.tolist()):
+        assert analyzer.report(classes=chosen).n_samples == np.sum(item.y < 2)
 
 
 def test_a_refused_batch_leaves_them():

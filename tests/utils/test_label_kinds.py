@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import DataConversionWarning
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
-from sknc._utils.label_kinds import in_common, shown_labels, union
+from sknc._utils.label_kinds import in_common, label_keys, shown_labels, union
 
 RNG = np.random.default_rng(0)
 Y = RNG.permutation(np.repeat(np.arange(3), [4, 6, 8]))
@@ -310,3 +310,17 @@ def test_a_column_of_labels():
 def test_classes_that_are_no_labels(classes, message):
     with pytest.raises(ValueError, match=message):
         NeuralCollapseAnalyzer().fit(X, Y, classes=classes)
+
+
+# Keys ---------------------------------------------------------------------------
+
+
+def test_keys_of_equal_dates_and_durations_are_equal():
+    assert label_keys(np.array(["a", "b"])) == ["a", "b"]
+    far = np.array(["1970-01-01", "3000-01-01"], "M8[D]")  # in ns beyond int64
+    for unit in ("h", "s", "ms", "us"):
+        assert label_keys(far.astype(f"M8[{unit}]")) == label_keys(far)
+    assert label_keys(far.astype("M8[Y]")) == label_keys(far)
+    assert len(set(label_keys(np.arange(4).astype("M8[25s]")))) == 4
+    years = np.array([1, 2], "m8[Y]")
+    assert label_keys(years) == label_keys(years.astype("m8[M]")) == [12, 24]
