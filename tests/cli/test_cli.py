@@ -115,6 +115,7 @@ class TestDemo:
         np.testing.assert_array_equal(values[0], values[1])
         assert np.all(values[0] != values[2])
 
+    @pytest.mark.slow
     def test_as_a_module(self, libraries, tmp_path):
         command = [sys.executable, "-W", "error", "-m", "sknc", "demo", "--epochs", "1"]
         done = subprocess.run(

@@ -44,6 +44,7 @@ def test_scikit_learn(estimator, check):
 @pytest.mark.skipif(
     bool(os.environ.get("SCIPY_ARRAY_API")), reason="this process runs them itself"
 )
+@pytest.mark.slow
 def test_scikit_learn_with_array_api():
     # The variable is read when SciPy is imported, so it takes a process of its own.
     pytest.importorskip("array_api_strict")

@@ -424,6 +424,7 @@ class TestWriting:
         with pytest.raises(RuntimeError, match="something else has written to it"):
             second.append(1, make_report())
 
+    @pytest.mark.slow
     def test_two_writers_in_processes(self, path):
         """Of processes that append at the same time, one has its line in the file."""
         pytest.importorskip("fcntl")
@@ -529,6 +530,7 @@ def check_killed_runs(path, n_rounds):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 class TestKilled:
+    @pytest.mark.slow
     def test_few(self, path):
         check_killed_runs(path, 3)
 

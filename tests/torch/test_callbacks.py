@@ -237,6 +237,7 @@ def loaded_by(statement):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_importing_sknc_loads_no_framework():
     assert loaded_by("import sknc, sknc.torch, sknc.torch._callbacks") == []
 

@@ -599,6 +599,7 @@ def test_outputs_and_gradients_are_those_without_the_probe():
     assert all(map(torch.equal, alone, watched))
 
 
+@pytest.mark.slow
 def test_import_of_sknc_loads_no_torch():
     code = "import sys, sknc; print('torch' in sys.modules, hasattr(sknc, 'torch'))"
     done = subprocess.run(
