@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sknc.cli._options import WrongOptionError, add_choices, chosen_parameters
+from sknc.cli._options import WrongOptionError, add_choices, chosen_parameters, flags
 from sknc.cli._output import add_format, as_csv, write_text
 from sknc.cli._states import holds_state, open_input, read_analyzer
 from sknc.metrics import TABLE
@@ -91,8 +91,7 @@ def _report(path: str, options: argparse.Namespace) -> NCReport:
             found: NCReport = read_analyzer(file).set_params(**chosen).report()
             return found
         if chosen:
-            named = " and ".join(f"--{name}" for name in chosen)
-            msg = f"{path} is a report, which is as it is: leave out {named}."
+            msg = f"{path} is a report, which is as it is: leave out {flags(chosen)}."
             raise WrongOptionError(msg)
         return _of_json(path, file.read(), held_out=options.held_out)
 

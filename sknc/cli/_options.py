@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from sknc.convention import PRESETS, Convention
@@ -38,3 +39,16 @@ def chosen_parameters(options: argparse.Namespace) -> dict[str, Any]:
         msg = f"--{error}"
         raise WrongOptionError(msg) from error
     return chosen
+
+
+def flags(names: Iterable[str]) -> str:
+    """Return options as they are typed."""
+    return " and ".join(f"--{name.replace('_', '-')}" for name in names)
+
+
+def check_partner(options: argparse.Namespace, partner: str, *names: str) -> None:
+    """Refuse options that would be ignored, because another is missing."""
+    given = [name for name in names if getattr(options, name)]
+    if given and getattr(options, partner) is None:
+        msg = f"{flags(given)} without {flags([partner])}: add it, or leave this out."
+        raise WrongOptionError(msg)

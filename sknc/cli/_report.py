@@ -7,7 +7,13 @@ from typing import Any
 from sknc.cli._checkpoint import Checkpoint, described
 from sknc.cli._features import batches, files_of, open_files
 from sknc.cli._heads import add_head, read_head
-from sknc.cli._options import WrongOptionError, add_choices, chosen_parameters
+from sknc.cli._options import (
+    WrongOptionError,
+    add_choices,
+    check_partner,
+    chosen_parameters,
+    flags,
+)
 from sknc.cli._output import STANDARD, add_format, shown_reports, write_text
 from sknc.cli._states import is_state, open_input, read_analyzer, write_state
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
@@ -128,6 +134,8 @@ def _run(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other, before anything is read."""
+    check_partner(options, "head", "bias", "head_key", "transpose_head")
+    check_partner(options, "held_out", "held_out_labels")
     if options.save == options.output == STANDARD:
         msg = "--save - takes standard output: name a file for the report, --output."
         raise WrongOptionError(msg)
@@ -148,10 +156,10 @@ def _check(options: argparse.Namespace) -> None:
 def _of_state(options: argparse.Namespace) -> NeuralCollapseAnalyzer:
     """Return the analyzer of a state, with the head and the choices that were named."""
     (path,) = options.features
-    given = [name for name in _OF_FEATURES if getattr(options, name)]
+    keys = ("key", "label_key") if options.held_out is None else ()
+    given = [name for name in (*_OF_FEATURES, *keys) if getattr(options, name)]
     if given:
-        named = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        msg = f"{path} is a state, not features: leave out {named}."
+        msg = f"{path} is a state, not features: leave out {flags(given)}."
         raise WrongOptionError(msg)
     with open_input(path) as file:
         analyzer: NeuralCollapseAnalyzer = read_analyzer(file)

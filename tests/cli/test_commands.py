@@ -300,6 +300,18 @@ class TestMistakes:
                 ("--save", "a", "--checkpoint", "a"),
                 "--save and --checkpoint are",
             ),
+            (
+                ("--bias", "b.npy", "--head-key", "fc"),
+                "--bias and --head-key without --head: add it, or leave this out.",
+            ),
+            (
+                ("--transpose-head",),
+                "--transpose-head without --head: add it, or leave this out.",
+            ),
+            (
+                ("--held-out-labels", "y0.npy"),
+                "--held-out-labels without --held-out: add it, or leave this out.",
+            ),
             (("--json", "--csv"), "argument --csv: not allowed with argument --json"),
         ],
     )
@@ -311,6 +323,13 @@ class TestMistakes:
         assert found == (
             "part0.sknc is a state, not features: leave out --labels and --score."
         )
+
+    def test_keys(self, refused, printed):
+        keys = ("--key", "features", "--label-key", "labels")
+        assert refused("report", "part0.sknc", *keys, code=2) == (
+            "part0.sknc is a state, not features: leave out --key and --label-key."
+        )
+        printed("report", "part0.sknc", *keys, "--held-out", "test.npz")
 
     def test_labels(self, refused):
         assert refused("report", "x0.npy") == (
