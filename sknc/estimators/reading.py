@@ -10,7 +10,7 @@ from sknc._utils import arrays
 from sknc._utils.parameters import shown
 from sknc.convention import Convention
 from sknc.estimators._inputs.class_index import ClassIndex
-from sknc.estimators._inputs.heads import check_head
+from sknc.estimators._inputs.heads import check_head, digest_of_head
 from sknc.estimators._inputs.heads.parts import parts_of
 from sknc.estimators._inputs.validation import check_batch, check_finite
 from sknc.head import LinearHead
@@ -52,6 +52,11 @@ def frames_of(estimator: Any, caller: str) -> FittedFrames:
             head,
             statistics.n_classes - seen.n_classes,
         )
+
+
+def head_digest_of(estimator: Any, n_features: int) -> str | None:
+    """Return what differs between estimators with other heads; None without one."""
+    return digest_of_head(getattr(estimator, "head", None), n_features)
 
 
 def samples_of(

@@ -10,6 +10,7 @@ from sknc._utils import arrays
 from sknc._utils.parameters import shown
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.base import CenterEstimator
+from sknc.estimators.reading import head_digest_of
 from sknc.estimators.second_pass import SecondPass
 from sknc.report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
@@ -28,6 +29,12 @@ Estimator = TypeVar("Estimator", bound=CenterEstimator)
 # Bytes of all states together up to which they are gathered: that takes fewer messages
 # than sums in two phases, which take less memory and traffic.
 _SMALL = 1 << 20
+
+_SAME_HEAD = "a head of the same weights, bias and classes"
+_ON_HEADS = (
+    "Copy the head of one rank to the others, with the buffers if it has any, such as "
+    "the averages of batch norm."
+)
 
 
 def merged_over_ranks(analyzer: Estimator, ranks: Ranks) -> Estimator:
@@ -52,6 +59,7 @@ def merged_over_ranks(analyzer: Estimator, ranks: Ranks) -> Estimator:
     new = analyzer._unfitted()
     seen = [header for header in headers if header.seen]
     if seen:
+        _check_heads(analyzer, seen[0].seen[0].n_features, ranks)
         merged = _merged(parts, headers, ranks)
         new._restore(merged, fixed=all(header.fixed for header in seen))
         names = next((h.names for h in headers if h.names is not None), None)
@@ -82,22 +90,24 @@ def scored_over_ranks(
         The same in every process.
     """
 
-    def second_pass() -> tuple[SecondPass, StateHeader, str]:
+    def second_pass() -> tuple[SecondPass, StateHeader, str, str | None]:
         parts, header = _state(analyzer)
         if not isinstance(analyzer, NeuralCollapseAnalyzer):
             error = _refused("score_over_ranks", "NeuralCollapseAnalyzer", analyzer)
             raise error
-        return analyzer._second_pass(batches, progress), header, _digest(parts)
+        mine = analyzer._second_pass(batches, progress)
+        return mine, header, _digest(parts), mine.head_digest
 
-    mine, header, digest = ranks.together(second_pass)
-    others = ranks.gathered((header, digest, mine.n_rows))
-    check_agreement([header for header, _, _ in others])
+    mine, header, digest, head = ranks.together(second_pass)
+    others = ranks.gathered((header, digest, head, mine.n_rows))
+    check_agreement([header for header, *_ in others])
     check_alike(
         "the same fitted state",
-        [digest for _, digest, _ in others],
+        [digest for _, digest, _, _ in others],
         "Score about the centers that merge_over_ranks(analyzer) returns.",
     )
-    if not any(n_rows for _, _, n_rows in others):
+    check_alike(_SAME_HEAD, [head for _, _, head, _ in others], _ON_HEADS)
+    if not any(n_rows for *_, n_rows in others):
         msg = "No rank has batches to score: expected at least one."
         raise ValueError(msg)
     with arrays.plain_arithmetic(analyzer.statistics_.moments.sums):
@@ -118,6 +128,18 @@ def _state(analyzer: Any) -> tuple[Sequence[Part], StateHeader]:
     stream = analyzer._fitted()
     parts = stream.read()[1]
     return parts, state_header(analyzer, parts, fixed=stream.fixed)
+
+
+def _check_heads(analyzer: Any, n_features: int, ranks: Ranks) -> None:
+    """
+    Refuse heads that differ between ranks, each of which has a head or none has.
+
+    A head is compared by its bytes: replicas of a model in training are equal to the
+    last bit. Ranks without samples are asked too, with the width of the others.
+    """
+    if getattr(analyzer, "head", None) is not None:
+        found = ranks.together(lambda: head_digest_of(analyzer, n_features))
+        check_alike(_SAME_HEAD, ranks.gathered(found), _ON_HEADS)
 
 
 def _merged(

@@ -35,8 +35,8 @@ def merge_over_ranks(analyzer: Estimator, group: Any = None) -> Estimator:
         If torch.distributed is not initialized, or the state of another process cannot
         be read.
     ValueError
-        In every process, if parameters, widths, names of features, array libraries,
-        devices, kinds of labels or numbers of groups differ.
+        In every process, if parameters, heads, widths, names of features, array
+        libraries, devices, kinds of labels or numbers of groups differ.
     TypeError
         If `analyzer` is no such estimator.
 
@@ -51,6 +51,9 @@ def merge_over_ranks(analyzer: Estimator, group: Any = None) -> Estimator:
     first they agree on one point near the mean of each class, then sums about these
     points are added. That is as exact as one fit, also where classes are tight and far
     from the origin.
+
+    Heads must have the same weights, bias and classes in all processes, to the last
+    bit. The replicas of DistributedDataParallel have.
 
     Examples
     --------
@@ -103,8 +106,8 @@ def score_over_ranks(
     RuntimeError
         If torch.distributed is not initialized, or another process failed.
     ValueError
-        In every process, if parameters or fitted states differ, or no process has
-        batches; if a batch of this one is malformed.
+        In every process, if parameters, heads or fitted states differ, or no process
+        has batches; if a batch of this one is malformed.
 
     See Also
     --------

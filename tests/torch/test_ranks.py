@@ -1,9 +1,7 @@
 """Estimators and reports of several processes, against one."""
 
-import functools
 import pickle
 import re
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -15,69 +13,13 @@ pytestmark = pytest.mark.skipif(
 )
 from processes import run_processes  # noqa: E402
 from rank_cases import CASES, K, N, X, Y, bits, fitted, found  # noqa: E402
+from thread_ranks import in_ranks  # noqa: E402
 from tolerances import CLOSE, TIGHT  # noqa: E402
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer  # noqa: E402
 from sknc.distributed import merge_over_ranks, score_over_ranks  # noqa: E402
 from sknc.torch import _merging as module  # noqa: E402
 from sknc.torch._agreement import check_agreement  # noqa: E402
-from sknc.torch._collectives import Ranks  # noqa: E402
-
-
-class ThreadRanks(Ranks):
-    """Ranks that are threads of one process."""
-
-    def __init__(self, number, size, table, barrier):
-        self.number, self.size = number, size
-        self._table, self._barrier = table, barrier
-
-    def gathered(self, value):
-        self._table[self.number] = pickle.dumps(value)
-        self._barrier.wait()
-        values = [pickle.loads(self._table[rank]) for rank in range(self.size)]
-        self._barrier.wait()
-        return values
-
-    def from_first(self, make):
-        value = failure = None
-        if not self.number:
-            try:
-                value = make()
-            except Exception as error:
-                failure = error
-        value, failure = self.gathered((value, failure))[0]
-        if failure is not None:
-            raise failure
-        return value
-
-    def _reduced(self, array, operation):
-        arrays = self.gathered(array)
-        shapes = {(tuple(a.shape), str(a.dtype)) for a in arrays}
-        assert len(shapes) == 1, shapes
-        is_least = operation == torch.distributed.ReduceOp.MIN
-        add = torch.minimum if is_least else torch.add
-        total = functools.reduce(add, map(torch.as_tensor, arrays))
-        return total if isinstance(array, torch.Tensor) else total.numpy()
-
-
-def in_ranks(size, work):
-    """Return what ``work(ranks)`` returns or raises on each rank."""
-    results = [None] * size
-    barrier = threading.Barrier(size, timeout=30)
-    table = {}
-
-    def run(rank):
-        try:
-            results[rank] = work(ThreadRanks(rank, size, table, barrier))
-        except Exception as error:
-            results[rank] = error
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 def check_equal_one_fit(share, option, results):
