@@ -11,7 +11,7 @@ from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.pairs import pair_blocks, squared_distances
 from sknc.metrics.sample_margins import nc1_cdnv_directional
-from sknc.metrics.variability import CDNV, nc1_cdnv
+from sknc.metrics.variability import nc1_cdnv
 from sknc.statistics.held_out import AnyStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 
@@ -22,7 +22,7 @@ from sknc.statistics.sample_measures import SampleMeasures
     sources=(by.after(by.LUTHRA, "the constants as other code restates them"),),
     most_classes=5_000,
     interval="[0, inf]; it says nothing from 1 on",
-    undefined=CDNV["undefined"],
+    undefined=when.NO_DIRECTIONAL_CDNV,
     infinite="two class means coincide",
     caveats=(when.single_samples,),
     raises="If `n_shots` is not a whole number of at least 10.",

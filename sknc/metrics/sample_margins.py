@@ -20,9 +20,6 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 _NONE_RIGHT = when.otherwise("the head assigns no sample to its own class")
 _NONE_WRONG = when.otherwise("the head assigns every sample to its own class")
-_CLASS_NOT_SCORED = when.Condition(
-    "a class has no sample here", lambda case: (case.statistics.counts == 0).any()
-)
 _NO_COSINE = when.otherwise(
     "a sample is at the global mean, or a row of the head is the mean of its rows"
 )
@@ -177,7 +174,7 @@ def nc4_ncc_margin(measures: SampleMeasures) -> float:
     sources=(by.LUTHRA,),
     most_classes=5_000,
     interval="[0, inf]",
-    undefined=(_CLASS_NOT_SCORED, when.COINCIDE_WITHOUT_VARIANCE),
+    undefined=when.NO_DIRECTIONAL_CDNV,
     infinite="the means of two classes coincide",
     caveats=(when.single_samples,),
     raises="",

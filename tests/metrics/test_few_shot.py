@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from toys import collapsed, simplex, toy
 
+from sknc import Convention, NeuralCollapseAnalyzer
 from sknc.metrics import tag_wise_average
 
 
@@ -67,6 +68,18 @@ def test_bound_falls_with_shots_to_its_directional_part():
 def test_bound_at_collapse():
     report = collapsed().report(metrics=["nc1_few_shot_bound"])
     assert report.nc1_few_shot_bound == 0
+
+
+def test_note_of_a_class_without_scored_samples():
+    item = toy("random_balanced")
+    keys = ["nc1_few_shot_bound", "nc1_cdnv_directional"]
+    for options in ({}, {"convention": Convention(bias_correction=True)}):
+        analyzer = NeuralCollapseAnalyzer(metrics=keys, **options).fit(item.X, item.y)
+        some = item.y < 4
+        report = analyzer.score(item.X[some], item.y[some])
+        for key in keys:
+            assert math.isnan(report[key])
+            assert report.notes[key] == "Undefined: a class has no sample here."
 
 
 # Several labels ----------------------------------------------------------------------

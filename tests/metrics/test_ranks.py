@@ -251,6 +251,14 @@ def test_merging_with_what_lacks_them_loses_them():
     report = NeuralCollapseAnalyzer(metrics=["spec_class_stable_rank"])
     with pytest.raises(KeyError, match='each class: fit with covariance="by_class"'):
         report.fit(item.X, item.y).report()["spec_class_stable_rank"]
+    analyzer = NeuralCollapseAnalyzer(
+        covariance="by_class", metrics=["spec_class_stable_rank"]
+    ).fit(item.X, item.y)
+    merged = analyzer.merge(NeuralCollapseAnalyzer().fit(item.X, item.y))
+    assert merged.report().notes["spec_class_stable_rank"] == (
+        "Left out. It takes the scatter of each class: fit with "
+        'covariance="by_class", and also all that is merged.'
+    )
 
 
 def test_report_has_a_column_and_errors():

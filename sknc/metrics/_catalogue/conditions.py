@@ -126,6 +126,12 @@ NO_CDNV = (
     ),
     COINCIDE_WITHOUT_VARIANCE,
 )
+NO_DIRECTIONAL_CDNV = (
+    Condition(
+        "a class has no sample here", lambda case: (case.statistics.counts == 0).any()
+    ),
+    COINCIDE_WITHOUT_VARIANCE,
+)
 
 
 def _missing_directions(case: Case) -> str | None:

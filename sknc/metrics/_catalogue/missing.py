@@ -9,7 +9,10 @@ from sknc.metrics._catalogue.table import TABLE, select
 _SAMPLES = "It is measured on samples: call score(X, y) or score_batches(batches)."
 _ELSEWHERE = "It is measured on samples from elsewhere: call score_ood(X)."
 _SCATTER = "It takes the scatter: fit with covariance=True."
-_CLASS_SCATTERS = 'It takes the scatter of each class: fit with covariance="by_class".'
+_CLASS_SCATTERS = (
+    'It takes the scatter of each class: fit with covariance="by_class", and also all '
+    "that is merged."
+)
 _EITHER = (
     "Without the scatter it is measured on samples: call score(X, y) or "
     "score_batches(batches), or fit with covariance=True."
