@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sknc.cli._options import WrongOptionError, add_choices, chosen_parameters, flags
-from sknc.cli._output import add_format, as_csv, write_text
+from sknc.cli._output import STANDARD, add_format, as_csv, write_text
 from sknc.cli._states import holds_state, open_input, read_analyzer
+from sknc.cli._targets import check_not_read, check_targets
 from sknc.metrics import TABLE
 from sknc.report.nc_report import NCReport
 
@@ -66,6 +67,10 @@ class Difference:
 
 
 def _run(options: argparse.Namespace) -> None:
+    targets = {"--output": options.output}
+    check_targets(targets, states=())
+    inputs = [Path(p) for p in (options.first, options.second) if p != STANDARD]
+    check_not_read(targets, inputs)
     reports = [_report(path, options) for path in (options.first, options.second)]
     first, second = reports
     found = [

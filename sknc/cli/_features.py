@@ -63,9 +63,9 @@ def open_files(
     return files
 
 
-def files_of(names: list[str] | None) -> list[Path]:
+def files_of(names: list[str] | None, what: str = "labels") -> list[Path]:
     """Return the files that an option names, if it was given."""
-    return [] if names is None else find_files("labels", names)
+    return [] if names is None else find_files(what, names)
 
 
 def _check_order(names: list[str]) -> None:

@@ -1,11 +1,14 @@
 """``sknc merge``: the states of several workers as one."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from sknc._utils import arrays
+from sknc.cli._options import WrongOptionError
 from sknc.cli._output import STANDARD
 from sknc.cli._states import read_state, write_state
+from sknc.cli._targets import check_not_read, check_targets
 
 
 def add_to(commands: Any) -> None:
@@ -32,6 +35,7 @@ def add_to(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    _check(options)
     merged = read_state(options.states[0])
     for path in options.states[1:]:
         other = read_state(path)
@@ -49,3 +53,20 @@ def _run(options: argparse.Namespace) -> None:
             f"{len(options.states)} states of {merged.n_samples_seen_} samples are in "
             f"{options.output}"
         )
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse states that would count twice, or be overwritten."""
+    seen: set[Path | None] = set()
+    for path in options.states:
+        place = None if path == STANDARD else Path(path).resolve()
+        if place in seen:
+            msg = (
+                f"{path} is named twice, and its samples would count twice: name each "
+                "state once."
+            )
+            raise WrongOptionError(msg)
+        seen.add(place)
+    targets = {"--output": options.output}
+    check_targets(targets, states=targets)
+    check_not_read(targets, [place for place in seen if place is not None])

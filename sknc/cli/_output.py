@@ -43,7 +43,7 @@ def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
 def write_text(text: str, path: str) -> None:
     """Write text to a file, which is replaced as a whole, or to standard output."""
     if path == STANDARD:
-        print(text)
+        print(text, flush=True)  # before an error that follows
         return
     with replacing(checked_target(path, "output", "report.txt")) as file:
         file.write(f"{text}\n".encode())

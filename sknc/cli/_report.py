@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from sknc.cli._checkpoint import Checkpoint, described
@@ -16,6 +17,7 @@ from sknc.cli._options import (
 )
 from sknc.cli._output import STANDARD, add_format, shown_reports, write_text
 from sknc.cli._states import is_state, open_input, read_analyzer, write_state
+from sknc.cli._targets import check_not_read, check_targets
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.io import FeatureFiles
 from sknc.report.nc_report import NCReport
@@ -112,24 +114,45 @@ def _add_states(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     _check(options)
     chosen_parameters(options)
-    if len(options.features) == 1 and is_state(options.features[0]):
-        files, analyzer = None, _of_state(options)
-    else:
+    of_state = len(options.features) == 1 and is_state(options.features[0])
+    check_not_read(_targets(options), _read(options, of_state))
+    files = held_out = None
+    if not of_state:
         files = open_files(options.features, options.labels, options, "--labels")
-        analyzer = _of_features(files, options)
-    held_out = None
     if options.held_out is not None:
         labels = options.held_out_labels
         held_out = open_files(options.held_out, labels, options, "--held-out-labels")
+    analyzer = _of_state(options) if files is None else _of_features(files, options)
     if options.save is not None:
         write_state(analyzer, options.save)
     train = analyzer.report()
     if files is not None and options.score:
         train = _scored(analyzer, files, options, "scoring")
     reports: dict[str, NCReport] = {"train": train}
-    if held_out is not None:
-        reports["held_out"] = _scored(analyzer, held_out, options, "held-out")
-    write_text(shown_reports(reports, options.format), options.output)
+    try:
+        if held_out is not None:
+            reports["held_out"] = _scored(analyzer, held_out, options, "held-out")
+    finally:  # what is finished is not lost
+        write_text(shown_reports(reports, options.format), options.output)
+
+
+def _targets(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the paths of files to write, by option."""
+    return {
+        "--save": options.save,
+        "--checkpoint": options.checkpoint,
+        "--output": options.output,
+    }
+
+
+def _read(options: argparse.Namespace, of_state: bool) -> list[Path]:
+    """Return the files to read."""
+    if of_state:
+        found = [Path(path) for path in options.features if path != STANDARD]
+    else:
+        found = files_of(options.features, "paths") + files_of(options.labels)
+    found += files_of(options.held_out, "paths") + files_of(options.held_out_labels)
+    return found + [Path(path) for path in (options.head, options.bias) if path]
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -138,9 +161,6 @@ def _check(options: argparse.Namespace) -> None:
     check_partner(options, "held_out", "held_out_labels")
     if options.save == options.output == STANDARD:
         msg = "--save - takes standard output: name a file for the report, --output."
-        raise WrongOptionError(msg)
-    if options.save is not None and options.save == options.checkpoint:
-        msg = "--save and --checkpoint are the same file: name two."
         raise WrongOptionError(msg)
     if options.rows < 1:
         msg = f"--rows must be at least 1, got {options.rows}."
@@ -151,6 +171,7 @@ def _check(options: argparse.Namespace) -> None:
     if not options.checkpoint_every >= 0:
         msg = f"--checkpoint-every must be at least 0, got {options.checkpoint_every}."
         raise WrongOptionError(msg)
+    check_targets(_targets(options), states=("--save", "--checkpoint"))
 
 
 def _of_state(options: argparse.Namespace) -> NeuralCollapseAnalyzer:

@@ -30,6 +30,13 @@ def checked_target(path: Any, what: str, example: str) -> Path:
     return found
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise if something other than a file is there, such as a device."""
+    if path.exists() and not path.is_file():
+        msg = f"{path} is no regular file, so it cannot be replaced: name another path."
+        raise ValueError(msg)
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """
@@ -37,10 +44,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     If the body raises, or the program is killed, `path` stays as it was.
     """
+    check_replaceable(path)
     target = path.resolve()  # a link goes on pointing there
-    if target.exists() and not target.is_file():
-        msg = f"{path} is no regular file, so it cannot be replaced: name another path."
-        raise ValueError(msg)
     new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
         with new.open("x+b") as file:
