@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sknc._utils import arrays
 from sknc.cli._checkpoint import Checkpoint, described
 from sknc.cli._features import batches, files_of, open_files
 from sknc.cli._heads import add_head, read_head
@@ -223,7 +224,7 @@ def _of_features(
 def _add(analyzer: NeuralCollapseAnalyzer, X: Any, y: Any, start: int) -> None:
     try:
         analyzer.partial_fit(X, y)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         msg = f"{error} This was in rows {start} to {start + len(X) - 1}, from 0."
         raise ValueError(msg) from error
 
@@ -246,4 +247,6 @@ def _scored(
     options: argparse.Namespace,
     what: str,
 ) -> NCReport:
+    if arrays.is_tensor(analyzer.class_means_):  # of a state; files hold no tensors
+        analyzer = analyzer.to("numpy")
     return analyzer.score_batches(batches(files, options.rows, what))

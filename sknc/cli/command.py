@@ -1,6 +1,7 @@
 """The command line: ``sknc report``, ``merge``, ``compare``, ``metrics``, ``demo``."""
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -12,7 +13,7 @@ from sknc.cli import _compare, _demo, _merge, _metrics, _report
 from sknc.cli._options import WrongOptionError
 
 _COMMANDS = (_report, _merge, _compare, _metrics, _demo)
-_FAILURES = (ValueError, OSError, ImportError, MemoryError)
+_FAILURES = (ValueError, TypeError, OSError, ImportError, MemoryError)
 _INTERRUPTED = 130  # as shells call it
 
 
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         With code 2 if an argument is wrong; 1 if a file or what is in it is, or a
         library is missing. What to do about it is said in one line.
     """
+    _replace_what_cannot_be_shown()
     parser = _parser()
     options = parser.parse_args(argv)
     name = f"sknc {options.command}"
@@ -55,6 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         except _FAILURES as error:
             parser.exit(1, f"{name}: {_one_line(error)}\n")
     return 0
+
+
+def _replace_what_cannot_be_shown() -> None:
+    """Print "?" where an encoding has no such sign, rather than lose a result."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _one_line(text: object) -> str:

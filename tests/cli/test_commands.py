@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
 import sys
 import types
 import warnings
@@ -111,6 +109,27 @@ class TestReport:
             printed("report", "all.sknc", "--held-out", "test.npz", "--json")
         )
         assert found["held_out"]["n_samples"] == 300
+
+    def test_held_out_of_a_state_of_tensors(self, printed, torch):
+        X, y = states.samples()
+        tensors = torch.tensor(X), torch.tensor(y)
+        NeuralCollapseAnalyzer().fit(*tensors).save("tensors.sknc")
+        arguments = ("--held-out", "test.npz", "--save", "same.sknc", "--json")
+        found = json.loads(printed("report", "tensors.sknc", *arguments))
+        want = NeuralCollapseAnalyzer().fit(X, y).score(*states.samples(1))
+        got = NCReport.from_json(json.dumps(found["held_out"])).to_dict()
+        assert got == pytest.approx(want.to_dict(), rel=1e-9)
+        assert torch.is_tensor(sknc.load("same.sknc").class_means_)
+
+    @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+    def test_encoding_of_the_output(self, encoding, printed, monkeypatch):
+        text = printed(*ALL)
+        with pytest.raises(UnicodeEncodeError):
+            text.encode(encoding)
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main(ALL) == 0
+        assert out.buffer.getvalue() == text.encode(encoding, "replace")
 
     def test_pipes(self, folder, monkeypatch, capsys):
         out = pipe(monkeypatch)
@@ -284,98 +303,3 @@ class TestMetrics:
 
     def test_unknown(self, refused):
         assert "Did you mean 'NC2'?" in refused("metrics", "nc2", code=2)
-
-
-class TestMistakes:
-    @pytest.mark.parametrize(
-        ("options", "text"),
-        [
-            (("--metrics", "nc7"), "--metrics must be"),
-            (("--convention", "zhu"), "--convention must be a Convention or one of"),
-            (("--rows", "0"), "--rows must be at least 1, got 0."),
-            (("--rows", "many"), "argument --rows: invalid int value: 'many' (usage: "),
-            (("--jackknife", "1"), "--jackknife must be at least 2, got 1."),
-            (("--checkpoint-every", "-1"), "--checkpoint-every must be at least 0"),
-            (("--save", "-"), "--save - takes standard output: name a file for the"),
-            (
-                ("--save", "a", "--checkpoint", "a"),
-                "--save and --checkpoint are",
-            ),
-            (
-                ("--bias", "b.npy", "--head-key", "fc"),
-                "--bias and --head-key without --head: add it, or leave this out.",
-            ),
-            (
-                ("--transpose-head",),
-                "--transpose-head without --head: add it, or leave this out.",
-            ),
-            (
-                ("--held-out-labels", "y0.npy"),
-                "--held-out-labels without --held-out: add it, or leave this out.",
-            ),
-            (("--json", "--csv"), "argument --csv: not allowed with argument --json"),
-        ],
-    )
-    def test_options(self, options, text, refused):
-        assert refused("report", "all.npz", *options, code=2).startswith(text)
-
-    def test_options_of_features(self, refused):
-        found = refused("report", "part0.sknc", "--labels", "y0.npy", "--score", code=2)
-        assert found == (
-            "part0.sknc is a state, not features: leave out --labels and --score."
-        )
-
-    def test_keys(self, refused, printed):
-        keys = ("--key", "features", "--label-key", "labels")
-        assert refused("report", "part0.sknc", *keys, code=2) == (
-            "part0.sknc is a state, not features: leave out --key and --label-key."
-        )
-        printed("report", "part0.sknc", *keys, "--held-out", "test.npz")
-
-    def test_labels(self, refused):
-        assert refused("report", "x0.npy") == (
-            "There are no labels in x0.npy: name their file with --labels, or their "
-            "array in this file with --label-key."
-        )
-        np.savez("two.npz", a=np.eye(6), b=np.eye(6), labels=np.arange(6))
-        assert "Name the one to read, as in --key " in refused("report", "two.npz")
-
-    def test_not_finite(self, refused):
-        X = np.load("x1.npy")
-        X[3, 2] = np.inf
-        np.save("x1.npy", X)
-        found = refused(*ALL)
-        assert found.startswith("Input X contains NaN or infinity")
-        assert found.endswith("This was in rows 100 to 199, from 0.")
-
-    @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-    def test_from_a_shell(self, folder):
-        """A wrong path, labels of another length, and a head that is transposed."""
-        np.save("head.npy", np.ones((6, 4)))
-        np.save("short.npy", np.load("y0.npy")[:99])
-        command = f"'{sys.executable}' -W error -m sknc"
-        wanted = {
-            "report x9.npy --labels y0.npy": (
-                "sknc report: paths: no file x9.npy. Did you mean 'x2.npy' or 'x1.npy' "
-                "or 'x0.npy'?"
-            ),
-            "report x0.npy --labels short.npy": (
-                "sknc report: short.npy holds 99 labels for 100 rows of features: "
-                "expected one label for each row."
-            ),
-            "report x0.npy --labels y0.npy --head head.npy": (
-                "sknc report: The head in head.npy has weights (6, 4), transposed: "
-                "expected 6 features in each row. Run again with --transpose-head."
-            ),
-            "metrics | true": "",  # which reads nothing
-        }
-        running = [
-            subprocess.Popen(
-                f"{command} {line}", shell=True, text=True, stdout=-1, stderr=-1
-            )
-            for line in wanted
-        ]
-        for process, text in zip(running, wanted.values(), strict=True):
-            found = process.communicate()
-            assert found == ("", f"{text}\n" if text else "")
-            assert process.returncode == (1 if text else 0)
