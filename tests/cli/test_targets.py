@@ -93,6 +93,13 @@ class TestReport:
             "/dev/null is no regular file, so it cannot be replaced: name another path."
         )
 
+    @pytest.mark.parametrize("option", ["--save", "--checkpoint", "--output"])
+    def test_folders_of_others(self, option, folder, refused, unread, monkeypatch):
+        monkeypatch.setattr(os, "access", lambda path, mode: path != folder)
+        assert refused("report", "all.npz", option, "a.sknc") == (
+            f"Nothing can be written in {folder}: name a file in another folder."
+        )
+
     def test_held_out_files_are_found_first(self, refused, unread):
         found = refused("report", "all.npz", "--held-out", "none.npz", "--save", "a")
         assert found.startswith("paths: no file none.npz")

@@ -31,10 +31,14 @@ def checked_target(path: Any, what: str, example: str) -> Path:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise if something other than a file is there, such as a device."""
+    """Raise if there is no file but a device, say, or its folder is read-only."""
     if path.exists() and not path.is_file():
         msg = f"{path} is no regular file, so it cannot be replaced: name another path."
         raise ValueError(msg)
+    folder = path.resolve().parent
+    if not os.access(folder, os.W_OK):
+        msg = f"Nothing can be written in {folder}: name a file in another folder."
+        raise PermissionError(msg)
 
 
 @contextlib.contextmanager
