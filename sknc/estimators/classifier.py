@@ -89,7 +89,13 @@ class NearestClassCenter(
     With "standardized" and "mahalanobis" the variance is 1, because distances are
     divided by it. Variances of "standardized" are divided by the number of samples less
     that of classes; the covariance of "mahalanobis" by the number of samples, as that
-    of `LinearDiscriminantAnalysis`, without directions in which nothing varies.
+    of `LinearDiscriminantAnalysis`, without directions in which nothing varies within
+    the classes. Where class means differ only along these, as at exact collapse,
+    "mahalanobis" raises an error.
+
+    A weight of 2 counts as a sample twice. "standardized" and `shrink_threshold` thus
+    depend on the scale of weights: scale those that sum to 1 to sum to the number of
+    samples.
 
     ``NearestCentroid`` standardizes features only if priors are not uniform. Its
     probabilities are the softmax of twice that log-likelihood.

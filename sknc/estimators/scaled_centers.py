@@ -1,5 +1,6 @@
 """Nearest centers by scaled distances, and centers shrunk to the overall mean."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc.estimators.center_model import CenterModel
 from sknc.metrics._shared.geometry import sample_mean
+from sknc.metrics._shared.pairs import pair_blocks, squared_distances
 from sknc.metrics._shared.spectra import above_rounding, relative_rounding
 from sknc.statistics.affine_rule import AffineRule
 from sknc.statistics.class_statistics import ClassStatistics
@@ -40,15 +42,28 @@ class ScaledCenterModel(CenterModel):
     def _deviations(self) -> Array:
         """Standard deviation of each feature within the classes, (D,)."""
         seen, xp = self._seen, namespace(self._scatter)
-        freedom = float(xp.sum(seen.counts)) - seen.n_classes
+        self._check_more_samples_than_classes()
+        total = float(xp.sum(seen.counts))
+        freedom = total - seen.n_classes
         if freedom <= 0:
             msg = (
-                "Shrunk centers and standardized features need variances: expected "
-                f"more samples than classes, got {seen.n_samples} of {seen.n_classes}."
+                "Weights count as numbers of samples where variances are estimated: "
+                f"expected a sum of more than {seen.n_classes}, the number of classes, "
+                f"got {total:.6g}. Scale them: w * len(w) / w.sum()."
             )
             raise ValueError(msg)
         variances = xp.linalg.diagonal(self._scatter) / freedom
         return xp.sqrt(xp.where(variances > 0, variances, xp.zeros_like(variances)))
+
+    def _check_more_samples_than_classes(self) -> None:
+        seen = self._seen
+        if seen.n_samples <= seen.n_classes:
+            msg = (
+                "Shrunk centers and scaled distances need variances: expected more "
+                f"samples than classes, got {seen.n_samples} of {seen.n_classes}. Fit "
+                'more samples, or use metric="euclidean" without shrink_threshold.'
+            )
+            raise ValueError(msg)
 
     @cached_property
     def offsets(self) -> Array:
@@ -80,16 +95,41 @@ class ScaledCenterModel(CenterModel):
         if self.metric == "standardized":
             xp, deviations = namespace(self._deviations), self._deviations
             return 1 / xp.where(deviations > 0, deviations, xp.ones_like(deviations))
-        values, vectors = self._spectrum
-        return vectors / namespace(values).sqrt(values)
+        return self._whitening()
 
-    @cached_property
-    def _spectrum(self) -> tuple[Array, Array]:
-        """Variances within the classes, ascending, and their directions, (D, R)."""
+    def _whitening(self) -> Array:
+        """Return the matrix that makes the covariance the identity, (D, R)."""
         seen, xp = self._seen, namespace(self._scatter)
+        self._check_more_samples_than_classes()
         covariance = self._scatter / xp.sum(seen.counts)
         relative = relative_rounding(seen, seen.n_features)
-        return above_rounding(covariance, seen.n_samples - seen.n_classes, relative)
+        rank = seen.n_samples - seen.n_classes
+        values, vectors = above_rounding(covariance, rank, relative)
+        if vectors.shape[1] < seen.n_features:
+            self._check_apart(vectors, relative)
+        return vectors / xp.sqrt(values)
+
+    def _check_apart(self, directions: Array, relative: float) -> None:
+        """Refuse class means that differ only where nothing varies in classes."""
+        seen, xp = self._seen, namespace(directions)
+        means = seen.equally_centered_means
+        along, norms = means @ directions, arrays.row_squared_norms(means)
+        lengths = arrays.row_squared_norms(along)
+        noise = (seen.mean_rounding() + relative * xp.sqrt(norms)) ** 2
+        n_lost = 0
+        for whole, part in zip(pair_blocks(means), pair_blocks(along), strict=True):
+            least = whole.of_rows(noise) + whole.of_cols(noise)
+            differ = squared_distances(whole, means, norms, noise) > least
+            coincide = squared_distances(part, along, lengths, noise) <= least
+            n_lost += int(xp.sum(xp.astype(differ & coincide, xp.int64)))
+        if n_lost:
+            msg = (
+                "Mahalanobis distances are zero between the different means of "
+                f"{n_lost} of {math.comb(seen.n_classes, 2)} pairs of classes: "
+                "expected features that vary within the classes along what separates "
+                'them, got none. Use metric="euclidean" or "standardized".'
+            )
+            raise ValueError(msg)
 
     def _scaled(self, rows: Array) -> Array:
         factor = self._factor

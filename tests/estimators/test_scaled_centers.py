@@ -152,8 +152,73 @@ def test_refusals():
     model = NearestClassCenter().fit(X, y).set_params(metric="mahalanobis")
     with pytest.raises(ValueError, match="need the scatter, which was not kept"):
         model.predict(X)
-    with pytest.raises(ValueError, match=r"more samples than classes, got 2 of 2\.$"):
-        NearestClassCenter("standardized").fit(X[[0, 99]], y[[0, 99]]).predict(X)
+    text = (
+        r"^Shrunk centers and scaled distances need variances: expected more samples "
+        r"than classes, got 2 of 2\. Fit more samples, or use metric=\"euclidean\" "
+        r"without shrink_threshold\.$"
+    )
+    for metric in ("standardized", "mahalanobis"):
+        with pytest.raises(ValueError, match=text):
+            NearestClassCenter(metric).fit(X[[0, 99]], y[[0, 99]]).predict(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_features", [16, 300])
+def test_means_that_differ_where_nothing_varies_are_refused(dtype, n_features):
+    y = np.repeat(np.arange(10), 20)
+    X = np.eye(10, n_features, dtype=dtype)[y] * 5
+    text = (
+        r"^Mahalanobis distances are zero between the different means of 45 of 45 "
+        r"pairs of classes: expected features that vary within the classes along what "
+        r"separates them, got none\. Use metric=\"euclidean\" or \"standardized\"\.$"
+    )
+    for start, moved in ((0, X), (3, X + np.linspace(0, 1, n_features, dtype=dtype))):
+        model = NearestClassCenter("mahalanobis").partial_fit(moved[start:], y[start:])
+        with pytest.raises(ValueError, match=text):
+            model.predict(moved)
+    for metric in ("euclidean", "standardized"):
+        assert NearestClassCenter(metric).fit(X, y).score(X, y) == 1
+
+
+def test_means_that_differ_across_the_one_direction_of_variance_are_refused():
+    y = np.repeat(np.arange(10), 20)
+    X = np.eye(10, 16)[y] * 5
+    X[:, 12] = np.array([1, -1])[np.arange(len(y)) % 2]  # alike in each class
+    turned = X @ np.linalg.qr(np.random.default_rng(0).standard_normal((16, 16)))[0]
+    with pytest.raises(ValueError, match="of 45 of 45 pairs"):
+        NearestClassCenter("mahalanobis").fit(turned, y).predict(turned)
+
+
+def test_singular_covariances_that_separate_are_not_refused():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(3), 10)
+    X = np.c_[4 * y + rng.standard_normal(30), np.zeros(30), y]
+    assert NearestClassCenter("mahalanobis").fit(X, y).score(X, y) > 0.9
+    same = np.tile(X[0], (30, 1))  # no means that differ
+    assert set(NearestClassCenter("mahalanobis").fit(same, y).predict(same)) == {0}
+
+
+def test_weights_count_as_numbers_of_samples():
+    X, y = load_iris(return_X_y=True)
+    weights = np.full(len(y), 1 / len(y))
+    text = (
+        r"^Weights count as numbers of samples where variances are estimated: expected "
+        r"a sum of more than 3, the number of classes, got 1\. Scale them: "
+        r"w \* len\(w\) / w\.sum\(\)\.$"
+    )
+    for options in ({"metric": "standardized"}, {"shrink_threshold": 0.5}):
+        model = NearestClassCenter(**options).fit(X, y, weights)
+        with pytest.raises(ValueError, match=text):
+            model.predict(X)
+        scaled = weights * len(weights) / weights.sum()
+        np.testing.assert_allclose(
+            NearestClassCenter(**options).fit(X, y, scaled).transform(X),
+            NearestClassCenter(**options).fit(X, y).transform(X),
+            rtol=1e-9,
+        )
+    want = NearestClassCenter("mahalanobis").fit(X, y).transform(X)
+    got = NearestClassCenter("mahalanobis").fit(X, y, weights).transform(X)
+    np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
 @parametrize_with_checks(
