@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import numpy as np
 from sklearn.base import clone
 
 from sknc._utils.merge_tree import merge_all
@@ -44,8 +45,8 @@ def fit(
         are classes and features.
     y : dask array or series of shape (n_samples,), or array-like
         Class labels, of any kind that `NeuralCollapseAnalyzer.fit` takes.
-    sample_weight : dask array or series of shape (n_samples,), or array-like
-        Non-negative weights; by default none.
+    sample_weight : dask array or series of shape (n_samples,), array-like, or float
+        Non-negative weights, or one of all samples; by default none.
     classes : array-like of shape (n_classes,), default=None
         All labels there may be, as in `NeuralCollapseAnalyzer.fit`.
 
@@ -117,8 +118,8 @@ def score(
         Features, of any samples.
     y : dask array or series of shape (n_samples,), or array-like
         Class labels, all of them fitted.
-    sample_weight : dask array or series of shape (n_samples,), or array-like
-        Non-negative weights; by default none.
+    sample_weight : dask array or series of shape (n_samples,), array-like, or float
+        Non-negative weights, or one of all samples; by default none.
 
     Returns
     -------
@@ -263,17 +264,19 @@ def _blocks(caller: str, X: Any, y: Any, weights: Any) -> Iterator[Iterable[Any]
 def _cut_like(X: Any, rows: Sequence[Any], name: str, column: Any) -> list[Any]:
     """Return the blocks of labels or weights, cut as the rows are."""
     import dask
-    import dask.array as da
 
-    if not dask.is_dask_collection(column):
-        column = da.asarray(column)
-    n_rows, n_entries = X.shape[0], column.shape[0]
+    in_memory = not dask.is_dask_collection(column)
+    if not isinstance(column, (list, tuple)) and np.ndim(column) == 0:
+        return [column] * len(rows)  # a number for all rows, or what fit refuses
+    n_rows, n_entries = X.shape[0], len(column) if in_memory else column.shape[0]
     if isinstance(n_rows, int) and isinstance(n_entries, int):
         if n_rows != n_entries:
             msg = f"X has {n_rows} rows, but {name} has {n_entries}."
             raise ValueError(msg)
+        if in_memory:
+            return _slices(column, X.chunks[0])
         column = column.rechunk({0: X.chunks[0]})
-    found = _delayed_blocks(column)
+    found = [_one_node(column)] if in_memory else _delayed_blocks(column)
     if len(found) != len(rows):
         msg = (
             f"X has {len(rows)} blocks, but {name} has {len(found)}, and nobody knows "
@@ -281,6 +284,17 @@ def _cut_like(X: Any, rows: Sequence[Any], name: str, column: Any) -> list[Any]:
         )
         raise ValueError(msg)
     return found
+
+
+def _slices(column: Any, sizes: Sequence[int]) -> list[Any]:
+    """Return the entries of blocks of these sizes, of a column in memory."""
+    if not isinstance(column, (list, tuple)):
+        column = np.asarray(column)  # of pandas, whose slices may go by label
+    ends = np.cumsum(sizes)
+    return [
+        _one_node(column[end - size : end])
+        for size, end in zip(sizes, ends, strict=True)
+    ]
 
 
 def _delayed_blocks(collection: Any) -> list[Any]:

@@ -83,6 +83,67 @@ def test_data_frames_equal_one_fit():
     )
 
 
+NAMES = np.array(["ant", "bee", "cat", "dog", "elk", "fox"])[Y]
+
+
+def of_pandas(dtype):
+    """Return names in a series whose index is not 0 ... N - 1."""
+    pandas = pytest.importorskip("pandas")
+    return pandas.Series(NAMES, index=np.arange(N)[::-1] + 0.5, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        lambda: NAMES,
+        lambda: NAMES.astype(object),
+        lambda: NAMES.tolist(),
+        lambda: of_pandas(None),
+        lambda: of_pandas(object),
+        lambda: of_pandas("string"),
+        lambda: of_pandas("category"),
+        lambda: of_pandas("category").to_frame(),
+        lambda: da.from_array(NAMES.astype(object), chunks=500),
+    ],
+    ids=[
+        *("array", "objects", "list", "series", "series of objects"),
+        *("strings", "categories", "frame", "dask array of objects"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
+def test_text_labels(labels):
+    blocks, labels = da.from_array(X, chunks=(130, 5)), labels()
+    merged = fit(NeuralCollapseAnalyzer(), blocks, labels)
+    one = NeuralCollapseAnalyzer().fit(X, NAMES)
+    assert merged.classes_.tolist() == one.classes_.tolist()
+    check_equal(merged.report(), one.report())
+    check_equal(score(merged, blocks, labels), one.score(X, NAMES))
+
+
+def test_text_labels_beside_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    features = frame_of(Y, (N,)).drop(columns=["label", "weight"])
+    one = NeuralCollapseAnalyzer().fit(X, NAMES)
+    for dtype in (None, object, "category"):
+        labels = pandas.Series(NAMES, dtype=dtype)
+        merged = fit(NeuralCollapseAnalyzer(), features, labels)
+        check_equal(merged.report(), one.report())
+        with pytest.raises(ValueError, match="have partitions with different indices"):
+            fit(NeuralCollapseAnalyzer(), features, labels[::-1])
+
+
+@pytest.mark.parametrize("weight", [2.0, np.float64(2), da.from_array(np.array(2.0))])
+def test_one_weight_of_all_samples(weight):
+    blocks = da.from_array(X, chunks=(130, D))
+    merged = fit(NeuralCollapseAnalyzer(), blocks, Y, weight)
+    one = NeuralCollapseAnalyzer().fit(X, Y, 2.0)
+    assert merged.class_count_.tolist() == one.class_count_.tolist()
+    assert merged.class_count_.sum() == 2 * N
+    check_equal(score(merged, blocks, Y, weight), one.score(X, Y, 2.0))
+    with pytest.raises(ValueError, match=r"^y should be a 1d array, got .* shape \(\)"):
+        fit(NeuralCollapseAnalyzer(), blocks, weight)
+
+
 def test_nearest_class_center():
     blocks = da.from_array(X, chunks=(130, D))
     merged = fit(NearestClassCenter(), blocks, Y)
