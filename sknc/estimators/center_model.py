@@ -51,6 +51,14 @@ class CenterModel:
         weights = arrays.take_rows(rule.weights, rows)
         return AffineRule(rule.origin, weights, offsets, rule.unit), possible
 
+    def predicted(self, features: Array) -> Array:
+        """Return labels beside the features if they are numbers, else NumPy, (B,)."""
+        rule, rows = self.rule()
+        labels, index = self.statistics.classes[rows], rule.decide(features)
+        if isinstance(index, np.ndarray) or labels.dtype.kind not in "biuf":
+            return labels[arrays.to_numpy(index)]
+        return namespace(index).take(arrays.move_like(labels, index), index, axis=0)
+
     def _gains(self, priors: Array) -> Array:
         """Return what priors add to minus half the squared distance; 0 if equal."""
         xp = namespace(priors)

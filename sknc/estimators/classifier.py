@@ -245,9 +245,7 @@ class NearestClassCenter(
         """
         with arrays.plain_arithmetic(X):
             features = self._check_new(X, "predict")
-            model = self._model()
-            rule, rows = model.rule()
-            return _labels(model.statistics.classes[rows], rule.decide(features))
+            return self._model().predicted(features)
 
     @documented(NEW_SAMPLES)
     def decision_function(self, X: Any) -> Array:
@@ -396,10 +394,3 @@ class NearestClassCenter(
         labels = check_labels(y, features.shape[0], type(self).__name__)
         rows = ClassIndex.of_fitted(classes).known_rows(labels, features)
         return arrays.to_numpy(rows)
-
-
-def _labels(labels: np.ndarray, index: Array) -> Array:
-    """Return the labels of indices: beside these if they are numbers, else NumPy."""
-    if isinstance(index, np.ndarray) or labels.dtype.kind not in "biuf":
-        return labels[arrays.to_numpy(index)]
-    return namespace(index).take(arrays.move_like(labels, index), index, axis=0)

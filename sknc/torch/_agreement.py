@@ -201,6 +201,13 @@ def check_agreement(headers: Sequence[StateHeader]) -> None:
         [header.names for header in headers],
         "Fit all of them on the same columns in the same order.",
     )
+    _check_exchanged(seen)
+    # Labels that cannot be told apart are an error here, and so on every rank.
+    union(np.empty(0), *(part.classes for parts in seen for part in parts))
+
+
+def _check_exchanged(seen: Sequence[Sequence[PartHeader]]) -> None:
+    """Refuse arrays that ranks cannot send to each other."""
     for rank, parts in enumerate(seen):
         library, _, device = parts[0].place.partition(" on ") if parts else ("",) * 3
         if parts and library not in ("NumPy", "torch"):
@@ -209,8 +216,6 @@ def check_agreement(headers: Sequence[StateHeader]) -> None:
                 f"of {library} on {device} on rank {rank}. Accumulate NumPy arrays."
             )
             raise ValueError(msg)
-    # Labels that cannot be told apart are an error here, and so on every rank.
-    union(np.empty(0), *(part.classes for parts in seen for part in parts))
 
 
 def check_alike(what: str, values: Sequence[Any], remedy: str = "") -> None:
