@@ -29,17 +29,21 @@ def near_first_rows(totals: Totals, rows: Rows) -> Totals:
     new = new[np.argsort(index, kind="stable")]
     starts = np.flatnonzero(np.diff(rows.index[new], prepend=-1))
     ids, sizes = rows.index[new[starts]], np.diff(starts, append=len(new))
-    most = max(1, _ELEMENTS // (rows.values.shape[1] * len(ids)))
-    ranks = np.arange(len(new)) - np.repeat(starts, sizes)
-    some = replace(rows[new[ranks < most]].about(totals.anchors), memory=None)
-    values, sizes = some.residuals().values, np.minimum(sizes, most)
-    place = np.repeat(np.arange(len(ids)), sizes)
-    near = values[np.cumsum(sizes) - sizes]
-    shares = (1 / sizes).astype(values.dtype)[place]
-    # Differences from a row lose nothing, and are zero if all rows are the same.
-    _, gaps = arrays.sums_by_index(place, values - near[place], shares, len(ids))
+    first = new[starts]
+    near = rows.values[first].astype(totals.anchors.dtype, copy=False)
+    most = _ELEMENTS // (rows.values.shape[1] * len(ids))
+    if most > 1:
+        ranks = np.arange(len(new)) - np.repeat(starts, sizes)
+        sizes = np.minimum(sizes, most)
+        place = np.repeat(np.arange(len(ids)), sizes)
+        # Differences from a row lose nothing, and are zero if all rows are the same.
+        gaps = rows.values[new[ranks < most]] - near[place]
+        shares = (1 / sizes).astype(gaps.dtype)[place]
+        near = near + arrays.sums_by_index(place, gaps, shares, len(ids))[1]
+    if rows.base is not None:
+        near = near + rows.base[ids]
     anchors = totals.anchors.copy()
-    anchors[ids] += near + gaps
+    anchors[ids] = near
     return replace(totals, anchors=anchors)
 
 
