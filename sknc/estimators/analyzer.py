@@ -1,9 +1,8 @@
 """`NeuralCollapseAnalyzer`: from batches of features to a report."""
 
 from collections.abc import Iterable
-from copy import deepcopy
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,9 +11,9 @@ from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_flag, check_integer
 from sknc.convention import Convention
 from sknc.estimators._fitting.stream import Covariance
-from sknc.estimators._inputs.batches import Batches
+from sknc.estimators._inputs.batches import Batches, refuse_no_batches
 from sknc.estimators._inputs.class_index import distinct_labels
-from sknc.estimators._inputs.docs import BATCHES, NEW_SAMPLES
+from sknc.estimators._inputs.docs import NEW_SAMPLES, SCORED_BATCHES
 from sknc.estimators._inputs.heads import (
     check_head_kind,
     check_head_shape,
@@ -33,6 +32,7 @@ from sknc.estimators.base import CenterEstimator
 from sknc.estimators.coordinates import ClassMeanCoordinates
 from sknc.estimators.out_of_distribution import OutOfDistributionScores
 from sknc.estimators.stored_estimator import StoredEstimator
+from sknc.estimators.stream_estimator import HeadEstimator
 from sknc.metrics import select
 from sknc.metrics._catalogue import sources as by
 from sknc.report.nc_report import NCReport
@@ -41,7 +41,7 @@ from sknc.statistics.subset import chosen_labels
 
 @documented(CenterEstimator, by.references(by.PAPYAN))
 class NeuralCollapseAnalyzer(
-    ClassMeanCoordinates, OutOfDistributionScores, StoredEstimator
+    HeadEstimator, ClassMeanCoordinates, OutOfDistributionScores, StoredEstimator
 ):
     """
     Measure neural collapse of last-layer features, in one pass.
@@ -132,12 +132,6 @@ class NeuralCollapseAnalyzer(
         self.metrics = metrics
         self.covariance = covariance
         self.n_jackknife = n_jackknife
-
-    def __sklearn_clone__(self) -> Self:
-        """Copy the head as it is: cloned like a parameter it would lose its fit."""
-        new: Self = super().__sklearn_clone__()
-        new.head = deepcopy(self.head)
-        return new
 
     @property
     def _keeps_scatter(self) -> Covariance:
@@ -254,37 +248,24 @@ class NeuralCollapseAnalyzer(
         """
         return self.score_batches([(X, y, sample_weight)])
 
-    @documented(NEW_SAMPLES, BATCHES)
+    @documented(SCORED_BATCHES)
     def score_batches(
         self, batches: Iterable[Any], *, progress: bool = False
     ) -> NCReport:
         """
         Report the metrics of the samples of all batches about the fitted centers.
 
-        Parameters
-        ----------
-        batches : iterable of (X, y) or (X, y, sample_weight)
-            Any iterable, such as a torch DataLoader.
-
         Returns
         -------
         NCReport
             Equal to `score` of all samples together.
-
-        Raises
-        ------
-        ValueError
-            If a batch is malformed, there is none, or the head does not fit.
         """
         second_pass = self._second_pass(batches, progress)
         if not second_pass.n_rows:
-            msg = (
-                "score_batches got an iterable without batches: expected at least one."
-            )
-            raise ValueError(msg)
+            refuse_no_batches("score_batches")
         return second_pass.report()
 
-    @documented(NEW_SAMPLES, BATCHES)
+    @documented(SCORED_BATCHES)
     def partial_score(
         self, batches: Iterable[Any], *, progress: bool = False
     ) -> PartialScore:

@@ -8,7 +8,7 @@ import numpy as np
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
 from sknc._utils.docstrings import documented
-from sknc._version import STATE_VERSION, __version__, check_state_version
+from sknc._version import STATE_VERSION, __version__
 from sknc.estimators._fitting.groups import (
     AnyStream,
     merged_parts,
@@ -16,7 +16,7 @@ from sknc.estimators._fitting.groups import (
     resumed_stream,
 )
 from sknc.estimators._fitting.stream import Covariance, check_same_place
-from sknc.estimators._inputs.docs import BATCHES, TRAINING_SAMPLES
+from sknc.estimators._inputs.docs import BATCHES, ONE_BATCH, TRAINING_SAMPLES
 from sknc.estimators._inputs.validation import (
     Batch,
     check_batch,
@@ -50,6 +50,7 @@ class CenterEstimator(StreamEstimator):
     """
 
     _stream: AnyStream
+    _pickled = ("_parts", "_classes_fixed")
     feature_names_in_: np.ndarray
 
     @property
@@ -60,9 +61,6 @@ class CenterEstimator(StreamEstimator):
     def _n_groups(self) -> int:
         return 0
 
-    def _new_stream(self) -> AnyStream:
-        return new_stream(covariance=self._keeps_scatter, n_groups=self._n_groups)
-
     def _default_classes(self, batch: Batch) -> Any:
         """Return all classes there may be, if the parameters name them."""
         return None
@@ -70,29 +68,15 @@ class CenterEstimator(StreamEstimator):
     def _check_first(self, batch: Batch, classes: Any) -> None:
         """Check the parameters against the first batch."""
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle the statistics, not the buffers."""
-        state = dict(super().__getstate__())
-        stream = state.pop("_stream", None)
-        if stream is not None:
-            state["_parts"] = stream.read()[1]
-            state["_classes_fixed"] = stream.fixed
-        state["_written_by"] = (__version__, STATE_VERSION)
-        return state
+    def _pickled_parts(self, stream: AnyStream) -> dict[str, Any]:
+        return {
+            "_parts": stream.read()[1],
+            "_classes_fixed": stream.fixed,
+            "_written_by": (__version__, STATE_VERSION),
+        }
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on from pickled statistics."""
-        state = dict(state)
-        written_by = state.pop("_written_by", ("an earlier version", 0))
-        parts = state.pop("_parts", None)
-        if parts is not None:
-            check_state_version(*written_by)
-        fixed = state.pop("_classes_fixed", False)
-        super().__setstate__(state)
-        if parts is not None:
-            self._stream = resumed_stream(
-                parts, covariance=self._keeps_scatter, fixed=fixed
-            )
+    def _resumed_stream(self, parts: Any, fixed: bool = False) -> AnyStream:
+        return resumed_stream(parts, covariance=self._keeps_scatter, fixed=fixed)
 
     # Fitting --------------------------------------------------------------------
 
@@ -109,35 +93,22 @@ class CenterEstimator(StreamEstimator):
             Class labels, of any kind that scikit-learn takes, or an integer tensor.
         classes : array-like of shape (n_classes,), default=None
             All labels there will be, as in `partial_fit`.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed. The estimator is then as it was before.
         """
-        self._take_fit_of(self._fitted_on(X, y, classes, sample_weight))
+        self._take_fit_of(self._fitted_on(X, y, sample_weight, classes=classes))
         return self
 
-    def _fitted_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
-        """Return a new estimator of the same parameters, fitted on one batch."""
-        self._check_parameters()
-        new = self._unfitted()
-        with arrays.plain_arithmetic(X):
-            batch = check_batch(new, X, y, sample_weight, reset=True)
-            if classes is None:
-                classes = new._default_classes(batch)
-            new._check_first(batch, classes)
-            stream = new._new_stream()
-            stream.update(batch, classes)
-        new._stream = stream
-        return new
+    def _check_batch(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Batch:
+        return check_batch(self, X, y, sample_weight, reset=reset)
 
-    @documented(fit)
+    def _first_stream(self, batch: Batch, *, classes: Any = None) -> AnyStream:
+        if classes is None:
+            classes = self._default_classes(batch)
+        self._check_first(batch, classes)
+        stream = new_stream(covariance=self._keeps_scatter, n_groups=self._n_groups)
+        stream.update(batch, classes)
+        return stream
+
+    @documented(ONE_BATCH, fit)
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> Self:
@@ -155,16 +126,6 @@ class CenterEstimator(StreamEstimator):
             waits for the device once. By default those of the head's rows, if there is
             a head that has them; otherwise classes are added as they appear.
 
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed. The state is then as it was before.
-
         Notes
         -----
         If it is interrupted, ``n_samples_seen_`` tells whether the batch is in.
@@ -172,14 +133,7 @@ class CenterEstimator(StreamEstimator):
         Threads that share an estimator wait for each other, batch by batch and also to
         read. To fit in parallel, give each thread an estimator of its own, and `merge`.
         """
-        if not hasattr(self, "_stream"):
-            new = self._fitted_on(X, y, classes, sample_weight)
-            if self._take_fit_of(new, unless_fitted=True):
-                return self
-        with arrays.plain_arithmetic(X):
-            batch = check_batch(self, X, y, sample_weight, reset=False)
-            self._stream.update(batch, classes)
-        return self
+        return self._add(X, y, sample_weight, classes=classes)
 
     @documented(fit, BATCHES)
     def fit_batches(
@@ -232,31 +186,21 @@ class CenterEstimator(StreamEstimator):
         TypeError
             If another estimator is of another type.
         """
-        fitted = self._to_merge(others)
-        if fitted:
-            new = self._unfitted()
-            new_groups = None if self in fitted else self._n_groups
-            merged = merged_parts([item._stream for item in fitted], new_groups)
-            fixed = all(item._stream.fixed for item in fitted)
-            new._restore(merged, fitted[0], fixed=fixed)
-            self._take_fit_of(new)
-        return self
+        return self._merge(others)
+
+    def _merged_stream(self, fitted: Sequence[Any]) -> AnyStream:
+        n_groups = None if self in fitted else self._n_groups
+        parts = merged_parts([item._stream for item in fitted], n_groups)
+        self._check_parameters()
+        return self._resumed_stream(parts, all(item._stream.fixed for item in fitted))
 
     def _restore(
-        self,
-        parts: Sequence[ClassStatistics | None],
-        donor: Any = None,
-        *,
-        fixed: bool = False,
+        self, parts: Sequence[ClassStatistics | None], *, fixed: bool = False
     ) -> None:
-        """Go on from statistics, with the feature names of another estimator."""
+        """Go on from statistics."""
         self._check_parameters()
-        self._stream = resumed_stream(
-            parts, covariance=self._keeps_scatter, fixed=fixed
-        )
-        self.n_features_in_ = self._stream.statistics().n_features
-        if hasattr(donor, "feature_names_in_"):
-            self.feature_names_in_ = donor.feature_names_in_
+        stream = self._resumed_stream(parts, fixed)
+        self._resume(stream, stream.statistics().n_features)
 
     # Reading --------------------------------------------------------------------
 

@@ -1,10 +1,9 @@
 """`OutOfDistributionDetector`: finds samples that belong to no fitted class."""
 
-from copy import deepcopy
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,7 +21,8 @@ from sknc._utils.parameters import (
 from sknc.estimators._fitting.stream import check_same_place
 from sknc.estimators._inputs.heads import check_head
 from sknc.estimators._inputs.labels import check_labels
-from sknc.estimators._inputs.validation import check_features, not_finite
+from sknc.estimators._inputs.validation import check_features, check_finite
+from sknc.estimators.stream_estimator import HeadEstimator
 from sknc.head import LinearHead
 from sknc.metrics import nci_scores, neco_scores
 from sknc.metrics._catalogue import sources as by
@@ -33,7 +33,7 @@ _VARIANCE = 0.9  # of all features, in the directions that are kept without labe
 
 
 @documented(by.references(by.AMMAR, by.LIU_QIN))
-class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
+class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
     """
     Find samples that belong to none of the classes, by what collapse makes of these.
 
@@ -109,12 +109,6 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
         self.alpha = alpha
         self.contamination = contamination
 
-    def __sklearn_clone__(self) -> Self:
-        """Copy the head as it is: cloned like a parameter it would lose its fit."""
-        new: Self = super().__sklearn_clone__()
-        new.head = deepcopy(self.head)
-        return new
-
     def __sklearn_tags__(self) -> Tags:
         """Describe the estimator to scikit-learn."""
         tags = super().__sklearn_tags__()
@@ -182,8 +176,7 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
 
     def _checked(self, X: Any, *, reset: bool) -> Array:
         features, invalid = check_features(self, X, reset=reset)
-        if not arrays.all_finite(features) if invalid is None else bool(invalid):
-            raise not_finite(features)
+        check_finite(features, invalid)
         return features
 
     def _linear_head(
@@ -271,49 +264,27 @@ class OutOfDistributionDetector(OutlierMixin, BaseEstimator):
             check_same_place(features, held, f"The input of {name}()")
             return self._scores(features)
 
+    @documented(score_samples)
     def decision_function(self, X: Any) -> Array:
         """
         Return the score of each sample less the offset.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
         array of shape (n_samples,)
             Negative for outliers.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was fitted.
-        ValueError
-            If the features are malformed.
         """
         return self._scored(X, "decision_function") - self.offset_
 
+    @documented(score_samples)
     def predict(self, X: Any) -> Array:
         """
         Tell samples of the fitted classes from others.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features, in the array library and on the device of the fitted ones.
 
         Returns
         -------
         int array of shape (n_samples,)
             1 for samples of the classes, -1 for others; beside X.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was fitted.
-        ValueError
-            If the features are malformed.
         """
         outside = self._scored(X, "predict") < self.offset_
         xp = namespace(outside)

@@ -9,6 +9,7 @@ import numpy as np
 
 from sknc._utils.arrays import Array
 from sknc._utils.places import copier_to
+from sknc.estimators._fitting.groups import stream_of_held
 from sknc.estimators._stored.state_file import StoredState, read_state
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.classifier import NearestClassCenter
@@ -94,7 +95,10 @@ def _estimator(state: StoredState, name: str, place: Any) -> _Estimator:
     try:
         estimator = _KINDS[state.estimator](**state.parameters)
         estimator._check_parameters()
-        estimator._resume(groups, state.n_groups, state)
+        stream = stream_of_held(
+            groups, state.n_groups, covariance=estimator._keeps_scatter
+        )
+        estimator._resume(stream, state.n_features_in_, state)
     except (ValueError, TypeError, KeyError) as error:
         msg = (
             f"{name} holds a {state.estimator[:40]!r} that this sknc cannot make: "

@@ -1,8 +1,7 @@
 """`NeuralRegressionCollapse`: from batches of features and targets to a report."""
 
 import math
-from collections.abc import Iterable
-from copy import deepcopy
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from sklearn.utils import Tags
@@ -11,11 +10,17 @@ from sknc._utils import arrays
 from sknc._utils.docstrings import documented
 from sknc._utils.merge_tree import merge_all
 from sknc._utils.parameters import check_flag, check_number
-from sknc._version import STATE_VERSION, __version__, check_state_version
+from sknc._version import STATE_VERSION, __version__
 from sknc.estimators._fitting.regression import RegressionStream, check_n_targets
 from sknc.estimators._fitting.stream import check_same_place
-from sknc.estimators._inputs.batches import Batches
-from sknc.estimators._inputs.docs import BATCHES, NEW_SAMPLES, TRAINING_SAMPLES
+from sknc.estimators._inputs.batches import Batches, refuse_no_batches
+from sknc.estimators._inputs.docs import (
+    BATCHES,
+    NEW_SAMPLES,
+    ONE_BATCH,
+    SCORED_BATCHES,
+    TRAINING_SAMPLES,
+)
 from sknc.estimators._inputs.heads.parts import check_head_kind
 from sknc.estimators._inputs.heads.regression import (
     check_regression_head,
@@ -23,6 +28,7 @@ from sknc.estimators._inputs.heads.regression import (
 )
 from sknc.estimators._inputs.targets import RegressionBatch, check_regression_batch
 from sknc.estimators.regression_values import RegressionValues
+from sknc.estimators.stream_estimator import HeadEstimator
 from sknc.metrics._catalogue.regression import RegressionCase
 from sknc.metrics._catalogue.regression_table import select_regression
 from sknc.report._building.regression import build_regression_report
@@ -30,7 +36,7 @@ from sknc.report.nrc_report import NRCReport
 from sknc.statistics.regression_statistics import RegressionStatistics
 
 
-class NeuralRegressionCollapse(RegressionValues):
+class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     """
     Measure neural regression collapse of last-layer features, in one pass.
 
@@ -109,6 +115,8 @@ class NeuralRegressionCollapse(RegressionValues):
     (True, True)
     """
 
+    _pickled = ("_statistics",)
+
     def __init__(
         self,
         head: Any = None,
@@ -128,30 +136,12 @@ class NeuralRegressionCollapse(RegressionValues):
         tags.target_tags.multi_output = True
         return tags
 
-    def __sklearn_clone__(self) -> Self:
-        """Copy the head as it is: cloned like a parameter it would lose its fit."""
-        new: Self = super().__sklearn_clone__()
-        new.head = deepcopy(self.head)
-        return new
+    def _pickled_parts(self, stream: RegressionStream) -> dict[str, Any]:
+        written_by = (__version__, STATE_VERSION)
+        return {"_statistics": stream.statistics(), "_written_by": written_by}
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Pickle the statistics, not the buffers."""
-        state = dict(super().__getstate__())
-        stream = state.pop("_stream", None)
-        if stream is not None:
-            state["_statistics"] = stream.statistics()
-        state["_written_by"] = (__version__, STATE_VERSION)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on from pickled statistics."""
-        state = dict(state)
-        written_by = state.pop("_written_by", ("an earlier version", 0))
-        statistics = state.pop("_statistics", None)
-        super().__setstate__(state)
-        if statistics is not None:
-            check_state_version(*written_by)
-            self._stream = RegressionStream(statistics)
+    def _resumed_stream(self, statistics: Any) -> RegressionStream:
+        return RegressionStream(statistics)
 
     def _check_parameters(self) -> None:
         if not isinstance(self.gamma, str) or self.gamma != "best":
@@ -173,65 +163,31 @@ class NeuralRegressionCollapse(RegressionValues):
         ----------
         y : array-like of shape (n_samples, n_targets) or (n_samples,)
             Targets: real numbers.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed. The estimator is then as it was before.
         """
         self._take_fit_of(self._fitted_on(X, y, sample_weight))
         return self
 
-    def _fitted_on(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        """Return a new estimator of the same parameters, fitted on one batch."""
-        self._check_parameters()
-        new = self._unfitted()
-        with arrays.plain_arithmetic(X):
-            batch = check_regression_batch(new, X, y, sample_weight, reset=True)
-            if self.head is not None:
-                shapes = int(batch.targets.shape[1]), int(batch.features.shape[1])
-                check_regression_head_shape(self.head, *shapes)
-            new._stream = RegressionStream(batch)
-        return new
+    def _check_batch(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    ) -> RegressionBatch:
+        return check_regression_batch(self, X, y, sample_weight, reset=reset)
 
-    @documented(TRAINING_SAMPLES)
+    def _first_stream(self, batch: RegressionBatch) -> RegressionStream:
+        if self.head is not None:
+            shapes = int(batch.targets.shape[1]), int(batch.features.shape[1])
+            check_regression_head_shape(self.head, *shapes)
+        return RegressionStream(batch)
+
+    @documented(ONE_BATCH, fit)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """
         Accumulate a batch.
 
         The result does not depend on how samples were cut into batches.
-
-        Parameters
-        ----------
-        y : array-like of shape (n_samples, n_targets) or (n_samples,)
-            Targets: real numbers.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-
-        Raises
-        ------
-        ValueError
-            If the input is malformed. The state is then as it was before.
         """
-        if not hasattr(self, "_stream"):
-            new = self._fitted_on(X, y, sample_weight)
-            if self._take_fit_of(new, unless_fitted=True):
-                return self
-        with arrays.plain_arithmetic(X):
-            self._stream.update(
-                check_regression_batch(self, X, y, sample_weight, reset=False)
-            )
-        return self
+        return self._add(X, y, sample_weight)
 
-    @documented(BATCHES)
+    @documented(fit, BATCHES)
     def fit_batches(self, batches: Iterable[Any], *, progress: bool = False) -> Self:
         """
         Forget what was accumulated, and accumulate all batches of an iterable.
@@ -241,11 +197,6 @@ class NeuralRegressionCollapse(RegressionValues):
         batches : iterable of (X, y) or (X, y, sample_weight)
             Any iterable of features, the inputs of the last layer and not of the model,
             with targets.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
 
         Raises
         ------
@@ -277,15 +228,10 @@ class NeuralRegressionCollapse(RegressionValues):
         TypeError
             If another estimator is of another type.
         """
-        fitted = self._to_merge(others)
-        if fitted:
-            new = self._unfitted()
-            new._stream = RegressionStream(merge_all([i.statistics_ for i in fitted]))
-            new.n_features_in_ = fitted[0].n_features_in_
-            if hasattr(fitted[0], "feature_names_in_"):
-                new.feature_names_in_ = fitted[0].feature_names_in_
-            self._take_fit_of(new)
-        return self
+        return self._merge(others)
+
+    def _merged_stream(self, fitted: Sequence[Any]) -> RegressionStream:
+        return RegressionStream(merge_all([item.statistics_ for item in fitted]))
 
     # Reports --------------------------------------------------------------------
 
@@ -347,29 +293,17 @@ class NeuralRegressionCollapse(RegressionValues):
         """
         return self.score_batches([(X, y, sample_weight)])
 
-    @documented(BATCHES)
+    @documented(SCORED_BATCHES)
     def score_batches(
         self, batches: Iterable[Any], *, progress: bool = False
     ) -> NRCReport:
         """
         Report the metrics of the samples of all batches, with what was fitted.
 
-        Parameters
-        ----------
-        batches : iterable of (X, y) or (X, y, sample_weight)
-            Any iterable, such as a torch DataLoader.
-
         Returns
         -------
         NRCReport
             Equal to `score` of all samples together.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was accumulated.
-        ValueError
-            If a batch is malformed, there is none, or the head does not fit.
         """
         fitted = self.statistics_  # read once: the loader may fit this one further
         self._check_parameters()
@@ -383,10 +317,7 @@ class NeuralRegressionCollapse(RegressionValues):
                     else:
                         stream.update(batch)
         if stream is None:
-            msg = (
-                "score_batches got an iterable without batches: expected at least one."
-            )
-            raise ValueError(msg)
+            refuse_no_batches("score_batches")
         return self._report_of(stream.statistics(), fitted)
 
     def _check_scored(

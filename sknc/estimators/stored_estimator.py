@@ -1,13 +1,12 @@
 """Saving what was fitted, and moving it to another device."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Self
 
 from sknc._utils.places import copier_to
 from sknc._utils.storage.atomic import checked_target, replacing
 from sknc.estimators._fitting.groups import map_held, stream_of_held
-from sknc.estimators._fitting.stream import HeldStream
 from sknc.estimators._stored.state_file import write_state
 from sknc.estimators.base import CenterEstimator
 
@@ -115,15 +114,6 @@ class StoredEstimator(CenterEstimator):
         stream, copied = self._fitted(), copier_to(place)
         groups, n_groups = map_held(stream, lambda held: held.map(copied))
         new = self._unfitted()
-        new._resume(groups, n_groups, self)
+        stream = stream_of_held(groups, n_groups, covariance=self._keeps_scatter)
+        new._resume(stream, self.n_features_in_, self)
         return new
-
-    def _resume(
-        self, groups: Sequence[HeldStream | None], n_groups: int, donor: Any
-    ) -> None:
-        """Go on from sums, with width and names of features of another object."""
-        self._stream = stream_of_held(groups, n_groups, covariance=self._keeps_scatter)
-        self.n_features_in_ = donor.n_features_in_
-        names = getattr(donor, "feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = names

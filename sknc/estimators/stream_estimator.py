@@ -1,14 +1,17 @@
-"""What estimators share whose fitted state is a stream: adopting, merging, reading."""
+"""What estimators share whose fitted state is a stream: fitting, merging, pickling."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
+from sknc._utils import arrays
+from sknc._version import check_state_version
 from sknc.estimators._fitting.stream import Locked
-from sknc.estimators._inputs.batches import Batches
+from sknc.estimators._inputs.batches import Batches, refuse_no_batches
 from sknc.estimators._inputs.validation import check_same_names
 
 _FITTED = ("_stream", "n_features_in_", "feature_names_in_")
@@ -16,11 +19,30 @@ _FITTED = ("_stream", "n_features_in_", "feature_names_in_")
 _adopting = Locked()
 
 
+class HeadEstimator(BaseEstimator):
+    """Base of estimators with a head among their parameters."""
+
+    def __sklearn_clone__(self) -> Self:
+        """Copy the head as it is: cloned like a parameter it would lose its fit."""
+        new: Self = super().__sklearn_clone__()
+        new.head = deepcopy(self.head)
+        return new
+
+
 class StreamEstimator(BaseEstimator):
     """Base of estimators that accumulate batches in a stream."""
 
     _stream: Any
     n_features_in_: int
+    # What a subclass defines: to check one batch; to begin a stream with it; to merge
+    # the streams of estimators; what of a stream is pickled and which version wrote it;
+    # and to go on from what has these names in the pickle.
+    _check_batch: Callable[..., Any]
+    _first_stream: Callable[..., Any]
+    _merged_stream: Callable[..., Any]
+    _pickled_parts: Callable[..., dict[str, Any]]
+    _resumed_stream: Callable[..., Any]
+    _pickled: tuple[str, ...]
 
     def __sklearn_tags__(self) -> Tags:
         """Describe the estimator to scikit-learn."""
@@ -36,7 +58,27 @@ class StreamEstimator(BaseEstimator):
     def _check_parameters(self) -> None:
         """Validate the constructor parameters."""
 
-    # Adopting -------------------------------------------------------------------
+    # Pickling -------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the statistics, not the buffers."""
+        state = dict(super().__getstate__())
+        stream = state.pop("_stream", None)
+        if stream is not None:
+            state |= self._pickled_parts(stream)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on from pickled statistics."""
+        state = dict(state)
+        written_by = state.pop("_written_by", ("an earlier version", 0))
+        parts = [state.pop(name) for name in self._pickled if name in state]
+        super().__setstate__(state)
+        if parts:
+            check_state_version(*written_by)
+            self._stream = self._resumed_stream(*parts)
+
+    # Fitting --------------------------------------------------------------------
 
     def _unfitted(self) -> Self:
         """Return a new estimator of the same parameters, not of copies of them."""
@@ -54,6 +96,26 @@ class StreamEstimator(BaseEstimator):
             self.__dict__ = kept | fitted
             return True
 
+    def _fitted_on(self, X: Any, y: Any, sample_weight: Any, **options: Any) -> Self:
+        """Return a new estimator of the same parameters, fitted on one batch."""
+        self._check_parameters()
+        new = self._unfitted()
+        with arrays.plain_arithmetic(X):
+            batch = new._check_batch(X, y, sample_weight, reset=True)
+            new._stream = new._first_stream(batch, **options)
+        return new
+
+    def _add(self, X: Any, y: Any, sample_weight: Any, **options: Any) -> Self:
+        """Accumulate a batch."""
+        if not hasattr(self, "_stream"):
+            new = self._fitted_on(X, y, sample_weight, **options)
+            if self._take_fit_of(new, unless_fitted=True):
+                return self
+        with arrays.plain_arithmetic(X):
+            batch = self._check_batch(X, y, sample_weight, reset=False)
+            self._stream.update(batch, **options)
+        return self
+
     def _fit_each(self, batches: Iterable[Any], progress: bool, **options: Any) -> Self:
         """Forget what was accumulated, and pass each batch to `partial_fit`."""
         self._check_parameters()
@@ -62,12 +124,28 @@ class StreamEstimator(BaseEstimator):
             for X, y, sample_weight in each:
                 new.partial_fit(X, y, sample_weight=sample_weight, **options)
         if not hasattr(new, "_stream"):
-            msg = "fit_batches got an iterable without batches: expected at least one."
-            raise ValueError(msg)
+            refuse_no_batches("fit_batches")
         self._take_fit_of(new)
         return self
 
     # Merging --------------------------------------------------------------------
+
+    def _merge(self, others: tuple[Any, ...]) -> Self:
+        """Add what other estimators have accumulated."""
+        fitted = self._to_merge(others)
+        if fitted:
+            new = self._unfitted()
+            first = fitted[0]
+            new._resume(self._merged_stream(fitted), first.n_features_in_, first)
+            self._take_fit_of(new)
+        return self
+
+    def _resume(self, stream: Any, n_features: int, donor: Any = None) -> None:
+        """Go on from a stream, with the names of features of another object."""
+        self._stream, self.n_features_in_ = stream, n_features
+        names = getattr(donor, "feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
 
     def _to_merge(self, others: tuple[Any, ...]) -> list[Self]:
         """Return those that are fitted of this estimator and others, checked."""

@@ -1,7 +1,7 @@
 """Batches from any iterable, and which of them was bad."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from sknc._utils.optional import required
 from sknc._utils.parameters import check_flag, refuse
@@ -9,6 +9,12 @@ from sknc._utils.parameters import check_flag, refuse
 _ITERABLE = ("__iter__", "__getitem__")
 _OF_BATCHES = (TypeError, ValueError)
 _EXPECTED = "(X, y) or (X, y, sample_weight)"
+
+
+def refuse_no_batches(method: str) -> NoReturn:
+    """Raise the error of a method for an iterable without batches."""
+    msg = f"{method} got an iterable without batches: expected at least one."
+    raise ValueError(msg)
 
 
 class Batches:

@@ -27,6 +27,28 @@ X : array-like of shape (n_samples, n_features)
     point of any width, or integers.
 sample_weight : array-like of shape (n_samples,), default=None
     Non-negative weights. Samples of weight zero are left out.
+
+Returns
+-------
+self : object
+    The fitted estimator.
+
+Raises
+------
+ValueError
+    If the input is malformed. The estimator is then as it was before.
+"""
+ONE_BATCH = """
+
+Returns
+-------
+self : object
+    The estimator.
+
+Raises
+------
+ValueError
+    If the input is malformed. The state is then as it was before.
 """
 BATCHES = """
 
@@ -34,4 +56,15 @@ Parameters
 ----------
 progress : bool, default=False
     Whether to show a progress bar, which takes tqdm.
+"""
+# Of methods that measure samples about what was fitted.
+SCORED_BATCHES = f"""{BATCHES}batches : iterable of (X, y) or (X, y, sample_weight)
+    Any iterable, such as a torch DataLoader.
+
+Raises
+------
+NotFittedError
+    If nothing was accumulated.
+ValueError
+    If a batch is malformed, there is none, or the head does not fit.
 """

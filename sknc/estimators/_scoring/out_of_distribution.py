@@ -7,6 +7,7 @@ import numpy as np
 
 from sknc._utils.arrays import Array, namespace
 from sknc.convention import Convention
+from sknc.estimators._inputs.batches import refuse_no_batches
 from sknc.estimators._inputs.labels import check_labels
 from sknc.metrics import neco_scores
 from sknc.report._building import Inputs, metric_values
@@ -37,10 +38,7 @@ def values_out_of_distribution(
         if len(found) > 1:
             found = [found[0].merge(found[1])]
     if not found:
-        msg = (
-            "score_ood_batches got an iterable without batches: expected at least one."
-        )
-        raise ValueError(msg)
+        refuse_no_batches("score_ood_batches")
     (whole,) = found
     mean = whole if whole.n_classes == 1 else _mean_of_classes(whole)
     values = metric_values(Inputs(statistics, convention, ood_mean=mean), "NC5")
