@@ -23,16 +23,10 @@ def described(path: Path) -> list[Any]:
 
 class Checkpoint:
     """
-    A state on the disk that is written again and again.
+    A state of some data on the disk that is written again every so many seconds.
 
-    Parameters
-    ----------
-    path : str
-        The file. What a killed run left beside it is removed.
-    seconds : float
-        Least time from one checkpoint to the next.
-    data : dict
-        What the data are, as JSON holds it. Another run goes on only with the same.
+    Another run goes on only with the same data. What a killed run left beside the file
+    is removed.
     """
 
     def __init__(self, path: str, seconds: float, data: dict[str, Any]) -> None:
@@ -45,25 +39,10 @@ class Checkpoint:
         self, analyzer: NeuralCollapseAnalyzer
     ) -> tuple[NeuralCollapseAnalyzer, int]:
         """
-        Go on from the last checkpoint, or from the beginning if there is none.
+        Return an unfitted analyzer that goes on from the last checkpoint, and its rows.
 
-        Parameters
-        ----------
-        analyzer : NeuralCollapseAnalyzer
-            Not fitted, with the parameters that are wanted.
-
-        Returns
-        -------
-        analyzer : NeuralCollapseAnalyzer
-            With the sums of the checkpoint. Nothing is read of them, because rows that
-            wait would be added then, and the last bits be others.
-        n_rows : int
-            Number of rows in them.
-
-        Raises
-        ------
-        ValueError
-            If the checkpoint belongs to something else, or is damaged.
+        Without a checkpoint it begins. Nothing is read of the sums, because rows that
+        wait would be added then, and the last bits be others.
         """
         if not self._path.exists():
             return analyzer, 0

@@ -22,27 +22,7 @@ def open_files(
     """
     Open features and their labels, or say which option is wrong.
 
-    Parameters
-    ----------
-    paths : list of str
-        Files, folders and patterns of features.
-    labels : list of str, or None
-        The same of labels, if they lie in other files.
-    options : argparse.Namespace
-        With the names of arrays.
-    name : str
-        The option that labels are passed with.
-
-    Returns
-    -------
-    FeatureFiles
-        With labels.
-
-    Raises
-    ------
-    ValueError
-        If there are no labels, they do not fit, or one file of them belongs to files
-        that are not in the order of their numbers.
+    `name` is the option that labels in other files are passed with.
     """
     keys = {"key": options.key, "label_key": options.label_key}
     try:

@@ -56,22 +56,7 @@ def read_head(options: argparse.Namespace, n_features: int) -> Any:
     """
     Return what ``head=`` takes, or None if no head was named.
 
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Of `add_head`.
-    n_features : int
-        Number of features, by which the layer is found.
-
-    Returns
-    -------
-    object
-        Weights, (weights, bias), or these with labels.
-
-    Raises
-    ------
-    ValueError
-        If no layer in the file fits, or several do.
+    The layer is found by the number of features.
     """
     if options.head is None:
         return None

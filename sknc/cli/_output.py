@@ -65,20 +65,10 @@ def _is_nan(cell: Any) -> bool:
 
 def shown_reports(reports: Mapping[str, NCReport], form: str | None) -> str:
     """
-    Return the text of one report, or of two with their names.
+    Return the text of one report, or of two with their names; a table without a form.
 
-    Parameters
-    ----------
-    reports : mapping of str to NCReport
-        By what they are of: "train" and perhaps "held_out".
-    form : {"json", "csv", "html"} or None
-        None for a table of text.
-
-    Returns
-    -------
-    str
-        One JSON report is what ``NCReport.from_json`` reads; of two there is an object
-        of both.
+    One JSON report is what ``NCReport.from_json`` reads; of two there is an object of
+    both.
     """
     several = len(reports) > 1
     if form == "json":

@@ -17,17 +17,8 @@ def check_targets(targets: Mapping[str, Any], states: Collection[str]) -> None:
     """
     Raise if a file could not be written, or two of them are one.
 
-    Parameters
-    ----------
-    targets : mapping of str to str or None
-        Path by option; nothing is written where it is None or standard output.
-    states : collection of str
-        The options that name states, which take no suffix of features.
-
-    Raises
-    ------
-    OSError, ValueError
-        With what to do instead.
+    `targets` are paths by option, None for none; `states` the options that name states,
+    which take no suffix of features.
     """
     named = _files(targets)
     for option, path in named.items():

@@ -75,24 +75,7 @@ def is_cut_off(line: bytes) -> bool:
 
 
 def entry_of(line: bytes) -> HistoryEntry:
-    """
-    Return the entry of a line.
-
-    Parameters
-    ----------
-    line : bytes
-        With or without its line feed.
-
-    Returns
-    -------
-    HistoryEntry
-        Equal to the one that was written, bit for bit.
-
-    Raises
-    ------
-    ValueError
-        If it is not what `line_of` writes.
-    """
+    """Return the entry of a line, equal to the one that was written, bit for bit."""
     try:
         document = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:

@@ -16,16 +16,8 @@ class Journal:
 
     The file is opened for each change. Whatever stands behind the known lines, and was
     there when they were read or belongs to a line that could not be finished, is
-    overwritten. Anything else there comes from another process, and is an error.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it need not exist.
-    ends : sequence of int
-        Where each known line ends.
-    size : int
-        Number of bytes of the file; 0 if there is none.
+    overwritten. Anything else there comes from another process, and is an error. `ends`
+    are where known lines end, `size` is the number of bytes of the file.
     """
 
     def __init__(self, path: Path, ends: Sequence[int] = (), size: int = 0) -> None:
@@ -34,16 +26,7 @@ class Journal:
         self._reach = size  # the file may hold bytes of ours up to here
 
     def append(self, n_before: int, lines: Sequence[bytes]) -> None:
-        """
-        Write lines behind others, and wait until they are stored.
-
-        Parameters
-        ----------
-        n_before : int
-            How many lines to keep before them.
-        lines : sequence of bytes
-            Each with its line feed.
-        """
+        """Write lines behind the first so many others, and wait for the disk."""
         start = self._ends[n_before]
         with self._opened(start) as descriptor:
             text = b"".join(lines)

@@ -12,29 +12,9 @@ _CALLER = 5  # of NCHistory, in the stack
 
 def read_file(path: Path) -> tuple[Journal, list[HistoryEntry]]:
     """
-    Return the journal of a file, and the entries in it.
+    Return the journal of a file that need not exist, and its entries, one a line.
 
-    Parameters
-    ----------
-    path : Path
-        The file; there need not be one.
-
-    Returns
-    -------
-    journal : Journal
-        Knows where each line ends.
-    entries : list of HistoryEntry
-        One a line.
-
-    Raises
-    ------
-    ValueError
-        If a line is damaged, and not just the last one cut off.
-
-    Warns
-    -----
-    UserWarning
-        If the last line is cut off. It is left out.
+    Warns if the last line is cut off, and leaves it out. Other damage is an error.
     """
     try:
         data = path.read_bytes()

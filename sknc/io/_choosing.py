@@ -13,25 +13,10 @@ LABEL_NAMES = ("labels", "label", "y", "targets", "target")
 
 def features_of(path: Path, key: str | None) -> StoredArray:
     """
-    Return the features of a file.
+    Return the features of a file: an array of two axes, of real numbers.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    key : str or None
-        Name of the array. By default the only one with two axes, or the only one of
-        these with a usual name.
-
-    Returns
-    -------
-    StoredArray
-        With two axes, of real numbers.
-
-    Raises
-    ------
-    ValueError
-        If there is no such array, more than one, or it cannot be features.
+    Without a key it is the only one with two axes, or the only one of these with a
+    usual name.
     """
     arrays = arrays_in(path)
     if key is None:
@@ -58,27 +43,10 @@ _AXES = {
 
 def labels_of(path: Path, key: str | None, *, beside: bool) -> StoredArray | None:
     """
-    Return the labels of a file.
+    Return the labels of a file, with one axis; None if a file of features has none.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    key : str or None
-        Name of the array. By default the one with a usual name or, in a file of
-        labels, the only one.
-    beside : bool
-        Whether the file is of features, so that there may be no labels.
-
-    Returns
-    -------
-    StoredArray or None
-        With one axis.
-
-    Raises
-    ------
-    ValueError
-        If there is no such array, more than one, or it cannot be labels.
+    Without a key they are those with a usual name or, in a file of labels, the only
+    array.
     """
     arrays = arrays_in(path)
     if key is None:
@@ -96,21 +64,7 @@ def labels_of(path: Path, key: str | None, *, beside: bool) -> StoredArray | Non
 
 
 def check_readable_labels(what: str, dtype: np.dtype) -> None:
-    """
-    Refuse labels in a file that are Python objects or bytes.
-
-    Parameters
-    ----------
-    what : str
-        Which labels, in words.
-    dtype : np.dtype
-        Theirs.
-
-    Raises
-    ------
-    ValueError
-        With what to save in their place.
-    """
+    """Refuse labels in a file that are Python objects or bytes."""
     if dtype.hasobject:
         raise holds_objects(what, "y.astype(str)")
     if dtype.kind == "S":

@@ -33,27 +33,7 @@ def label_parts(
     """
     Return the labels of each shard, or None if there are none.
 
-    Parameters
-    ----------
-    labels : array-like, path or paths, or None
-        All labels, files of them, or None for those in the shards.
-    label_key : str or None
-        Name of the labels in their files.
-    paths : sequence of Path
-        The shards.
-    lengths : sequence of int
-        Their numbers of rows.
-
-    Returns
-    -------
-    list of Part or None
-        One a shard.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many labels as rows, in all or in a shard, or files of
-        labels have the numbers of the shards in another order.
+    `labels` are all labels, files of them, or None for those in the shards.
     """
     if labels is None:
         return _inside(paths, lengths, label_key)

@@ -31,26 +31,9 @@ def _names_a_file(item: Any) -> bool:
 
 def find_files(what: str, paths: Any) -> list[Path]:
     """
-    Return the files that are meant, in the order of a list or else in natural order.
+    Return the files of known formats that are meant, at least one.
 
-    Parameters
-    ----------
-    what : str
-        Name of the parameter, for errors.
-    paths : str, path-like or iterable of these
-        Files, folders and glob patterns.
-
-    Returns
-    -------
-    list of Path
-        Files of known formats, at least one.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file, or no file that matches.
-    ValueError
-        If a suffix is unknown, or `paths` is something else.
+    `paths` are files, folders and patterns: in the order of a list, else natural order.
     """
     if isinstance(paths, (str, os.PathLike)):
         return _files_of(what, paths)

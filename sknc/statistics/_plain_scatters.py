@@ -54,18 +54,7 @@ def arrays_of_scatters(
     """
     Return copies of the scatters of classes, on the host.
 
-    Parameters
-    ----------
-    scatters : ClassScatters
-        Of some of the classes.
-    classes : ndarray of shape (K,)
-        Labels.
-
-    Returns
-    -------
-    dict of str to ndarray
-        For each class that has samples its place in `classes`, numbers, mean and
-        scatter.
+    For each class that has samples: its place in `classes`, numbers, mean and scatter.
     """
     places = [k for k, c in enumerate(label_keys(classes)) if c in scatters.by_label]
     labels = label_keys(classes[places])
@@ -90,28 +79,7 @@ def arrays_of_scatters(
 def scatters_of_arrays(
     found: Mapping[str, np.ndarray], classes: np.ndarray, n_features: int
 ) -> ClassScatters:
-    """
-    Return the scatters that `arrays_of_scatters` made arrays of.
-
-    Parameters
-    ----------
-    found : mapping of str to ndarray
-        The arrays.
-    classes : ndarray of shape (K,)
-        Labels.
-    n_features : int
-        Number of features.
-
-    Returns
-    -------
-    ClassScatters
-        Of NumPy, bit for bit.
-
-    Raises
-    ------
-    ValueError
-        If the arrays contradict each other.
-    """
+    """Return the scatters that `arrays_of_scatters` made arrays of, bit for bit."""
     _check(found, len(classes), n_features)
     labels = label_keys(classes[found[_PLACES]])
     columns = (found[name].tolist() for name in (_N_SAMPLES, _COUNTS))

@@ -16,41 +16,24 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 
 @dataclass(frozen=True)
-class PartHeader:
-    """
-    All of some statistics but their sums.
+class Header:
+    """All of some statistics but their sums."""
 
-    Parameters
-    ----------
-    classes : ndarray of shape (K,)
-        Sorted labels.
-    n_features : int
-        Number of features.
-    anchor_dtype : str
-        Plain name of the dtype of the anchors.
-    has_scatter, weighted : bool
-        Whether there is a scatter, and whether counts are sums of weights.
-    n_samples : int
-        Number of samples.
-    input_dtype : str
-        Plain name of the dtype of the features.
-    place : str
-        Array library and kind of device.
-    n_bytes : int
-        Size of the sums, with half of the symmetric scatter.
-    has_class_scatters : bool
-        Whether there is a scatter of each class too.
-    """
-
-    classes: np.ndarray
+    classes: np.ndarray  # (K,), sorted labels
     n_features: int
-    anchor_dtype: str
+    anchor_dtype: str  # plain names of dtypes
     has_scatter: bool
-    weighted: bool
+    weighted: bool  # whether counts are sums of weights
     n_samples: int
     input_dtype: str
-    place: str
-    n_bytes: int
+    place: str  # array library and kind of device
+
+
+@dataclass(frozen=True)
+class PartHeader(Header):
+    """The header of the statistics of one rank."""
+
+    n_bytes: int  # of the sums, with half of the symmetric scatter
     has_class_scatters: bool
 
     @classmethod
@@ -78,27 +61,13 @@ class PartHeader:
 
 @dataclass(frozen=True)
 class StateHeader:
-    """
-    All of the state of an estimator but its sums.
-
-    Parameters
-    ----------
-    kind : str
-        Class of the estimator.
-    parameters : tuple of (str, str)
-        What it was constructed with.
-    parts : tuple of PartHeader or None
-        One for each group of the jackknife; None for those without samples.
-    fixed : bool
-        Whether the classes were named.
-    names : tuple of str, or None
-        Names of the features.
-    """
+    """All of the state of an estimator but its sums."""
 
     kind: str
-    parameters: tuple[tuple[str, str], ...]
+    parameters: tuple[tuple[str, str], ...]  # what it was constructed with
+    # One for each group of the jackknife; None for those without samples.
     parts: tuple[PartHeader | None, ...]
-    fixed: bool = True
+    fixed: bool = True  # whether the classes were named
     names: tuple[str, ...] | None = None
 
     @property
@@ -110,23 +79,7 @@ class StateHeader:
 def state_header(
     estimator: Any, parts: Sequence[ClassStatistics | None], fixed: bool
 ) -> StateHeader:
-    """
-    Describe the state of an estimator.
-
-    Parameters
-    ----------
-    estimator : CenterEstimator
-        The estimator.
-    parts : sequence of ClassStatistics or None
-        Its statistics, by group.
-    fixed : bool
-        Whether its classes were named.
-
-    Returns
-    -------
-    StateHeader
-        Small, and picklable.
-    """
+    """Describe the state of an estimator, whose statistics come by group."""
     names = vars(estimator).get("feature_names_in_")
     return StateHeader(
         kind=type(estimator).__name__,
@@ -157,16 +110,7 @@ def check_agreement(headers: Sequence[StateHeader]) -> None:
     """
     Raise on every rank the same error, unless the states can be merged.
 
-    Parameters
-    ----------
-    headers : sequence of StateHeader
-        Those of all ranks, in order.
-
-    Raises
-    ------
-    ValueError
-        If parameters, widths, names, array libraries, devices or kinds of labels
-        differ.
+    The headers are those of all ranks, in order.
     """
     check_alike("estimators of one class", [h.kind for h in headers])
     for i, (name, _) in enumerate(headers[0].parameters):
@@ -222,19 +166,7 @@ def check_alike(what: str, values: Sequence[Any], remedy: str = "") -> None:
     """
     Refuse values that differ between ranks; None is that of a rank without one.
 
-    Parameters
-    ----------
-    what : str
-        What was expected on every rank.
-    values : sequence
-        The values of all ranks, in order.
-    remedy : str, default=""
-        What to do.
-
-    Raises
-    ------
-    ValueError
-        If two differ.
+    `what` was expected on every rank. The values are those of all ranks, in order.
     """
     known = [(rank, value) for rank, value in enumerate(values) if value is not None]
     for rank, value in known:

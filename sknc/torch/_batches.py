@@ -13,23 +13,10 @@ _LABELS = ("labels", "label")
 
 @dataclass(frozen=True, eq=False)
 class ModelBatch:
-    """
-    Inputs, labels and weights of one batch.
+    """Inputs, labels and weights of one batch."""
 
-    Parameters
-    ----------
-    labels : object
-        Class labels as the loader gave them.
-    args : tuple
-        Positional arguments of the model.
-    kwargs : dict
-        Keyword arguments of the model.
-    weights : object, default=None
-        Sample weights.
-    """
-
-    labels: Any
-    args: tuple[Any, ...] = ()
+    labels: Any  # class labels as the loader gave them
+    args: tuple[Any, ...] = ()  # positional arguments of the model
     kwargs: dict[str, Any] = field(default_factory=dict)
     weights: Any = None
 

@@ -27,11 +27,8 @@ class FeatureCache:
     """
     Batches of features, to be read again as often as needed.
 
-    Parameters
-    ----------
-    n_bytes : int
-        How many bytes of features are kept in memory; all others are in a temporary
-        file, which is gone when the context closes.
+    So many bytes are kept in memory; all others are in a temporary file, which is gone
+    when the context closes.
     """
 
     def __init__(self, n_bytes: float) -> None:

@@ -25,34 +25,9 @@ class Measuring:
     """
     Measure a model during training, and keep the reports.
 
-    Parameters
-    ----------
-    loader : iterable, or None
-        Training samples; None for those of the framework.
-    held_out : iterable, False, or None
-        Held-out samples; None for those of the framework, False for none.
-    history : NCHistory, or None
-        Gets every report.
-    prefix : str
-        Of the names of logged metrics.
-    options : mapping
-        Passed to `analyze`.
-    monitor : bool or "only", default=False
-        Whether to report what training sees as well, or instead.
-    half_life : float, default=None
-        Of the monitor.
-
-    Attributes
-    ----------
-    monitoring : Monitoring
-        Gets the batches of training.
-
-    Raises
-    ------
-    TypeError
-        If `analyze` has no such option, or the history cannot get reports.
-    ValueError
-        If metrics or a convention are unknown.
+    `loader` and `held_out` are None for those of the framework; `held_out` is False for
+    none. The options are those of `analyze`. `monitoring` gets the batches of training,
+    whose numbers are reported as well, or instead with ``monitor="only"``.
     """
 
     def __init__(
@@ -82,17 +57,8 @@ class Measuring:
         """
         Choose the loaders, before training starts.
 
-        Parameters
-        ----------
-        loader, held_out : object
-            Those of the framework: a loader, several of them, or None.
-        distributed : bool, default=False
-            Whether the processes of torch.distributed train together.
-
-        Raises
-        ------
-        ValueError
-            If no loader, or several, are left to choose from.
+        `loader` and `held_out` are the framework's: one, several, or None. With
+        `distributed` the processes of torch.distributed train together.
         """
         self._is_distributed = distributed
         if self.monitoring.is_alone:
@@ -110,19 +76,9 @@ class Measuring:
 
     def measure(self, model: Any, step: float) -> dict[str, float]:
         """
-        Measure a model, and add the reports to the history.
+        Measure a model, and add the reports of a step to the history.
 
-        Parameters
-        ----------
-        model : torch.nn.Module
-            The model as it is now.
-        step : int
-            Epoch or step that the reports are of.
-
-        Returns
-        -------
-        dict of str to float
-            Every metric, by names such as "nc/train/nc1_pinv".
+        Returns every metric, by names such as "nc/train/nc1_pinv".
         """
         seen = self.monitoring.report(distributed=self._is_distributed)
         reports = {"monitor": seen}
@@ -171,21 +127,7 @@ class Measuring:
 
 
 class Schedule:
-    """
-    Which epochs or steps are measured.
-
-    Parameters
-    ----------
-    every_n_epochs : int
-        How many epochs lie between two measurements.
-    every_n_steps : int, default=None
-        How many steps lie between them; then epochs do not count.
-
-    Raises
-    ------
-    ValueError
-        If one is not a positive integer.
-    """
+    """Which epochs are measured; or steps, if a number of these is given."""
 
     def __init__(self, every_n_epochs: int, every_n_steps: int | None = None) -> None:
         def checked(name: str, value: Any) -> int:

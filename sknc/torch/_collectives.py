@@ -16,24 +16,7 @@ class Ranks:
     """
     The processes of a group, each of which calls every method in the same order.
 
-    Parameters
-    ----------
-    group : torch.distributed.ProcessGroup, default=None
-        The processes; by default all of them.
-
-    Attributes
-    ----------
-    number : int
-        Rank of this process in the group.
-    size : int
-        Number of processes.
-
-    Raises
-    ------
-    RuntimeError
-        If torch.distributed is not initialized.
-    ValueError
-        If this process is not in the group.
+    `number` is the rank of this process in the group, of `size` processes.
     """
 
     def __init__(self, group: Any = None) -> None:

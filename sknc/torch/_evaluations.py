@@ -19,28 +19,13 @@ _OF_DECISIONS = tuple(item.name for item in fields(Decisions))
 
 @dataclass(frozen=True)
 class _Header:
-    """
-    All of an evaluation but its sums.
-
-    Parameters
-    ----------
-    shapes : mapping of str to tuple of int
-        Shapes of the sums.
-    weighted : bool
-        Whether counts are sums of weights.
-    n_samples : int
-        Number of samples.
-    input_dtype : str
-        Plain name of the dtype of the features.
-    measures : SampleMeasures, or None
-        Numbers of single samples, which are not summed.
-    """
+    """All of an evaluation but its sums."""
 
     shapes: Mapping[str, tuple[int, ...]]
-    weighted: bool
+    weighted: bool  # whether counts are sums of weights
     n_samples: int
-    input_dtype: str
-    measures: SampleMeasures | None
+    input_dtype: str  # plain name of the dtype of the features
+    measures: SampleMeasures | None  # numbers of single samples, which are not summed
 
     @classmethod
     def of(cls, result: EvaluationResult) -> "_Header":
@@ -59,19 +44,9 @@ def merged_results(
     results: Sequence[EvaluationResult], ranks: Ranks
 ) -> list[EvaluationResult]:
     """
-    Merge the evaluations of all ranks.
+    Merge the evaluations of all ranks, by group; the same bits on every rank.
 
-    Parameters
-    ----------
-    results : sequence of EvaluationResult
-        Those of this rank, by group, about centers that all ranks have; may be empty.
-    ranks : Ranks
-        The processes.
-
-    Returns
-    -------
-    list of EvaluationResult
-        By group; the same bits on every rank.
+    Those of this rank, about centers that all ranks have, may be none.
     """
     headers = ranks.gathered([_Header.of(result) for result in results])
     return [

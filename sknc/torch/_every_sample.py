@@ -23,24 +23,8 @@ def every_sample(loader: Any, *, distributed: bool = False) -> Any:
     Return a loader of each sample of a data set once, in order.
 
     A loader of training shuffles, and may drop the last batch, draw samples repeatedly,
-    or hold the share of one process, padded by samples of others.
-
-    Parameters
-    ----------
-    loader : iterable, or None
-        As the framework trains or validates with it.
-    distributed : bool, default=False
-        Whether several processes train together.
-
-    Returns
-    -------
-    iterable, or None
-        The loader itself, if its data set has no order.
-
-    Raises
-    ------
-    ValueError
-        If such a loader is to be used in distributed training.
+    or hold the share of one process, padded by samples of others. It is returned itself
+    if its data set has no order, and refused then in distributed training.
     """
     if _ordered_dataset(loader) is not None:
         return _in_order(loader)
@@ -60,21 +44,8 @@ def part_of(loader: Any, rank: int, size: int) -> Any:
     Return a loader of every so many-th sample, or batch, for one of several processes.
 
     Samples if the loader yields each sample of a data set once, in any order; otherwise
-    batches, of which it must yield the same in all processes.
-
-    Parameters
-    ----------
-    loader : iterable
-        Of all samples.
-    rank : int
-        Number of this process.
-    size : int
-        Number of processes.
-
-    Returns
-    -------
-    iterable
-        The parts of all processes have each sample once, without padding.
+    batches, of which it must yield the same in all processes. The parts of all
+    processes have each sample once, without padding.
     """
     dataset = _ordered_dataset(loader)
     if dataset is not None and _yields_each_once(loader):
@@ -89,18 +60,7 @@ def n_samples(loader: Any) -> int | None:
 
 
 class _EveryNth:
-    """
-    Every so many-th batch of a loader.
-
-    Parameters
-    ----------
-    loader : iterable
-        All batches.
-    first : int
-        Number of the first one.
-    step : int
-        How many there are from one to the next.
-    """
+    """Every so many-th batch of a loader, from a first one on."""
 
     def __init__(self, loader: Iterable[Any], first: int, step: int) -> None:
         self.dataloader = loader  # found by what restores random numbers

@@ -15,22 +15,12 @@ from sknc.torch._weights import excess_error
 
 @dataclass(frozen=True, eq=False)
 class FoundHead:
-    """
-    The head of a model.
+    """The head of a model."""
 
-    Parameters
-    ----------
-    name : str
-        As in ``model.named_modules()``; empty if the model is its head.
-    module : torch.nn.Module
-        The head.
-    path : str, or None
-        Where the logits are in the model's output; None if they are not there, and
-        the head's own output counts.
-    """
-
-    name: str
+    name: str  # as in ``model.named_modules()``; empty if the model is its head
     module: nn.Module
+    # Where the logits are in the model's output; None if they are not there, and the
+    # head's own output counts.
     path: str | None
 
 
@@ -55,19 +45,8 @@ def find_head(
     """
     Return the one module whose output is the model's, and which is linear.
 
-    Parameters
-    ----------
-    calls : sequence of Call
-        The last calls of modules during one forward pass, in the order of their ends.
-    output : object
-        What the model returned.
-    names : dict of module to str
-        Names of the modules.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or several: the message lists candidates.
+    `calls` are the last calls of modules during one forward pass, in the order of their
+    ends. If there is none, or several, the error lists candidates.
     """
     heads: dict[nn.Module, FoundHead] = {}
     reasons: dict[nn.Module, str] = {}
@@ -92,23 +71,7 @@ def find_head(
 
 
 def named_head(call: Call, output: Any, name: str) -> FoundHead:
-    """
-    Return the head that a user named, once it is known to be linear.
-
-    Parameters
-    ----------
-    call : Call
-        Its call in the first forward pass.
-    output : object
-        What the model returned.
-    name : str
-        Its name.
-
-    Raises
-    ------
-    ValueError
-        If it is not linear in what it reads.
-    """
+    """Return the head that a user named, once it is known to be linear."""
     for path, logits in logits_among(output):
         if _maker_of(logits, [call], {}):
             return FoundHead(name, call.module, path)

@@ -11,49 +11,18 @@ _UNPACK = "unpack=lambda batch: (inputs, labels)"
 
 @dataclass(frozen=True)
 class TokenRule:
-    """
-    Which labels belong to which tokens.
+    """Which labels belong to which tokens."""
 
-    Parameters
-    ----------
-    shift : bool
-        Whether a token predicts the label of the next one.
-    ignore_index : int, or None
-        The label of rows to be left out, such as padding.
-    n_classes : int, default=2
-        Number of classes that the head tells apart.
-    remedy : str, default="unpack=lambda batch: (inputs, labels)"
-        How other labels are passed, for errors.
-    """
-
-    shift: bool = False
-    ignore_index: int | None = -100
-    n_classes: int = 2
-    remedy: str = _UNPACK
+    shift: bool = False  # whether a token predicts the label of the next one
+    ignore_index: int | None = -100  # the label of rows to be left out, such as padding
+    n_classes: int = 2  # number of classes that the head tells apart
+    remedy: str = _UNPACK  # how other labels are passed, for errors
 
 
 def hard_labels(
     labels: Any, features: torch.Tensor, n_classes: int, remedy: str = _UNPACK
 ) -> torch.Tensor:
-    """
-    Return labels in the shape of the rows of features, or refuse them.
-
-    Parameters
-    ----------
-    labels : object
-        As a loader gave them.
-    features : tensor of shape (..., D)
-        What they belong to.
-    n_classes : int
-        Number of rows of the head.
-    remedy : str, default="unpack=lambda batch: (inputs, labels)"
-        How other labels are passed, for errors.
-
-    Returns
-    -------
-    tensor of shape (...)
-        Integers, on the device of the features.
-    """
+    """Return labels in the shape of the rows of features, or refuse them."""
     labels = _as_tensor(labels, remedy)
     rows = tuple(features.shape[:-1])
     shape = tuple(labels.shape)

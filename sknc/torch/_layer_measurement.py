@@ -22,18 +22,8 @@ class LayerMeasurement:
     """
     One estimator a layer on the rows of passes.
 
-    Parameters
-    ----------
-    passes : LayerPasses
-        Of the model.
-    options : dict
-        Parameters of the estimators.
-    covariance : bool or "auto"
-        Whether to keep the scatter.
-    n_bytes : float
-        How many bytes of features are kept in memory.
-    readers : dict of str to torch.nn.Module
-        Layers of which the inputs are measured: one may be the head.
+    So many bytes of features are kept in memory. Of `readers` the inputs are measured:
+    one of them may be the head.
     """
 
     def __init__(

@@ -16,48 +16,20 @@ from sknc.torch.probe import FeatureProbe
 
 @dataclass(frozen=True, eq=False)
 class LayerRows:
-    """
-    What one batch gives.
+    """What one batch gives."""
 
-    Parameters
-    ----------
-    features : dict of str to tensor of shape (N, D)
-        Of each layer.
-    labels : tensor of shape (N,)
-        Classes.
-    weights : tensor of shape (N,), or None
-        Sample weights.
-    decisions : tensor of shape (N,)
-        Classes of the greatest logits.
-    n_classes : int
-        Number of classes that the head tells apart.
-    """
-
-    features: dict[str, torch.Tensor]
-    labels: torch.Tensor
-    weights: Any
-    decisions: torch.Tensor
-    n_classes: int
+    features: dict[str, torch.Tensor]  # (N, D), of each layer
+    labels: torch.Tensor  # (N,), classes
+    weights: Any  # (N,)
+    decisions: torch.Tensor  # (N,), classes of the greatest logits
+    n_classes: int  # number of classes that the head tells apart
 
 
 class LayerPasses:
     """
     What a model with probed layers makes of loaders.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        In evaluation.
-    probe : FeatureProbe
-        Open, of this model.
-    layers : LayerProbe
-        Open, of its layers.
-    device : torch.device
-        Where inputs are to be.
-    unpack : callable, or None
-        Splits a batch.
-    ignore_index : int, or None
-        Label of samples that are left out.
+    Samples with the label `ignore_index` are left out.
     """
 
     def __init__(

@@ -18,17 +18,9 @@ class LayerProbe:
     """
     Record the pooled features of layers while the context is open.
 
-    Parameters
-    ----------
-    layers : dict of str to torch.nn.Module
-        The layers by name.
-    at : {"input", "output"}
-        Whether to record what a layer reads or what it returns.
-    pooling : {"mean", "flatten"}
-        How maps and sequences become features.
-    is_selection : bool
-        Whether the layers are those that a model happens to have: then those that
-        do not run, or read a tensor that another one has read, are left out.
+    Features are what a layer reads or what it returns. With `is_selection` the layers
+    are those that a model happens to have: then those that do not run, or read a tensor
+    that another one has read, are left out.
     """
 
     def __init__(
@@ -106,17 +98,10 @@ class LayerProbe:
 
     def take(self) -> dict[str, torch.Tensor]:
         """
-        Return the features of the last forward pass, and forget them.
+        Return the features of the last forward pass, (B, D), and forget them.
 
-        Returns
-        -------
-        dict of str to tensor of shape (B, D)
-            In the order in which the layers ran in the first forward pass.
-
-        Raises
-        ------
-        RuntimeError
-            If a layer ran never or more than once, or has no floating-point features.
+        Layers come in the order in which they ran in the first pass. Raises if one ran
+        never or more than once, or has no floating-point features.
         """
         seen, self._seen = self._seen, {}
         counts, self._counts = self._counts, {}
@@ -153,21 +138,8 @@ def pooled(
     """
     Return features (B, D) of samples, maps (B, C, H, W) or sequences (B, T, D).
 
-    Parameters
-    ----------
-    tensor : tensor of shape (B, ...)
-        What a layer read or returned.
-    module : torch.nn.Module
-        The layer: convolutions have channels on axis 1, linear layers on the last.
-    how : {"mean", "flatten"}
-        Average over all places, or take each number as a feature.
-    mask : tensor of shape (B, T), or None
-        Of tokens that count in the mean of a sequence.
-
-    Returns
-    -------
-    tensor of shape (B, D)
-        A copy: the model may write over the layer's own.
+    Convolutions have channels on axis 1, linear layers on the last. The mask (B, T) is
+    of tokens that count in the mean. A copy: the model may write over the layer's own.
     """
     if tensor.ndim == 2 or how == "flatten":
         flat = tensor.flatten(1)

@@ -18,27 +18,10 @@ _EXPECTED = (
 
 def chosen_layers(model: nn.Module, layers: Any) -> dict[str, nn.Module]:
     """
-    Return the layers that a user asks for, by name.
+    Return the layers that a user asks for, by name, in the order of the model.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Neither compiled nor wrapped.
-    layers : str or iterable of str
-        "all" for every linear layer and convolution; names; or patterns whose "*" and
-        "?" stand for letters of one part of a name, between two dots.
-
-    Returns
-    -------
-    dict of str to torch.nn.Module
-        In the order of the model.
-
-    Raises
-    ------
-    ValueError
-        If a name or pattern fits no part; the message lists names that are close.
-    TypeError
-        If something else than text is passed.
+    "all" for every linear layer and convolution; names; or patterns whose "*" and "?"
+    stand for letters of one part of a name, between two dots. Errors list close names.
     """
     parts = dict(model.named_modules())
     if isinstance(layers, str) and layers == "all":

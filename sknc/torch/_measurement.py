@@ -23,25 +23,9 @@ _Through = Callable[[Iterable[Rows]], Iterator[Rows]]
 
 class Measurement:
     """
-    Fits and scores the rows of passes.
+    Fits and scores the rows of passes, also of several processes with own samples.
 
-    Parameters
-    ----------
-    passes : Passes
-        Of the model over loaders.
-    probe : FeatureProbe
-        Open, of the same model.
-    options : dict
-        Of the estimator.
-    progress : bool
-        Whether to show a progress bar.
-    ranks : Ranks, or None
-        Processes that each have loaders of their own samples.
-
-    Attributes
-    ----------
-    head_name : str
-        Name of the head, once samples were fitted.
+    `head_name` is the name of the head, once samples were fitted.
     """
 
     def __init__(

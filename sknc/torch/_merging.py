@@ -38,21 +38,7 @@ _ON_HEADS = (
 
 
 def merged_over_ranks(analyzer: Estimator, ranks: Ranks) -> Estimator:
-    """
-    Return an estimator of the samples of all processes.
-
-    Parameters
-    ----------
-    analyzer : NeuralCollapseAnalyzer or NearestClassCenter
-        As in `merge_over_ranks`.
-    ranks : Ranks
-        The processes.
-
-    Returns
-    -------
-    NeuralCollapseAnalyzer or NearestClassCenter
-        The same in every process.
-    """
+    """Return an estimator of the samples of all processes, the same in each."""
     parts, header = ranks.together(lambda: _state(analyzer))
     headers = ranks.gathered(header)
     check_agreement(headers)
@@ -74,21 +60,7 @@ def scored_over_ranks(
     ranks: Ranks,
     progress: bool = False,
 ) -> NCReport:
-    """
-    Report the metrics of samples that processes share.
-
-    Parameters
-    ----------
-    analyzer, batches, progress : object
-        As in `score_over_ranks`.
-    ranks : Ranks
-        The processes.
-
-    Returns
-    -------
-    NCReport
-        The same in every process.
-    """
+    """Report the metrics of samples that processes share; the same in each."""
 
     def second_pass() -> tuple[SecondPass, StateHeader, str, str | None]:
         parts, header = _state(analyzer)

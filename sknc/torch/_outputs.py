@@ -11,22 +11,11 @@ from sknc.torch._head_candidates import classes_last
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """
-    One call of a module during a forward pass of the model.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The module.
-    features : tensor of shape (..., D)
-        A copy of what it read; of a 1x1 convolution with the channels last.
-    output : tensor of shape (..., K)
-        What it returned; of a 1x1 convolution with the channels last.
-    """
+    """One call of a module in a forward pass; of a convolution, channels are last."""
 
     module: torch.nn.Module
-    features: torch.Tensor
-    output: torch.Tensor
+    features: torch.Tensor  # (..., D), a copy of what it read
+    output: torch.Tensor  # (..., K), what it returned
 
     @classmethod
     def of(
@@ -77,18 +66,8 @@ def aligned(
     """
     Return features and logits row by row, (..., D) and (..., K), if they correspond.
 
-    Parameters
-    ----------
-    call : Call
-        A call of the head.
-    logits : tensor
-        What the model returned: the head's output, reshaped, cast, or rows of it.
-
-    Returns
-    -------
-    tuple of tensors, or None
-        None if the logits cannot be the head's output by their shape, or are not by
-        their values.
+    The logits may be the head's output, reshaped, cast, or rows of it. None if they
+    cannot be by their shape, or are not by their values.
     """
     features, output = call.features, call.output
     n_classes = output.shape[-1]

@@ -22,21 +22,8 @@ class Passes:
     """
     What a probed model makes of loaders, as rows of features with labels.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        In evaluation.
-    probe : FeatureProbe
-        Open, of this model.
-    device : torch.device
-        Where inputs are to be.
-    unpack : callable, or None
-        Splits a batch.
-    shift : bool, or None
-        Whether tokens are compared with the labels of the next ones; None to find out
-        with the first batch.
-    ignore_index : int, or None
-        Label of rows that are left out.
+    With `shift`, tokens are compared with the labels of the next ones; None to find out
+    with the first batch. Rows with the label `ignore_index` are left out.
     """
 
     def __init__(
@@ -92,16 +79,7 @@ def iterating(loader: Iterable[Any]) -> Iterator[Iterator[Any]]:
 
 
 class Sized:
-    """
-    Batches with a length, for a progress bar.
-
-    Parameters
-    ----------
-    batches : iterable
-        Of rows.
-    loader : iterable
-        What they are made from, batch by batch.
-    """
+    """Batches with the length of their loader, for a progress bar."""
 
     def __init__(self, batches: Iterable[Rows], loader: Iterable[Any]) -> None:
         self._batches, self._loader = batches, loader

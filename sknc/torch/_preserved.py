@@ -18,17 +18,8 @@ def training_left_as_it_was(
     """
     Evaluate a model without gradients, and restore everything at the end.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Not compiled, nor wrapped for data parallelism.
-    *loaders : iterable
-        What batches will be drawn from.
-
-    Yields
-    ------
-    callable
-        Sets all random numbers back to those of the beginning, for a second pass.
+    Yields a function that sets all random numbers back to those of the beginning, for a
+    second pass over the loaders.
     """
     with ExitStack() as stack:
         numbers = RandomNumbers(loaders)

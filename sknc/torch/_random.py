@@ -25,14 +25,7 @@ _DEPTH = 6
 
 
 class RandomNumbers:
-    """
-    The state of all random number generators that a loader may draw from.
-
-    Parameters
-    ----------
-    loaders : iterable of object
-        Loaders, whose own generators and those of their parts are included.
-    """
+    """The state of all generators that loaders, or parts of these, may draw from."""
 
     def __init__(self, loaders: Iterable[Any]) -> None:
         self._restorers = list(_restorers(loaders))

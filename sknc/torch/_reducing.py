@@ -13,43 +13,15 @@ from sknc._utils.label_kinds import union
 from sknc._utils.merge_tree import merge_all
 from sknc.statistics._moments import Moments
 from sknc.statistics.class_statistics import ClassStatistics
-from sknc.torch._agreement import PartHeader
+from sknc.torch._agreement import Header, PartHeader
 from sknc.torch._collectives import Ranks
 
 Part = ClassStatistics | None
 
 
 @dataclass(frozen=True)
-class Plan:
-    """
-    What all ranks know about the statistics that come out.
-
-    Parameters
-    ----------
-    classes : ndarray of shape (K,)
-        Labels that any rank has, sorted.
-    n_features : int
-        Number of features.
-    anchor_dtype : str
-        Of the anchors; holds those of all ranks.
-    has_scatter, weighted : bool
-        Whether there is a scatter, and whether counts are sums of weights.
-    n_samples : int
-        Number of samples of all ranks.
-    input_dtype : str
-        Plain name of a dtype that holds the features of all ranks.
-    place : str
-        Array library and kind of device.
-    """
-
-    classes: np.ndarray
-    n_features: int
-    anchor_dtype: str
-    has_scatter: bool
-    weighted: bool
-    n_samples: int
-    input_dtype: str
-    place: str
+class Plan(Header):
+    """What all ranks know about the statistics that come out."""
 
     @classmethod
     def of(cls, headers: Sequence[PartHeader]) -> "Plan":
@@ -98,17 +70,7 @@ def gathered(parts: Sequence[Part], ranks: Ranks) -> list[Part]:
     """
     Merge the statistics of all ranks on the first one, in the order of ranks.
 
-    Parameters
-    ----------
-    parts : sequence of ClassStatistics or None
-        Those of this rank, by group.
-    ranks : Ranks
-        The processes.
-
-    Returns
-    -------
-    list of ClassStatistics or None
-        By group, on the host; the same bits on every rank.
+    Returns them by group, on the host; the same bits on every rank.
     """
     of_ranks = ranks.gathered(
         [None if part is None else on_host(part) for part in parts]
@@ -149,21 +111,7 @@ def summed(part: Part, plan: Plan, ranks: Ranks) -> ClassStatistics:
 
     The anchor of a class is that of the first rank with samples of it. Moving sums to
     other anchors is exact algebra, so nothing is lost where classes are tight and far
-    from the origin.
-
-    Parameters
-    ----------
-    part : ClassStatistics or None
-        The statistics of this rank.
-    plan : Plan
-        What comes out.
-    ranks : Ranks
-        The processes.
-
-    Returns
-    -------
-    ClassStatistics
-        The same bits on every rank.
+    from the origin. The bits are the same on every rank.
     """
     moments = plan.moments_of(part)
     xp = namespace(moments.sums)

@@ -25,23 +25,7 @@ def is_shifted(
     """
     Return whether the model's own loss compares a token with the next one's label.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Takes ``labels=`` if it has a loss of its own.
-    batch : ModelBatch
-        The first batch.
-    labels : tensor of shape (B, T)
-        Its labels.
-    logits : tensor of shape (B, T, K)
-        What the head made of it.
-    ignore_index : int, or None
-        Label that the loss leaves out.
-
-    Raises
-    ------
-    ValueError
-        If that cannot be told.
+    Labels are (B, T), logits (B, T, K). Raises if that cannot be told.
     """
     if labels.shape[1] < 2:
         return False

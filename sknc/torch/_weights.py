@@ -21,21 +21,8 @@ def excess_error(
     """
     Return the largest difference of W h + b from the logits, and what is allowed.
 
-    Parameters
-    ----------
-    call : Call
-        The call of the head, for its precision.
-    head : LinearHead
-        Its weights and bias.
-    features : tensor of shape (..., D)
-        What it read.
-    logits : tensor of shape (..., K)
-        What the model returned.
-
-    Returns
-    -------
-    error, allowed : float
-        Relative to the largest logit, unless all of them are zero.
+    Both are relative to the largest logit, unless all are zero. Features are (..., D),
+    logits (..., K).
     """
     rows, wanted = features.reshape(-1, features.shape[-1]), logits
     wanted = wanted.reshape(-1, logits.shape[-1])

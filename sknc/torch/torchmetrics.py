@@ -259,14 +259,7 @@ class NeuralCollapseMetric(torchmetrics.Metric):
 
 
 class _SharedHead:
-    """
-    A head that is not copied with the metric, unless its model is.
-
-    Parameters
-    ----------
-    head : object
-        The head.
-    """
+    """A head that is not copied with the metric, unless its model is."""
 
     def __init__(self, head: Any) -> None:
         self.head = head

@@ -37,50 +37,24 @@ class Locked:
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """
-    The sums of a stream, and which classes their rows belong to.
+    """The sums of a stream, and which classes their rows belong to."""
 
-    Parameters
-    ----------
-    index : ClassIndex
-        Labels, and their rows of the accumulator.
-    accumulator : Accumulator
-        The sums.
-    dtype : str
-        Plain name of a dtype that holds all features.
-    n_samples : int
-        Number of samples that the accumulator has if all this is true.
-    scatters : ClassScatters or None
-        Those of its samples by class, if they are kept.
-    """
-
-    index: ClassIndex
+    index: ClassIndex  # labels, and their rows of the accumulator
     accumulator: Accumulator
-    dtype: str
-    n_samples: int
+    dtype: str  # plain name of a dtype that holds all features
+    n_samples: int  # what the accumulator has if all this is true
+    # Those of its samples by class, if they are kept.
     scatters: ClassScatters | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class HeldStream:
-    """
-    What a stream knows, for another to go on from with the same bits.
+    """What a stream knows, for another to go on from with the same bits."""
 
-    Parameters
-    ----------
-    index : ClassIndex
-        Labels, and their rows of the sums.
-    sums : Held
-        What the accumulator knows.
-    dtype : str
-        Plain name of a dtype that holds all features.
-    scatters : ClassScatters or None
-        Those of all its samples by class, if they are kept.
-    """
-
-    index: ClassIndex
+    index: ClassIndex  # labels, and their rows of the sums
     sums: Held
-    dtype: str
+    dtype: str  # plain name of a dtype that holds all features
+    # Those of all its samples by class, if they are kept.
     scatters: ClassScatters | None = None
 
     @property
@@ -99,14 +73,8 @@ class Stream(Locked):
     Accumulates batches with labels; a rejected batch leaves it as it was.
 
     A batch is in once the accumulator counts its samples. What else is to change then
-    is written down before, so that an interruption cannot come between.
-
-    Parameters
-    ----------
-    covariance : bool or "by_class"
-        Whether to keep the (D, D) scatter; or also those of classes.
-    save_memory : bool
-        Whether there are other streams beside it, so that it has to save memory.
+    is written down before, so that an interruption cannot come between. With other
+    streams beside it, it has to save memory.
     """
 
     def __init__(self, *, covariance: Covariance, save_memory: bool = False) -> None:

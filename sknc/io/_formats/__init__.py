@@ -29,15 +29,7 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
     """
     Return the arrays of a file by name, of which only shapes and dtypes are read.
 
-    Parameters
-    ----------
-    path : Path
-        A file whose suffix is in the table.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        Under an empty name if the format has no names.
+    The name is empty if the format has no names. A damaged file is an error.
     """
     with reading(path):
         return FORMATS[suffix_of(path)](path)

@@ -17,27 +17,12 @@ _FILE_MAGIC = b"ARROW1"
 
 @dataclass(frozen=True)
 class ArrowArray:
-    """
-    A column of an Arrow file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    name : str
-        Of the column.
-    number : int
-        Of the column.
-    shape : tuple of int
-        Rows first.
-    dtype : np.dtype
-        Of what is read.
-    """
+    """A column of an Arrow file."""
 
     path: Path
     name: str
     number: int
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # rows first
     dtype: np.dtype
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
@@ -49,26 +34,7 @@ class ArrowArray:
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """
-    Return the columns of an Arrow file that are numbers, text or lists of numbers.
-
-    Parameters
-    ----------
-    path : Path
-        The file, in the format of files or of streams.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        By name.
-
-    Raises
-    ------
-    ImportError
-        If pyarrow is not installed.
-    ValueError
-        If the file is damaged.
-    """
+    """Return the columns of an Arrow file that are numbers, text or lists of these."""
     columns.require_pyarrow(path)
     with _opened(path) as (schema, _):
         kinds = [(field.name, field.type) for field in schema]

@@ -17,19 +17,7 @@ def require_pyarrow(path: Path) -> None:
 
 
 def row_dtype(kind: Any) -> np.dtype | None:
-    """
-    Return the NumPy dtype of a column's numbers or text, or None for other types.
-
-    Parameters
-    ----------
-    kind : pyarrow.DataType
-        Numbers, text, a dictionary of these, or lists of numbers.
-
-    Returns
-    -------
-    np.dtype or None
-        Without the lengths of text.
-    """
+    """Return the NumPy dtype of a column's numbers or text, or None for other types."""
     import pyarrow as pa
 
     if isinstance(kind, pa.BaseExtensionType):
@@ -48,18 +36,8 @@ def row_shape(kind: Any, first: Callable[[], Any]) -> tuple[int, ...]:
     """
     Return the shape of a row: of no axes, or of the numbers in a list.
 
-    Parameters
-    ----------
-    kind : pyarrow.DataType
-        Of the column.
-    first : callable
-        Returns its first row as an array, or None if it has no rows. Called if the
-        type does not tell the length of lists.
-
-    Returns
-    -------
-    tuple of int
-        Without the number of rows.
+    `first` returns the first row as an array, or None if there is none. It is called if
+    the type does not tell the length of lists.
     """
     import pyarrow as pa
 
@@ -76,30 +54,7 @@ def row_shape(kind: Any, first: Callable[[], Any]) -> tuple[int, ...]:
 
 
 def values(column: Any, shape: tuple[int, ...], path: Path, name: str) -> np.ndarray:
-    """
-    Return rows of a column as a NumPy array, a view if possible.
-
-    Parameters
-    ----------
-    column : pyarrow.Array
-        Of a type for which `row_dtype` is not None.
-    shape : tuple of int
-        Of one row.
-    path : Path
-        The file, for errors.
-    name : str
-        Of the column, for errors.
-
-    Returns
-    -------
-    array of shape (n_rows, *shape)
-        The numbers or text.
-
-    Raises
-    ------
-    ValueError
-        If values are missing, or lists have different lengths.
-    """
+    """Return rows of a column with a `row_dtype` as an array, a view if possible."""
     import pyarrow as pa
 
     n_rows = len(column)

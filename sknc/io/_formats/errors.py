@@ -15,18 +15,8 @@ def reading(path: Path | None) -> Iterator[None]:
     Name the file that an error in the body is about.
 
     Each library has errors of its own for damaged files, and Python's for what it does
-    not expect.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file that is read.
-
-    Raises
-    ------
-    FileFormatError
-        For errors of any type, unless a library or the file is missing, or may not be
-        read.
+    not expect: all become `FileFormatError`, unless a library or the file is missing,
+    or may not be read.
     """
     try:
         yield

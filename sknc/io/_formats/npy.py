@@ -13,27 +13,13 @@ from sknc.io._formats.stored import StoredArray
 
 @dataclass(frozen=True)
 class MappedArray:
-    """
-    An array whose numbers follow each other in a file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    offset : int
-        Bytes before the first number.
-    shape : tuple of int
-        Rows first.
-    dtype : np.dtype
-        Of the numbers as they are stored.
-    columns_first : bool, default=False
-        Whether the numbers of a column, not of a row, are next to each other.
-    """
+    """An array whose numbers follow each other in a file."""
 
     path: Path
-    offset: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    offset: int  # bytes before the first number
+    shape: tuple[int, ...]  # rows first
+    dtype: np.dtype  # of the numbers as they are stored
+    # Whether the numbers of a column, not of a row, are next to each other.
     columns_first: bool = False
 
     @property
@@ -65,24 +51,7 @@ class MappedArray:
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """
-    Return the array of a ``.npy`` file, under an empty name.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        One array.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged.
-    """
+    """Return the array of a ``.npy`` file, under an empty name."""
     with path.open("rb") as file:
         shape, columns_first, dtype = read_header(file)
         array = MappedArray(path, file.tell(), shape, dtype, columns_first)

@@ -18,24 +18,11 @@ _LOCAL_HEADER = 30  # bytes before the name, whose last four are two lengths
 
 @dataclass(frozen=True)
 class CompressedArray:
-    """
-    A compressed array of an archive, which is read from its beginning.
-
-    Parameters
-    ----------
-    path : Path
-        The archive.
-    member : str
-        Name of the file in it.
-    shape : tuple of int
-        Rows first.
-    dtype : np.dtype
-        Of the numbers.
-    """
+    """A compressed array of an archive, which is read from its beginning."""
 
     path: Path
-    member: str
-    shape: tuple[int, ...]
+    member: str  # name of the file in it
+    shape: tuple[int, ...]  # rows first
     dtype: np.dtype
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
@@ -52,24 +39,7 @@ class CompressedArray:
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """
-    Return the arrays of a ``.npz`` file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        By name.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, or an array is compressed with columns first.
-    """
+    """Return the arrays of a ``.npz`` file."""
     with ZipFile(path) as archive:
         members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
         return {m.filename[:-4]: _array(path, archive, m) for m in members}

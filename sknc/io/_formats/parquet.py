@@ -15,24 +15,11 @@ from sknc.io._formats.stored import StoredArray
 
 @dataclass(frozen=True)
 class ParquetArray:
-    """
-    A column of a Parquet file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    name : str
-        Of the column.
-    shape : tuple of int
-        Rows first.
-    dtype : np.dtype
-        Of what is read.
-    """
+    """A column of a Parquet file."""
 
     path: Path
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # rows first
     dtype: np.dtype
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
@@ -46,26 +33,7 @@ class ParquetArray:
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """
-    Return the columns of a Parquet file that are numbers, text or lists of numbers.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        By name.
-
-    Raises
-    ------
-    ImportError
-        If pyarrow is not installed.
-    ValueError
-        If the file is damaged.
-    """
+    """Return the columns of a Parquet file that are numbers, text or lists of these."""
     columns.require_pyarrow(path)
     found: dict[str, StoredArray] = {}
     with _opened(path) as file:

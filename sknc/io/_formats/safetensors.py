@@ -21,26 +21,7 @@ _OTHER = "V1"  # refused when it is to be read
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """
-    Return the arrays of a ``.safetensors`` file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        By name.
-
-    Raises
-    ------
-    ImportError
-        If safetensors is not installed.
-    ValueError
-        If the file is damaged.
-    """
+    """Return the arrays of a ``.safetensors`` file."""
     with required("Reading .safetensors files", "safetensors", "io"):
         from safetensors import safe_open
     with safe_open(path, framework="numpy") as file:

@@ -13,31 +13,15 @@ _MOST_BYTES = 1 << 26  # of rows that are read together because of their chunks
 
 @dataclass(frozen=True)
 class SlicedArray:
-    """
-    An array whose library reads rows as ``array[start:stop]``.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    name : str
-        Of the array in it.
-    shape : tuple of int
-        Rows first.
-    dtype : np.dtype
-        Of what is read.
-    opened : callable
-        From `path` and `name` to a context that gives the array.
-    chunk_rows : int, default=1
-        How many rows the file stores together.
-    """
+    """An array whose library reads rows as ``array[start:stop]``."""
 
     path: Path
-    name: str
-    shape: tuple[int, ...]
+    name: str  # of the array in it
+    shape: tuple[int, ...]  # rows first
     dtype: np.dtype
+    # From `path` and `name` to a context that gives the array.
     opened: Callable[[Path, str], AbstractContextManager[Any]]
-    chunk_rows: int = 1
+    chunk_rows: int = 1  # how many rows the file stores together
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
         """

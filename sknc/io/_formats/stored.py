@@ -84,17 +84,7 @@ def blocks(
     """
     Yield rows ``start:stop`` in blocks of `rows`, of which the last may be shorter.
 
-    Parameters
-    ----------
-    array : StoredArray
-        Any.
-    start, stop, rows : int
-        As in `StoredArray.pieces`, but `rows` is exact.
-
-    Yields
-    ------
-    array of shape (n_rows, ...)
-        The next rows, in the byte order of the machine.
+    They are in the byte order of the machine.
     """
     held: list[np.ndarray] = []
     n_held = 0

@@ -16,26 +16,7 @@ from sknc.io._formats.torch_rows import TorchRows
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """
-    Return the tensors of a ``.pt`` file: one, or those of a dictionary.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        By name; a single tensor under an empty one.
-
-    Raises
-    ------
-    ImportError
-        If torch is not installed.
-    ValueError
-        If the file is damaged, holds other objects, or is in torch's old format.
-    """
+    """Return the tensors of a ``.pt`` file: one, or those of a dictionary."""
     return {
         name: SlicedArray(path, name, tuple(tensor.shape), _dtype(tensor), _opened)
         for name, tensor in _tensors(path).items()

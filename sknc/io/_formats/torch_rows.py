@@ -10,16 +10,9 @@ from sknc._utils.arrays import to_numpy
 
 @dataclass(frozen=True)
 class TorchRows:
-    """
-    Rows of a tensor as NumPy arrays; bfloat16 is widened to float32, which is exact.
+    """Rows of a tensor as NumPy arrays; bfloat16 becomes float32, which is exact."""
 
-    Parameters
-    ----------
-    tensor : torch.Tensor or slice of safetensors
-        What ``[start:stop]`` gives a tensor of.
-    """
-
-    tensor: Any
+    tensor: Any  # what ``[start:stop]`` gives a tensor of
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         """Return some rows."""

@@ -13,26 +13,7 @@ from sknc.io._formats.stored import StoredArray
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """
-    Return the array of a ``.zarr`` folder, or those of a group.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-
-    Returns
-    -------
-    dict of str to StoredArray
-        By name, as ``"group/name"``; a single array under an empty one.
-
-    Raises
-    ------
-    ImportError
-        If zarr is not installed.
-    ValueError
-        If the folder is not that of an array or a group.
-    """
+    """Return the array of a ``.zarr`` folder, or those of a group."""
     with required("Reading .zarr folders", "zarr", "io"):
         import zarr
     found = zarr.open(str(path), mode="r")

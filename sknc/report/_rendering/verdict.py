@@ -18,26 +18,13 @@ _WORDS = ("collapsed", "partly collapsed", "not collapsed")
 
 @dataclass(frozen=True)
 class Verdict:
-    """
-    How far one metric is from collapse.
-
-    Parameters
-    ----------
-    key : str
-        The metric.
-    value : float
-        Its value.
-    least, most : float
-        Up to where it counts as collapsed, and as partly collapsed.
-    note : str
-        What the report notes about it; empty for nothing.
-    """
+    """How far one metric is from collapse."""
 
     key: str
     value: float
-    least: float
-    most: float
-    note: str = ""
+    least: float  # up to here it counts as collapsed
+    most: float  # and up to here as partly collapsed
+    note: str = ""  # what the report notes about it; empty for nothing
 
     @property
     def grade(self) -> int:
