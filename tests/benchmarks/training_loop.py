@@ -1,8 +1,8 @@
 """
 Accumulation as users run it: without pauses, and with PyTorch working in between.
 
-Threads of one BLAS look out for more work for some 30 ms, on cores that the next one
-wants. ``python tests/benchmarks/training_loop.py`` prints the rows of a table.
+Threads of one BLAS look out for more work for 30 to 100 ms, on cores that the next one
+wants. A long stream spends only its first milliseconds beside them. ``python tests/benchmarks/training_loop.py`` prints the rows of a table.
 """
 
 import statistics
@@ -15,6 +15,12 @@ import torch
 from sknc import NeuralCollapseAnalyzer
 
 BATCH, REPEATS = 4096, 15
+SHAPES = (
+    (50_000, 512, 10),
+    (50_000, 512, 1000),
+    (20_000, 2048, 1000),
+    (500_000, 512, 1000),
+)
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -52,7 +58,7 @@ def main() -> None:
         "no pauses": lambda: None,
         "PyTorch in between": lambda: torch.relu(features @ weights).sum().item(),
     }
-    for shape in ((50_000, 512, 10), (50_000, 512, 1000), (20_000, 2048, 1000)):
+    for shape in SHAPES:
         for name, between in works.items():
             fit, product = measure(shape, between)
             cells = f"{fit:.4g} s", f"{product:.4g} s", f"{fit / product:.3g}×"
