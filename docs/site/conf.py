@@ -19,9 +19,10 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "pages",  # beside this file
 ]
-exclude_patterns = ["_build", "site"]
+exclude_patterns = ["_build", "site", "gallery"]
 templates_path = ["templates"]
 myst_heading_anchors = 4  # so that links to headings work as they do on GitHub
 autosummary_generate = True
@@ -30,6 +31,21 @@ numpydoc_show_class_members = False
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
+# Scripts assert what they claim, so a claim that no longer holds ends the build.
+sphinx_gallery_conf = {
+    "examples_dirs": str(HERE.parent / "gallery"),
+    "gallery_dirs": "auto_gallery",
+    "abort_on_example_error": True,
+    "image_scrapers": ("gallery.described_figures",),  # beside this file
+    "reset_modules": ("matplotlib", "gallery.one_thread"),
+    "thumbnail_size": (560, 392),
+    "within_subsection_order": "FileNameSortKey",
+    "capture_repr": (),
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = "sknc"
 html_static_path = ["static"]
@@ -37,6 +53,7 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_sidebars = {"index": [], "**": ["sidebar-nav-bs"]}
 html_theme_options = {
+    "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
     "footer_start": ["copyright"],

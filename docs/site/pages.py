@@ -2,7 +2,8 @@
 What the site has beyond the pages of the documentation.
 
 The order of the pages is that of the tables in ``index.md``, one table a section. The
-reference is written from the names that the package exports.
+reference is written from the names that the package exports. Links to scripts of the
+gallery lead to the pages that sphinx-gallery makes of them.
 """
 
 import re
@@ -18,14 +19,17 @@ _MODULES = {
     "sknc.distributed": "Processes",
 }
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
-_PAGE = re.compile(r"^\| \[[^\]]+\]\((\w+)\.md\) \|", re.MULTILINE)
+_PAGE = re.compile(r"^\| \[[^\]]+\]\(([\w/]+)\.(?:md|rst)\) \|", re.MULTILINE)
+_GALLERY = "auto_gallery"
+_TO_GALLERY = re.compile(r"\]\(gallery/(\w+)\.(?:py|rst)\)")
 _REFERENCE = "reference"
 _DUNDER = "__version__"
 
 
 def setup(app):
-    """Connect both to the build."""
+    """Connect them to the build."""
     app.connect("config-inited", write_reference)
+    app.connect("source-read", lead_to_gallery, priority=400)  # before tables are read
     app.connect("source-read", add_tables_of_contents)
     return {"parallel_read_safe": True}
 
@@ -43,6 +47,16 @@ def write_reference(app, config):
     text = "\n".join(lines)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+
+
+def lead_to_gallery(app, page, source):
+    """Replace links to scripts, which are right in the repository, by their pages."""
+
+    def on_site(link):
+        name = "index" if link[1] == "README" else link[1]
+        return f"]({_GALLERY}/{name}.rst)"
+
+    source[0] = _TO_GALLERY.sub(on_site, source[0])
 
 
 def add_tables_of_contents(app, page, source):
