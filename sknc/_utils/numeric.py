@@ -139,7 +139,7 @@ def numeric_targets(y: Any, X: Array) -> Array:
     if targets.shape[0] != n_samples:
         msg = (
             f"X and y have inconsistent numbers of samples: expected {n_samples} rows "
-            f"of targets, one a row of X, got {targets.shape[0]}."
+            f"of targets, one for each row of X, got {targets.shape[0]}."
         )
         raise ValueError(msg)
     if not arrays.all_finite(targets):

@@ -61,7 +61,7 @@ def _of_torch(path: Path) -> dict[str, Stored]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        what = " ".join(str(error).split())[:100]
+        what = " ".join(str(error).partition(". ")[0].split())[:100]
         msg = (
             f"{path} cannot be read as a state dict without running code ({what}). "
             "Save one with torch.save(model.state_dict(), path)."

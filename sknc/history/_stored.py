@@ -154,8 +154,8 @@ class StoredEntries:
         msg = (
             f"Steps must increase: got step {step} after step {last}. If the run was "
             "resumed from an older checkpoint, first call history.rewind(step) with "
-            "the step of that checkpoint. A run that starts over needs a history, and "
-            "a file, of its own."
+            "the step of that checkpoint. To start over, use a new history with a new "
+            "file, or delete the old file first."
         )
         raise ValueError(msg)
 

@@ -41,8 +41,8 @@ def unpacked(
     found = f"{len(batch)} parts" if is_tuple else f"a {type(batch).__name__}"
     msg = (
         "The loader must yield (inputs, labels), or a mapping with 'labels', got "
-        f"{found}. Say what is what: unpack=lambda batch: (inputs, labels), such as "
-        "(batch[0], batch[1])."
+        f"{found}. For other batches pass a function that returns (inputs, labels), "
+        "for example unpack=lambda batch: (batch[0], batch[1])."
     )
     if isinstance(batch, torch.Tensor):
         msg += " If the loader is one batch, pass it in a list: [(inputs, labels)]."
@@ -74,8 +74,8 @@ def _of_mapping(batch: dict[str, Any], model: nn.Module) -> ModelBatch:
     if len(found) != 1:
         msg = (
             "A batch that is a mapping must have 'labels' or 'label', got "
-            f"{list(batch)}. Say what is what: unpack=lambda batch: (inputs, labels), "
-            "such as ({'x': batch['x']}, batch['y'])."
+            f"{list(batch)}. For other batches pass a function that returns (inputs, "
+            "labels), for example unpack=lambda batch: ({'x': batch['x']}, batch['y'])."
         )
         raise ValueError(msg)
     labels = batch.pop(found[0])

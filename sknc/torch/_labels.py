@@ -108,9 +108,9 @@ def check_range(labels: torch.Tensor, rule: TokenRule) -> None:
     if bool(wrong.any()):
         found = labels[wrong].unique()[:5].tolist()
         msg = (
-            f"Labels must be from 0 to {rule.n_classes - 1}, one a row of the head, "
-            f"got {found}. Number them like the rows: {rule.remedy}. Samples without a "
-            "class may have the label ignore_index."
+            f"Labels must be from 0 to {rule.n_classes - 1}, one for each row of the "
+            f"head, got {found}. Number them like the rows: {rule.remedy}. Samples "
+            "without a class may have the label ignore_index."
         )
         raise ValueError(msg)
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Never
 
 from torch import nn
 
 from sknc.convention import Convention
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
+from sknc.metrics import TABLE
 from sknc.report import NCReport
 from sknc.torch._arguments import check_loaders, checked_cache, checked_model
 from sknc.torch._batches import device_of
@@ -63,6 +64,16 @@ class Analysis:
         if self.held_out is not None:
             parts.append(f"Held out: {self.held_out!r}")
         return "\n\n".join(parts)
+
+    def __getattr__(self, name: str) -> Never:
+        """Explain where the metrics are."""
+        msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if name in TABLE:
+            msg = (
+                f"An Analysis holds reports, and {name} is in each of them: write "
+                f"analysis.train.{name} or analysis.held_out.{name}."
+            )
+        raise AttributeError(msg)
 
     def plot(self, ax: Any = None) -> Any:
         """

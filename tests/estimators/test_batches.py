@@ -72,7 +72,7 @@ def test_what_is_no_batch(make, text, call):
             (X[:, :2], Y),
             r"X has 2 features, but \w+ is expecting 3 features .*",
         ),
-        ((X, Y[:-1]), r"expected 15 labels, one a row of X, got 14\."),
+        ((X, Y[:-1]), r"expected 15 labels, one for each row of X, got 14\."),
         ((X, Y, -Y), "sample_weight holds negative values: .*"),
         (3, r"batches must yield .*, got int: .*"),
     ],

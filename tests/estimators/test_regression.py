@@ -289,7 +289,8 @@ def test_attributes():
 def malformed():
     """Yield changes of a batch, and what is said of it."""
     yield lambda: (X, None), "requires y to be passed, but the target y is None"
-    yield lambda: (X, Y[:-1]), "expected 120 rows of targets, one a row of X, got 119"
+    match = "expected 120 rows of targets, one for each row of X, got 119"
+    yield lambda: (X, Y[:-1]), match
     yield lambda: (X, Y * np.nan), "y contains NaN or infinity: expected finite"
     yield lambda: (X * np.nan, Y), "Input X contains NaN or infinity"
     yield lambda: (X, Y.astype(str)), "y must be real numbers, one row of targets a"

@@ -106,6 +106,15 @@ def test_result():
     assert same(pickle.loads(pickle.dumps(found)).train, found.train)
 
 
+def test_metrics_are_in_the_reports():
+    found = analyze(networks.mlp(), LOADER)
+    match = r"write analysis\.train\.nc1_cdnv or analysis\.held_out\.nc1_cdnv\.$"
+    with pytest.raises(AttributeError, match=match):
+        _ = found.nc1_cdnv
+    with pytest.raises(AttributeError, match="'Analysis' object has no attribute 'x'"):
+        _ = found.x
+
+
 def test_model_runs_once_over_each_loader():
     model, n_rows = networks.mlp(), []
     model.register_forward_hook(lambda m, args, out: n_rows.append(len(out)))
@@ -362,10 +371,10 @@ REFUSED = {
     "three parts": (
         [(X, Y, Y)],
         r"^The loader must yield \(inputs, labels\), or a mapping with 'labels', got 3 "
-        r"parts\. Say what is what: unpack=lambda batch: \(inputs, labels\), such as "
-        r"\(batch\[0\], batch\[1\]\)\.$",
+        r"parts\. For other batches pass a function that returns \(inputs, labels\), for "
+        r"example unpack=lambda batch: \(batch\[0\], batch\[1\]\)\.$",
     ),
-    "tensor": ([X], r"got a Tensor\. Say what is what"),
+    "tensor": ([X], r"got a Tensor\. For other batches pass a function"),
     "one batch": ((X, Y), r"one batch, pass it in a list: \[\(inputs, labels\)\]\.$"),
     "no labels": (
         [{"x": X, "y": Y}],
@@ -374,11 +383,11 @@ REFUSED = {
     "two labels": ([{"labels": Y, "label": Y}], r"got \['labels', 'label'\]\."),
     "too large": (
         [(X, Y + 1)],  # as many labels as rows, which an estimator would take in order
-        r"^Labels must be from 0 to 4, one a row of the head, got \[5\]\. Number them "
-        r"like the rows: unpack=lambda batch: \(inputs, labels\)\. Samples without a "
+        r"^Labels must be from 0 to 4, one for each row of the head, got \[5\]\. Number "
+        r"them like the rows: unpack=lambda batch: \(inputs, labels\)\. Samples without a "
         r"class may have the label ignore_index\.$",
     ),
-    "negative": ([(X, Y - 1)], r"from 0 to 4, one a row of the head, got \[-1\]"),
+    "negative": ([(X, Y - 1)], r"from 0 to 4, one for each row of the head, got \[-1\]"),
     "nothing": (
         [],
         r"^The loader yields no labeled samples: expected at least one batch",

@@ -434,8 +434,8 @@ def tell(monitor, labels):
     [
         (
             torch.full((10,), K),
-            r"^Labels must be from 0 to 4, one a row of the head, got \[5\]\. Number "
-            r"them like the rows: monitor\.update\(labels\)\. Samples without a class "
+            r"^Labels must be from 0 to 4, one for each row of the head, got \[5\]\. "
+            r"Number them like the rows: monitor\.update\(labels\)\. Samples without a class "
             r"may have the label ignore_index\.$",
         ),
         (

@@ -37,8 +37,7 @@ def check_labels(y: Any, n_samples: int, name: str) -> Array:
     if y.shape[0] != n_samples:
         msg = (
             f"X and y have inconsistent numbers of samples: expected {n_samples} "
-            "labels, "
-            f"one a row of X, got {y.shape[0]}."
+            f"labels, one for each row of X, got {y.shape[0]}."
         )
         raise ValueError(msg)
     return y
