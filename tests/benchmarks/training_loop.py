@@ -2,7 +2,8 @@
 Accumulation as users run it: without pauses, and with PyTorch working in between.
 
 Threads of one BLAS look out for more work for 30 to 100 ms, on cores that the next one
-wants. A long stream spends only its first milliseconds beside them. ``python tests/benchmarks/training_loop.py`` prints the rows of a table.
+wants. A long stream spends only its first milliseconds beside them.
+``python tests/benchmarks/training_loop.py`` prints the rows of a table.
 """
 
 import statistics

@@ -91,8 +91,8 @@ class TestEntries:
     def test_steps_increase(self, history, step):
         match = (
             rf"^Steps must increase: got step {step} after step 20\. If .* older "
-            r"checkpoint, first call history\.rewind\(step\) .* To start over, use a new "
-            r"history with a new file, or delete the old file first\.$"
+            r"checkpoint, first call history\.rewind\(step\) .* To start over, use a "
+            r"new history with a new file, or delete the old file first\.$"
         )
         with pytest.raises(ValueError, match=match):
             history.append(step, make_report()[0])

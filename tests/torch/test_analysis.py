@@ -371,8 +371,8 @@ REFUSED = {
     "three parts": (
         [(X, Y, Y)],
         r"^The loader must yield \(inputs, labels\), or a mapping with 'labels', got 3 "
-        r"parts\. For other batches pass a function that returns \(inputs, labels\), for "
-        r"example unpack=lambda batch: \(batch\[0\], batch\[1\]\)\.$",
+        r"parts\. For other batches pass a function that returns \(inputs, labels\), "
+        r"for example unpack=lambda batch: \(batch\[0\], batch\[1\]\)\.$",
     ),
     "tensor": ([X], r"got a Tensor\. For other batches pass a function"),
     "one batch": ((X, Y), r"one batch, pass it in a list: \[\(inputs, labels\)\]\.$"),
@@ -383,11 +383,11 @@ REFUSED = {
     "two labels": ([{"labels": Y, "label": Y}], r"got \['labels', 'label'\]\."),
     "too large": (
         [(X, Y + 1)],  # as many labels as rows, which an estimator would take in order
-        r"^Labels must be from 0 to 4, one for each row of the head, got \[5\]\. Number "
-        r"them like the rows: unpack=lambda batch: \(inputs, labels\)\. Samples without a "
-        r"class may have the label ignore_index\.$",
+        r"^Labels must be from 0 to 4, one for each row of the head, got \[5\]\. "
+        r"Number them like the rows: unpack=lambda batch: \(inputs, labels\)\. Samples "
+        r"without a class may have the label ignore_index\.$",
     ),
-    "negative": ([(X, Y - 1)], r"from 0 to 4, one for each row of the head, got \[-1\]"),
+    "negative": ([(X, Y - 1)], r"from 0 to 4, one for each row .* head, got \[-1\]"),
     "nothing": (
         [],
         r"^The loader yields no labeled samples: expected at least one batch",

@@ -435,8 +435,8 @@ def tell(monitor, labels):
         (
             torch.full((10,), K),
             r"^Labels must be from 0 to 4, one for each row of the head, got \[5\]\. "
-            r"Number them like the rows: monitor\.update\(labels\)\. Samples without a class "
-            r"may have the label ignore_index\.$",
+            r"Number them like the rows: monitor\.update\(labels\)\. Samples without a "
+            r"class may have the label ignore_index\.$",
         ),
         (
             torch.rand(10, K),
