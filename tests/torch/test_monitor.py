@@ -292,7 +292,7 @@ def test_updates_without_a_pass():
             monitor.update(y)
     report = monitor.report().to_json()
     model(x)
-    with pytest.raises(RuntimeError, match=r"^The Monitor is closed\. Create a new one"):
+    with pytest.raises(RuntimeError, match=r"^The Monitor is closed\. Create a new"):
         monitor.update(y)
     assert monitor.report().to_json() == report
 
