@@ -198,7 +198,7 @@ def test_use_on_numpy_is_light(loaded_by_scikit_learn):
         "X = numpy.eye(6); y = [0, 0, 1, 1, 2, 2]\n"
         "head = numpy.eye(3, 6)\n"
         "report = sknc.NeuralCollapseAnalyzer(head).fit(X, y).score(X, y)\n"
-        "report.to_json(), repr(report), report._repr_html_()\n"
+        "report.to_json(), repr(report), report._repr_html_(), report._page('x')\n"
         "sknc.NearestClassCenter().fit(X, y).predict(X)\n"
     )
     # Asked for its output container, scikit-learn may look for pandas and polars, and

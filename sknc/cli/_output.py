@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sknc._utils.storage.atomic import checked_target, replacing
+from sknc.report._rendering import report_page
 from sknc.report._rendering.table import rows
 from sknc.report.nc_report import NCReport
 
@@ -16,7 +17,7 @@ STANDARD = "-"  # input or output
 _HELP = {
     "json": "print JSON, with all that a report holds",
     "csv": "print comma-separated values",
-    "html": "print a page of HTML",
+    "html": "print a page for a browser, one file that loads nothing else",
 }
 _COLUMNS = ("metric", "value", "standard_error", "group", "direction", "note")
 
@@ -86,14 +87,8 @@ def shown_reports(reports: Mapping[str, NCReport], form: str | None) -> str:
         ]
         return as_csv((*first, *_COLUMNS), lines)
     if form == "html":
-        tables = "\n".join(
-            f"<h2>{_words(name)}</h2>\n{report._repr_html_()}"
-            for name, report in reports.items()
-        )
-        return (
-            '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-            f"<title>Neural collapse</title>\n{tables}\n</html>"
-        )
+        contents = {_words(name): report._content for name, report in reports.items()}
+        return report_page(contents).rstrip("\n")
     if not several:
         return str(next(iter(reports.values())))
     return "\n\n".join(f"{_words(n)}:\n{report}" for n, report in reports.items())

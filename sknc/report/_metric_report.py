@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sknc._utils import arrays
-from sknc.report._rendering import Shown, as_html, as_text, report_frame
+from sknc.report._rendering import Shown, as_html, as_text, report_frame, write_page
 
 
 class MetricReport(float):
@@ -126,6 +126,45 @@ class MetricReport(float):
         """
         caller = f"{type(self).__name__}.to_frame"
         return report_frame(self._content, backend, caller)
+
+    def to_html(self, path: Any, *, title: str | None = None) -> None:
+        """
+        Write the report as a page, one file that any browser shows.
+
+        It has the verdict, figures, every metric with its direction, value at collapse,
+        source and notes, a table by class that a click on a heading sorts, and how all
+        of it was measured. The file loads nothing else and sends nothing, needs no
+        script to be read, and can be printed.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write, replaced as a whole if it exists.
+        title : str, default=None
+            Heading of the page, such as the name of the model.
+
+        Raises
+        ------
+        OSError
+            If there is no such folder, nothing can be written in it, or `path` is a
+            folder.
+        ValueError
+            If `title` is no string.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from sklearn.datasets import load_iris
+        >>> from sknc import NeuralCollapseAnalyzer
+        >>> report = NeuralCollapseAnalyzer().fit(*load_iris(return_X_y=True)).report()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     report.to_html(f"{folder}/iris.html", title="Iris")
+        """
+        write_page(path, self._page(title))
+
+    def _page(self, title: str | None) -> str:
+        """Return the text of the page."""
+        raise NotImplementedError
 
     # Showing -------------------------------------------------------------------
 

@@ -11,12 +11,12 @@ import numpy as np
 from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_choice, check_flag, check_number
 from sknc.metrics._catalogue import sources as by
-from sknc.report._rendering import data_frame
+from sknc.report._layer_forms import as_lines, layers_page
+from sknc.report._rendering import data_frame, write_page
 from sknc.report._separation import separation_correlation, separation_rate
 from sknc.report.nc_report import NCReport
 
 _ROUNDING = 1e-12  # of a share of samples
-_SHOWN = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,20 +141,7 @@ class LayerwiseReport:
 
     def __repr__(self) -> str:
         """Return the measures of all layers and a line for each layer."""
-        at = {"input": "what each layer reads", "output": "what each layer returns"}
-        lines = [
-            f"LayerwiseReport of {len(self)} layers: {at[self.at]}, "
-            f"pooling={self.pooling!r}",
-            f"layer_separation_rate  {self.layer_separation_rate():.4g}",
-            f"layer_effective_depth  {self._depth_in_words()}",
-            *self.notes,
-        ]
-        width = max(map(len, self.layers))
-        lines.append("  ".join(["".ljust(width), *(f"{key:>16}" for key in _SHOWN)]))
-        for name, report in self.train.items():
-            values = (f"{report.to_dict().get(key, math.nan):16.4g}" for key in _SHOWN)
-            lines.append("  ".join([name.ljust(width), *values]))
-        return "\n".join(lines)
+        return as_lines(self)
 
     def metric(self, key: str, *, held_out: bool = False) -> np.ndarray:
         """
@@ -216,6 +203,16 @@ class LayerwiseReport:
                 columns[f"{side}/layer_ncc_mismatch"] = shares.tolist()
         rows = zip(*columns.values(), strict=True)
         return data_frame(list(columns), rows, backend, "LayerwiseReport.to_frame")
+
+    @documented(NCReport.to_html)
+    def to_html(self, path: Any, *, title: str | None = None) -> None:
+        """
+        Write the layers as a page, one file that any browser shows.
+
+        It has the measures of all layers, figures of metrics by depth, and a table of
+        every metric of every layer.
+        """
+        write_page(path, layers_page(self, title))
 
     # Measures of all layers --------------------------------------------------------
 
@@ -337,12 +334,6 @@ class LayerwiseReport:
             )
             raise ValueError(msg)
         return found
-
-    def _depth_in_words(self) -> str:
-        if "nc4_ncc_accuracy" not in self._keys(self.train):
-            return "not known: the reports have no nc4_ncc_accuracy"
-        depth = self.layer_effective_depth()
-        return "not reached" if depth is None else f"{depth} ({self.layers[depth]!r})"
 
     def _side(self, held_out: bool) -> Mapping[str, NCReport]:
         if not check_flag("held_out", held_out):

@@ -9,7 +9,13 @@ from sknc.convention import Convention
 from sknc.metrics import TABLE
 from sknc.metrics._catalogue.table import did_you_mean
 from sknc.report._metric_report import MetricReport, read_only
-from sknc.report._rendering import Content, as_summary, from_json, to_json
+from sknc.report._rendering import (
+    Content,
+    as_summary,
+    from_json,
+    report_page,
+    to_json,
+)
 
 
 class NCReport(MetricReport):
@@ -139,6 +145,9 @@ class NCReport(MetricReport):
           nc4_mismatch        –          It is measured on samples: ...
         """
         return as_summary(self._content)
+
+    def _page(self, title: str | None) -> str:
+        return report_page({"": self._content}, title)
 
     def to_json(self, **options: Any) -> str:
         """

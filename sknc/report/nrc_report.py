@@ -10,6 +10,7 @@ from sknc.report._metric_report import MetricReport, read_only
 from sknc.report._rendering import (
     RegressionContent,
     regression_from_json,
+    regression_page,
     regression_to_json,
 )
 
@@ -127,6 +128,9 @@ class NRCReport(MetricReport):
             version of sknc whose reports this one cannot read.
         """
         return cls(regression_from_json(text))
+
+    def _page(self, title: str | None) -> str:
+        return regression_page(self._content, title)
 
     def _missing(self, key: str) -> str:
         if key not in REGRESSION_TABLE:

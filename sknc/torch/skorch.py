@@ -17,8 +17,9 @@ class NeuralCollapseCallback(Callback):
     Measure neural collapse while a skorch net is fitted.
 
     Metrics are recorded in ``net.history``, under names such as "nc/train/nc1_pinv" and
-    "nc/held_out/nc4_mismatch". Later callbacks, such as early stopping and checkpoints,
-    can monitor them. Training is unaffected, bit for bit, as with `sknc.torch.analyze`.
+    "nc/held_out/nc4_mismatch". Callbacks that come later, such as early stopping and
+    checkpoints, can monitor them. Training is left as it was, bit for bit, as
+    `sknc.torch.analyze` does.
 
     Parameters
     ----------
@@ -28,19 +29,19 @@ class NeuralCollapseCallback(Callback):
         Held-out samples. By default those of the validation set, if there is one; False
         for none.
     every_n_epochs : int, default=1
-        Number of epochs between measurements.
+        How many epochs lie between two measurements.
     history : NCHistory, default=None
-        Stores every report, by epoch. Clones of the net, as in a grid search, get
-        copies of it.
+        Gets every report, by epoch. Clones of the net, such as those of a grid search,
+        have copies of it.
     monitor : bool or "only", default=False
-        Whether to also report, at the same times, the features that training sees,
-        under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
-        bias). "only" reports these alone, without any pass over the samples, and stores
-        them in `history`.
+        Whether to report, at the same times, what training sees itself, under names
+        such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for how biased that is).
+        "only" for that alone, without any pass over the samples; then `history` gets
+        it.
     half_life : float, default=None
-        Number of samples after which a sample counts half in the monitor.
+        Number of samples after which one counts half in the monitor.
     prefix : str, default="nc"
-        Prefix of the names in ``net.history``.
+        Of the names in ``net.history``.
     **options
         Passed to `sknc.torch.analyze`, such as ``metrics=["NC1"]`` or ``head="2"``.
         They are parameters of the callback like all others.
@@ -48,15 +49,15 @@ class NeuralCollapseCallback(Callback):
     Attributes
     ----------
     analysis_ : Analysis or None
-        The most recent analysis.
+        The last one.
 
     Raises
     ------
     TypeError
-        When training starts, if `analyze` has no such option, or `history` is not an
-        `NCHistory`.
+        When training starts, if `analyze` has no such option, or the history cannot get
+        reports.
     ValueError
-        When training starts, if another parameter is invalid.
+        When training starts, if another parameter is wrong.
 
     See Also
     --------
@@ -65,8 +66,8 @@ class NeuralCollapseCallback(Callback):
 
     Notes
     -----
-    If a module ends in a softmax, name the layer before it: ``head="..."``. skorch
-    prints a column for each metric; choose a few with ``metrics=``.
+    A module that ends in a softmax has its head before it: name it, ``head="..."``.
+    skorch prints a column for each metric; ``metrics=`` chooses a few.
 
     Examples
     --------
@@ -88,8 +89,8 @@ class NeuralCollapseCallback(Callback):
         prefix: str = "nc",
         **options: Any,
     ) -> None:
-        # As in all callbacks of skorch, attributes without a final underscore are the
-        # parameters that clones get.
+        # As of all callbacks of skorch, attributes without a final underscore are the
+        # parameters, which clones get.
         self.loader = loader
         self.held_out = held_out
         self.every_n_epochs = every_n_epochs
@@ -121,14 +122,14 @@ class NeuralCollapseCallback(Callback):
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool | None = None, **_: Any
     ) -> None:
-        """Add what the training step saw."""
+        """Add what a step of training saw."""
         if training and self.measuring_ is not None:
             self.measuring_.monitoring.update_batch(batch)
 
     def on_epoch_end(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **_: Any
     ) -> None:
-        """Measure if the epoch is due."""
+        """Measure an epoch that is due."""
         epoch = len(net.history)
         measuring = self.measuring_
         if measuring is None or not Schedule(self.every_n_epochs).has_epoch(epoch):
@@ -145,7 +146,7 @@ class NeuralCollapseCallback(Callback):
         self.analysis_ = measuring.analysis
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **_: Any) -> None:
-        """Drop the module and the samples, so that a pickled net does not hold them."""
+        """Let go of the module, and of samples that a pickled net need not hold."""
         if self.measuring_ is not None:
             self.measuring_.monitoring.end()
         self.measuring_ = None

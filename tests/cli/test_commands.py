@@ -86,13 +86,20 @@ class TestReport:
         assert rows[0]["group"] == "NC1"
         assert rows[0]["direction"] == "lower"
 
-    def test_html(self, printed):
+    def test_html(self, printed, tmp_path):
         page = printed(*ALL, "--html")
+        report = NeuralCollapseAnalyzer().fit(*states.samples()).report()
+        report.to_html(tmp_path / "report.html")
+        assert page == (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    def test_html_of_two(self, printed, folder):
+        arguments = (*ALL, "--held-out", "test.npz", "--html", "--output", "both.html")
+        assert printed(*arguments) == ""
+        page = (folder / "both.html").read_text(encoding="utf-8")
         assert page.startswith('<!doctype html>\n<html lang="en">')
-        assert (
-            NeuralCollapseAnalyzer().fit(*states.samples()).report()._repr_html_()
-            in page
-        )
+        for name in ("Fitted samples", "Held-out samples"):
+            assert f">{name}</th>" in page
+            assert f"{name}: all 4 classes." in page
 
     def test_output(self, printed, folder):
         assert printed(*ALL, "--json", "--output", "report.json") == ""

@@ -466,7 +466,7 @@ def test_html(report, undefined, crowded):
         for key, row in cells.items():
             assert row[1] == f"{one[key]:.6g}"
             lower = TABLE[key].lower_is_collapsed
-            assert row[2] == {True: "lower", False: "higher", None: ""}[lower]
+            assert row[2] == {True: "↓ lower", False: "↑ higher", None: ""}[lower]
         assert [f"score (1 - nc1_within_fraction) {float(one):.6g}"] in table
         headings = {key: [f"{key}: {text}"] for key, text in PROPERTIES.items()}
         groups = {TABLE[key].group for key in one}

@@ -76,6 +76,11 @@ class RegressionMetric:
         return self.function.__name__
 
     @property
+    def sources(self) -> tuple[Source, ...]:
+        """Papers it is from."""
+        return (self.source,)
+
+    @property
     def summary(self) -> str:
         """First line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].strip()

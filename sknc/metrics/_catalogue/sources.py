@@ -25,11 +25,16 @@ class Source:
         return f"{self.authors}, {self.link}" if self.link else self.authors
 
     @property
-    def reference(self) -> str:
-        """The whole reference."""
+    def address(self) -> str:
+        """Where the paper can be read; empty without a link."""
         sites = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
         kind, _, name = self.link.partition(":")
-        address = f" {sites[kind]}{name}" if kind else ""
+        return f"{sites[kind]}{name}" if kind else ""
+
+    @property
+    def reference(self) -> str:
+        """The whole reference."""
+        address = f" {self.address}" if self.link else ""
         return f"{self.text}{address}{f' ({self.remark})' if self.remark else ''}"
 
 

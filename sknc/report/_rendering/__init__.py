@@ -11,6 +11,13 @@ from sknc.report._rendering.json_text import (
     regression_to_json,
     to_json,
 )
+from sknc.report._rendering.page import (
+    LayerSide,
+    layer_page,
+    regression_page,
+    report_page,
+    write_page,
+)
 from sknc.report._rendering.regression_content import RegressionContent
 from sknc.report._rendering.table import Shown
 from sknc.report._rendering.text import as_text
@@ -19,6 +26,7 @@ from sknc.report._rendering.verdict import as_summary
 __all__ = [
     "Content",
     "Directions",
+    "LayerSide",
     "Measured",
     "RegressionContent",
     "Shown",
@@ -28,9 +36,13 @@ __all__ = [
     "convention_document",
     "data_frame",
     "from_json",
+    "layer_page",
     "read_convention",
     "regression_from_json",
+    "regression_page",
     "regression_to_json",
     "report_frame",
+    "report_page",
     "to_json",
+    "write_page",
 ]

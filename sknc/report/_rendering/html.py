@@ -1,52 +1,27 @@
-"""A report as an HTML table, for notebooks."""
+"""A report as an HTML table, for notebooks: the short form of its page."""
 
-from html import escape
-
-from sknc.report._rendering.table import Row, Shown, closing_lines, footnotes, sections
-
-_LEFT = ' style="text-align: left"'
+from sknc.report._rendering.page.document import resource
+from sknc.report._rendering.page.markup import Markup, tag
+from sknc.report._rendering.page.metric_table import (
+    direction_column,
+    metric_table,
+    note_column,
+    value_columns,
+)
+from sknc.report._rendering.table import Shown, closing_lines, footnotes
 
 
 def as_html(content: Shown) -> str:
     """Return a table with a body for each property, and notes at its foot."""
     numbers = footnotes(content)
-    names = ["metric", "value", "more collapsed", "note"]
-    if content.standard_error:
-        names.insert(2, "standard error")
-    head = "".join(f"<th>{name}</th>" for name in names)
-    bodies = "".join(
-        _body(f"{group}: {what}", found, numbers, len(names))
-        for group, what, found in sections(content)
-    )
-    return (
-        f"<table><caption>{escape(content.title())}</caption>"
-        f"<thead><tr>{head}</tr></thead>{bodies}{_foot(content, numbers, len(names))}"
-        "</table>"
-    )
-
-
-def _body(heading: str, found: list[Row], numbers: dict[str, int], width: int) -> str:
-    lines = "".join(_line(row, numbers, width) for row in found)
-    return f"<tbody>{_spanning('th', heading, width)}{lines}</tbody>"
-
-
-def _line(row: Row, numbers: dict[str, int], width: int) -> str:
-    cells = [
-        f"<code>{escape(row.key)}</code>",
-        f"{row.value:.6g}",
-        "" if row.direction == "none" else row.direction,
-        f"[{numbers[row.note]}]" if row.note else "",
+    columns = [
+        *value_columns({"": content}),
+        direction_column(content),
+        note_column([content], numbers, linked=False),
     ]
-    if width > len(cells):
-        cells.insert(2, "" if row.error is None else f"{row.error:.2g}")
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _foot(content: Shown, numbers: dict[str, int], width: int) -> str:
-    lines = closing_lines(content)
-    lines += [f"[{number}] {text}" for text, number in numbers.items()]
-    return f"<tfoot>{''.join(_spanning('td', line, width) for line in lines)}</tfoot>"
-
-
-def _spanning(tag: str, text: str, width: int) -> str:
-    return f'<tr><{tag} colspan="{width}"{_LEFT}>{escape(text)}</{tag}></tr>'
+    foot = closing_lines(content)
+    foot += [f"[{number}] {text}" for text, number in numbers.items()]
+    table = metric_table(
+        content.title(), list(content.values), content, columns, foot=foot, short=True
+    )
+    return tag("div", tag("style", Markup(resource("table.css"))), table, class_="sknc")

@@ -1,11 +1,13 @@
 """A report as a table: rows under headings, footnotes and closing lines."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
-_DIRECTIONS = {True: "lower", False: "higher", None: "none"}
+from sknc.metrics._catalogue.sources import Source
+
+DIRECTIONS = {True: "lower", False: "higher", None: "none"}
 
 
 class MetricRow(Protocol):
@@ -18,6 +20,18 @@ class MetricRow(Protocol):
     @property
     def lower_is_collapsed(self) -> bool | None:
         """Direction; None for a quantity that has none."""
+
+    @property
+    def ideal(self) -> float | str | None:
+        """Value at collapse, or its formula; None if collapse does not fix it."""
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a sentence."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Papers it is from."""
 
 
 class Shown(Protocol):
@@ -68,7 +82,7 @@ def rows(content: Shown) -> list[Row]:
             value,
             content.standard_error.get(key),
             content.metric(key).group,
-            _DIRECTIONS[content.metric(key).lower_is_collapsed],
+            DIRECTIONS[content.metric(key).lower_is_collapsed],
             content.notes.get(key, ""),
         )
         for key, value in content.values.items()
@@ -81,21 +95,30 @@ def sections(content: Shown) -> list[tuple[str, str, list[Row]]]:
     return [(group, content.meaning(group), list(found)) for group, found in grouped]
 
 
-def footnotes(content: Shown) -> dict[str, int]:
+def footnotes(*contents: Shown) -> dict[str, int]:
     """Return the number of each distinct note of a row, by its text."""
-    texts = dict.fromkeys(row.note for row in rows(content) if row.note)
+    texts = dict.fromkeys(r.note for one in contents for r in rows(one) if r.note)
     return {text: number for number, text in enumerate(texts, 1)}
 
 
 def closing_lines(content: Shown) -> list[str]:
     """Return what concerns the whole report, a line each."""
-    return content.summary() + _notes_on_no_row(content)
+    return content.summary() + notes_on_no_row(content)
 
 
-def _notes_on_no_row(content: Shown) -> list[str]:
+def notes_on_no_row(content: Shown) -> list[str]:
     """Return notes on the whole report and on missing metrics, each text once."""
+    return _by_text(content, lambda key: key not in content.values)
+
+
+def all_notes(content: Shown) -> list[str]:
+    """Return the notes, each text once after what it is about."""
+    return _by_text(content, lambda key: True)
+
+
+def _by_text(content: Shown, chosen: Callable[[str], bool]) -> list[str]:
     keys: dict[str, list[str]] = {}
     for key, text in content.notes.items():
-        if key not in content.values:
+        if chosen(key):
             keys.setdefault(text, []).append(key)
     return [f"{', '.join(named)}: {text}" for text, named in keys.items()]

@@ -1,6 +1,7 @@
 """The four essential metrics, and a verdict in words."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sknc.metrics import TABLE, select
@@ -31,29 +32,63 @@ class Verdict:
         """0 for collapsed, 1 for partly, 2 for not."""
         return int(self.value > self.least) + int(self.value > self.most)
 
+    @property
+    def word(self) -> str:
+        """The grade in words."""
+        return _WORDS[self.grade]
+
+    @property
+    def bounds(self) -> str:
+        """Which values are of which grade, in words."""
+        return f"collapsed up to {self.least:.3g}, partly up to {self.most:.3g}"
+
     def line(self, width: int) -> str:
         """Return a line of the summary, and one for the note."""
-        line = (
-            f"  {self.key:<{width}} {self.value:<10.4g} {_WORDS[self.grade]} "
-            f"(collapsed up to {self.least:.3g}, partly up to {self.most:.3g})"
-        )
+        line = f"  {self.key:<{width}} {self.value:<10.4g} {self.word} ({self.bounds})"
         return f"{line}\n    {self.note}" if self.note else line
 
 
 def as_summary(content: Content) -> str:
     """Return the verdict, a line for each essential metric, and what is missing."""
     keys = [metric.key for metric in select("essential")]
-    found = [v for v in (_verdict(content, key) for key in keys) if v is not None]
+    found = verdicts(content)
     width = max(map(len, keys))
-    lines = [f"{content.title()}: {_overall(found)}", *(v.line(width) for v in found)]
+    lines = [f"{content.title()}: {overall_words(found)}"]
+    lines += [verdict.line(width) for verdict in found]
     judged = {verdict.key for verdict in found}
-    for key in keys:
-        if key not in judged:
-            why = content.notes.get(key) or (
-                "Undefined." if key in content.values else content.why_missing(key)
-            )
-            lines.append(f"  {key:<{width}} –          {why}")
+    lines += [
+        f"  {key:<{width}} –          {why_not_judged(content, key)}"
+        for key in keys
+        if key not in judged
+    ]
     return "\n".join(lines)
+
+
+def verdicts(content: Content) -> list[Verdict]:
+    """Return the verdicts on the essential metrics that can be judged."""
+    found = (_verdict(content, metric.key) for metric in select("essential"))
+    return [verdict for verdict in found if verdict is not None]
+
+
+def why_not_judged(content: Content, key: str) -> str:
+    """Return why there is no verdict on an essential metric."""
+    return content.notes.get(key) or (
+        "Undefined." if key in content.values else content.why_missing(key)
+    )
+
+
+def overall_grade(found: Sequence[Verdict]) -> int | None:
+    """Return the worst grade; None of no verdicts."""
+    return max((verdict.grade for verdict in found), default=None)
+
+
+def overall_words(found: Sequence[Verdict]) -> str:
+    """Return the worst grade in words, and what it is judged by."""
+    grade = overall_grade(found)
+    if grade is None:
+        return "nothing to judge by"
+    groups = ", ".join(TABLE[verdict.key].group for verdict in found)
+    return f"{_WORDS[grade]}, by {groups}"
 
 
 def _verdict(content: Content, key: str) -> Verdict | None:
@@ -75,10 +110,3 @@ def _floor(content: Content) -> float:
     n_classes, n_features = content.measured.n_classes, content.measured.n_features
     share = min(1.0, n_features / (n_classes - 1))
     return math.sqrt(2 - 2 * math.sqrt(share))
-
-
-def _overall(found: list[Verdict]) -> str:
-    if not found:
-        return "nothing to judge by"
-    groups = ", ".join(TABLE[verdict.key].group for verdict in found)
-    return f"{_WORDS[max(verdict.grade for verdict in found)]}, by {groups}"
