@@ -17,7 +17,8 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics",
         metavar="LIST",
-        help='"default", "all", or keys and groups with commas, such as NC1,nc2_etf',
+        help='"default", "essential", "all", or keys and groups with commas, such as '
+        "NC1,nc2_etf",
     )
     parser.add_argument(
         "--convention", metavar="NAME", help=f"one of {', '.join(PRESETS)}"
