@@ -1,16 +1,17 @@
 """
 Neural collapse of PyTorch models: a model and a loader in, a report out.
 
-- `probe`, `_finding`, `_head_candidates`, `_weights`: how the head is found, once
-  `sknc._utils.wrappers` has taken wrappers off; `_batches`, `_labels`,
-  `_shift`: what a loader may yield, and labels of tokens.
-- `_preserved`, `_random`: what `analyze` puts back after measuring.
-- `_layers`, `_layer_probe`: which layers are measured, where, and how maps are pooled.
-- `_training_probe`: which forward passes a `Monitor` counts; `_waiting`, `_forgetting`:
-  what it leaves out, and how old samples lose weight.
-- `_monitoring`: the monitor of a callback.
-- `_callbacks`: what callbacks of training frameworks measure, and when.
-- `_collectives`, `_agreement`: what processes exchange and must agree on; `_merging`,
+- `probe`, `_finding`, `_head_candidates`, `_weights`: find the head, after
+  `sknc._utils.wrappers` has removed wrappers.
+- `_batches`, `_labels`, `_shift`: the batches that a loader may yield, and the labels
+  of tokens.
+- `_preserved`, `_random`: restore everything after `analyze`.
+- `_layers`, `_layer_probe`: choose layers, record their features and pool maps.
+- `_training_probe`, `_waiting`, `_forgetting`: which forward passes a `Monitor` counts,
+  which batches it skips, and how old samples lose weight.
+- `_monitoring`, `_callbacks`: shared by the callbacks of training frameworks.
+- `_collectives`, `_agreement`, `_merging`, `_reducing`, `_evaluations`: what processes
+  exchange and check, and how their states are merged.
   `_reducing`, `_evaluations`: how their states become one.
 """
 

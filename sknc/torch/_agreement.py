@@ -1,4 +1,4 @@
-"""What ranks tell each other before they merge, and what they have to agree on."""
+"""Check that the states of all ranks can be merged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 @dataclass(frozen=True)
 class Header:
-    """All of some statistics but their sums."""
+    """The statistics of a rank without their sums."""
 
     classes: np.ndarray  # (K,), sorted labels
     n_features: int
@@ -61,13 +61,13 @@ class PartHeader(Header):
 
 @dataclass(frozen=True)
 class StateHeader:
-    """All of the state of an estimator but its sums."""
+    """The state of an estimator without its sums."""
 
     kind: str
-    parameters: tuple[tuple[str, str], ...]  # what it was constructed with
-    # One for each group of the jackknife; None for those without samples.
+    parameters: tuple[tuple[str, str], ...]  # constructor parameters
+    # One per group of the jackknife; None for groups without samples.
     parts: tuple[PartHeader | None, ...]
-    fixed: bool = True  # whether the classes were named
+    fixed: bool = True  # whether the classes were passed by the user
     names: tuple[str, ...] | None = None
 
     @property
@@ -79,7 +79,7 @@ class StateHeader:
 def state_header(
     estimator: Any, parts: Sequence[ClassStatistics | None], fixed: bool
 ) -> StateHeader:
-    """Describe the state of an estimator, whose statistics come by group."""
+    """Describe the state of an estimator, given its statistics by group."""
     names = vars(estimator).get("feature_names_in_")
     return StateHeader(
         kind=type(estimator).__name__,
@@ -91,7 +91,7 @@ def state_header(
 
 
 def _parameters(estimator: CenterEstimator) -> tuple[tuple[str, str], ...]:
-    """Return the parameters as texts that are equal where they mean the same."""
+    """Return the parameters as texts that compare equal if they mean the same."""
     texts = []
     for name, value in sorted(estimator.get_params(deep=False).items()):
         if name == "head":  # each rank has its own copy of the model
@@ -108,7 +108,7 @@ def _parameters(estimator: CenterEstimator) -> tuple[tuple[str, str], ...]:
 
 def check_agreement(headers: Sequence[StateHeader]) -> None:
     """
-    Raise on every rank the same error, unless the states can be merged.
+    Raise the same error on every rank if the states cannot be merged.
 
     The headers are those of all ranks, in order.
     """
@@ -146,27 +146,28 @@ def check_agreement(headers: Sequence[StateHeader]) -> None:
         "Fit all of them on the same columns in the same order.",
     )
     _check_exchanged(seen)
-    # Labels that cannot be told apart are an error here, and so on every rank.
+    # Labels that cannot be compared raise here, and so on every rank.
     union(np.empty(0), *(part.classes for parts in seen for part in parts))
 
 
 def _check_exchanged(seen: Sequence[Sequence[PartHeader]]) -> None:
-    """Refuse arrays that ranks cannot send to each other."""
+    """Check that ranks can send their arrays to each other."""
     for rank, parts in enumerate(seen):
         library, _, device = parts[0].place.partition(" on ") if parts else ("",) * 3
         if parts and library not in ("NumPy", "torch"):
             msg = (
-                "Ranks exchange statistics of NumPy arrays or torch tensors, got those "
-                f"of {library} on {device} on rank {rank}. Accumulate NumPy arrays."
+                "Ranks can only exchange statistics of NumPy arrays or torch tensors, "
+                f"got {library} arrays on {device} on rank {rank}. Accumulate NumPy "
+                "arrays."
             )
             raise ValueError(msg)
 
 
 def check_alike(what: str, values: Sequence[Any], remedy: str = "") -> None:
     """
-    Refuse values that differ between ranks; None is that of a rank without one.
+    Raise if values differ between ranks; a rank without one has None.
 
-    `what` was expected on every rank. The values are those of all ranks, in order.
+    `what` says what must be the same. The values are those of all ranks, in order.
     """
     known = [(rank, value) for rank, value in enumerate(values) if value is not None]
     for rank, value in known:

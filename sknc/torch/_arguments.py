@@ -1,4 +1,4 @@
-"""Checks of the arguments that functions on models share."""
+"""Checks of arguments shared by the functions on models."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sknc._utils.wrappers import unwrapped
 
 
 def checked_model(model: Any) -> nn.Module:
-    """Return a model without wrappers, or refuse what is none."""
+    """Return a model without its wrappers, or raise if it is not a module."""
     if isinstance(model, nn.Module):
         return unwrapped(model)
     msg = f"model must be a torch.nn.Module, got {type(model).__name__}."
@@ -16,7 +16,7 @@ def checked_model(model: Any) -> nn.Module:
 
 
 def check_loaders(**loaders: Any) -> None:
-    """Refuse what does not yield batches."""
+    """Check that loaders are iterable."""
     for name, loader in loaders.items():
         if not any(hasattr(type(loader), m) for m in ("__iter__", "__getitem__")):
             msg = (
@@ -27,7 +27,7 @@ def check_loaders(**loaders: Any) -> None:
 
 
 def checked_cache(cache: Any) -> float | None:
-    """Return a number of bytes, or None for nothing kept."""
+    """Return the number of bytes to keep, or None to keep nothing."""
     if cache == "none":
         return None
     is_number = isinstance(cache, (int, float)) and not isinstance(cache, bool)

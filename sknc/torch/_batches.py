@@ -15,13 +15,13 @@ _LABELS = ("labels", "label")
 class ModelBatch:
     """Inputs, labels and weights of one batch."""
 
-    labels: Any  # class labels as the loader gave them
+    labels: Any  # as the loader yielded them
     args: tuple[Any, ...] = ()  # positional arguments of the model
     kwargs: dict[str, Any] = field(default_factory=dict)
     weights: Any = None
 
     def call(self, model: nn.Module, device: torch.device, **more: Any) -> Any:
-        """Return what the model makes of the batch on a device."""
+        """Call the model on the batch, on a device."""
         args = [moved(value, device) for value in self.args]
         kwargs = {key: moved(value, device) for key, value in self.kwargs.items()}
         return model(*args, **kwargs, **more)
@@ -56,8 +56,8 @@ def _of_unpack(found: Any) -> ModelBatch:
     got = f"{len(found)} parts" if is_tuple else f"a {type(found).__name__}"
     msg = (
         "unpack must return (inputs, labels) or (inputs, labels, sample_weight), got "
-        f"{got}. Inputs are a tensor, a tuple of positional or a dictionary of keyword "
-        "arguments of the model."
+        f"{got}. Inputs are a tensor, a tuple of positional arguments or a dictionary "
+        "of keyword arguments of the model."
     )
     raise ValueError(msg)
 
@@ -80,12 +80,12 @@ def _of_mapping(batch: dict[str, Any], model: nn.Module) -> ModelBatch:
         raise ValueError(msg)
     labels = batch.pop(found[0])
     if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
-        batch["labels"] = labels  # the decoder's inputs are made of them
+        batch["labels"] = labels  # the decoder's inputs are computed from them
     return ModelBatch(labels, kwargs=batch)
 
 
 def moved(value: Any, device: torch.device) -> Any:
-    """Return what a model takes on a device, with all tensors inside."""
+    """Move inputs of a model, with all tensors inside, to a device."""
     if hasattr(value, "to"):
         return value.to(device, non_blocking=True)
     if isinstance(value, Mapping):
@@ -96,7 +96,7 @@ def moved(value: Any, device: torch.device) -> Any:
 
 
 def device_of(model: nn.Module, device: Any) -> torch.device:
-    """Return where the inputs of a model belong."""
+    """Return the device for the inputs of a model."""
     if device is not None:
         return torch.device(device)
     for tensors in (model.parameters(), model.buffers()):
@@ -106,7 +106,7 @@ def device_of(model: nn.Module, device: Any) -> torch.device:
 
 
 def takes_labels(model: nn.Module) -> bool:
-    """Whether a model takes labels, to return its loss."""
+    """Whether a model accepts labels and returns its loss."""
     parameters = inspect.signature(model.forward).parameters
     passes_on = any(item.kind is item.VAR_KEYWORD for item in parameters.values())
     return "labels" in parameters or (passes_on and hasattr(model, "config"))

@@ -1,4 +1,4 @@
-"""Features kept for a second look: in memory, and beyond that in a temporary file."""
+"""Features kept for a second pass, in memory or in a temporary file."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -25,10 +25,10 @@ class _Place:
 
 class FeatureCache:
     """
-    Batches of features, to be read again as often as needed.
+    Batches of features that can be read several times.
 
-    So many bytes are kept in memory; all others are in a temporary file, which is gone
-    when the context closes.
+    The first `n_bytes` are kept in memory, the rest in a temporary file. The file is
+    deleted when the context closes.
     """
 
     def __init__(self, n_bytes: float) -> None:
@@ -60,7 +60,7 @@ class FeatureCache:
             yield features, labels, weights
 
     def batches(self) -> Iterator[Rows]:
-        """Yield what was kept, on the device that it came from."""
+        """Yield the kept batches, on their original device."""
         on_disk: Any = None
         if self._file is not None:
             self._file.flush()
@@ -84,9 +84,9 @@ class FeatureCache:
             self._file.write(b"\0" * (-size % _ALIGNED))
         except OSError as error:
             error.add_note(
-                "The features did not fit into the memory that cache= gives them, nor "
-                f"into the temporary folder, {tempfile.gettempdir()}. Make room there, "
-                "name another in the variable TMPDIR, or let the model run twice: "
+                "The features fit neither into the memory allowed by cache= nor into "
+                f"the temporary folder, {tempfile.gettempdir()}. Free space there, set "
+                "the variable TMPDIR to another folder, or run the model twice: "
                 "cache='none'."
             )
             raise

@@ -1,4 +1,4 @@
-"""What the callbacks of all frameworks share: loaders, measuring, names of metrics."""
+"""Shared by the callbacks of all frameworks: loaders, measuring, metric names."""
 
 import inspect
 from collections.abc import Iterable, Mapping
@@ -25,9 +25,9 @@ class Measuring:
     """
     Measure a model during training, and keep the reports.
 
-    `loader` and `held_out` are None for those of the framework; `held_out` is False for
-    none. The options are those of `analyze`. `monitoring` gets the batches of training,
-    whose numbers are reported as well, or instead with ``monitor="only"``.
+    `loader` and `held_out` are None to use those of the framework; `held_out` is False
+    for none. The options are those of `analyze`. `monitoring` sees the batches of
+    training, and its metrics are reported too, or alone with ``monitor="only"``.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Measuring:
 
     def begin(self, loader: Any, held_out: Any, *, distributed: bool = False) -> None:
         """
-        Choose the loaders, before training starts.
+        Choose the loaders before training starts.
 
-        `loader` and `held_out` are the framework's: one, several, or None. With
-        `distributed` the processes of torch.distributed train together.
+        `loader` and `held_out` come from the framework: one, several, or None. With
+        `distributed`, the processes of torch.distributed train together.
         """
         self._is_distributed = distributed
         if self.monitoring.is_alone:
@@ -67,7 +67,7 @@ class Measuring:
         if train is None:
             train = every_sample(_only(loader, "loader"), distributed=distributed)
         if train is None:
-            msg = "There is no loader of training samples: pass one as loader=..."
+            msg = "There is no loader of training samples: pass one with loader=..."
             raise ValueError(msg)
         if other is None:
             other = _only(held_out, "held_out")
@@ -76,9 +76,9 @@ class Measuring:
 
     def measure(self, model: Any, step: float) -> dict[str, float]:
         """
-        Measure a model, and add the reports of a step to the history.
+        Measure a model, and add the reports to the history at a step.
 
-        Returns every metric, by names such as "nc/train/nc1_pinv".
+        Returns every metric, under names such as "nc/train/nc1_pinv".
         """
         seen = self.monitoring.report(distributed=self._is_distributed)
         reports = {"monitor": seen}
@@ -100,14 +100,14 @@ class Measuring:
         """Analyze a model; in distributed training each process runs on its part."""
         assert self._loaders is not None
         loader, held_out = self._loaders
-        # Of a sharded model all processes have to run equally many batches: all.
+        # All processes of a sharded model must run the same number of batches: all.
         if not self._is_distributed or _is_sharded(model):
             return analyze(model, loader, held_out=held_out, **self._options)
         ranks = Ranks()
         check_alike(
             "data sets of the same size",
             ranks.gathered((n_samples(loader), n_samples(held_out))),
-            "Each process measures its part of the samples: give all of them the "
+            "Each process measures its part of the samples: give every process the "
             "whole data set.",
         )
         if held_out is not None:
@@ -127,7 +127,7 @@ class Measuring:
 
 
 class Schedule:
-    """Which epochs are measured; or steps, if a number of these is given."""
+    """Which epochs, or steps if `every_n_steps` is given, are measured."""
 
     def __init__(self, every_n_epochs: int, every_n_steps: int | None = None) -> None:
         def checked(name: str, value: Any) -> int:
@@ -139,31 +139,31 @@ class Schedule:
             self._steps = checked("every_n_steps", every_n_steps)
 
     def has_epoch(self, n_epochs: int) -> bool:
-        """Whether to measure after so many epochs."""
+        """Whether to measure after this many epochs."""
         return self._steps is None and n_epochs % self._epochs == 0
 
     def has_step(self, n_steps: int) -> bool:
-        """Whether to measure after so many steps."""
+        """Whether to measure after this many steps."""
         return self._steps is not None and n_steps % self._steps == 0
 
 
 def _only(loaders: Any, name: str) -> Any:
-    """Return the one loader that a framework has, if any."""
+    """Return the only loader of a framework, if it has one."""
     if not isinstance(loaders, (list, tuple, Mapping)):
         return loaders
     each = list(loaders.values() if isinstance(loaders, Mapping) else loaders)
     if len(each) > 1:
-        msg = f"There are {len(each)} loaders to choose from: pass one as {name}=..."
+        msg = f"There are {len(each)} loaders to choose from: pass one with {name}=..."
         raise ValueError(msg)
     return each[0] if each else None
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
-    """Refuse wrong options now, not after the first epoch."""
+    """Raise for invalid options now, not after the first epoch."""
     unknown = sorted(options.keys() - _OPTIONS)
     if unknown:
         msg = (
-            f"sknc.torch.analyze has no option {', '.join(unknown)}. It has "
+            f"sknc.torch.analyze has no option {', '.join(unknown)}. Its options are "
             f"{', '.join(sorted(_OPTIONS))}."
         )
         raise TypeError(msg)
@@ -172,7 +172,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
 
 
 def _is_sharded(model: Any) -> bool:
-    """Whether processes hold parts of the weights, and have to run it together."""
+    """Whether processes hold parts of the weights, and must run the model together."""
     names = {type(part).__name__ for part in model.modules()}
     marks = ("full_tensor", "ds_id")  # of FSDP and tensor parallelism, of DeepSpeed
     return "FullyShardedDataParallel" in names or any(

@@ -1,4 +1,4 @@
-"""What the processes of a torch.distributed group exchange."""
+"""Communication between the processes of a torch.distributed group."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 class Ranks:
     """
-    The processes of a group, each of which calls every method in the same order.
+    The processes of a group; all must call the same methods in the same order.
 
-    `number` is the rank of this process in the group, of `size` processes.
+    `number` is the rank of this process in the group, and `size` the number of
+    processes.
     """
 
     def __init__(self, group: Any = None) -> None:
@@ -37,13 +38,13 @@ class Ranks:
             raise ValueError(msg)
 
     def gathered(self, value: T) -> list[T]:
-        """Return the values of all ranks, which have to be picklable."""
+        """Return the values of all ranks; they must be picklable."""
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value, group=self._group)
         return values
 
     def together(self, make: Callable[[], T]) -> T:
-        """Return ``make()``; if it fails on one rank, raise on all of them."""
+        """Return ``make()``; if it fails on one rank, raise on all ranks."""
         value, failure = None, None
         try:
             value = make()
@@ -54,7 +55,7 @@ class Ranks:
             raise failure
         for rank, reason in enumerate(reasons):
             if reason:
-                msg = f"Rank {rank} failed, so nothing could be merged: {reason}"
+                msg = f"Rank {rank} failed, so nothing was merged: {reason}"
                 raise RuntimeError(msg)
         return value  # type: ignore[return-value]
 
@@ -74,7 +75,7 @@ class Ranks:
         return value  # type: ignore[no-any-return]
 
     def copy_from_first(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Overwrite tensors by those of the first rank, where they differ."""
+        """Overwrite tensors with those of the first rank."""
         mine = [tensor.detach() for tensor in tensors]
         first = self.from_first(lambda: [tensor.cpu() for tensor in mine])
         for tensor, value in zip(mine, first, strict=True):
@@ -87,11 +88,11 @@ class Ranks:
         return self._reduced(array, dist.ReduceOp.SUM)
 
     def least(self, array: Array) -> Array:
-        """Return the minimum of such an array over the ranks, number by number."""
+        """Return the elementwise minimum of such an array over the ranks."""
         return self._reduced(array, dist.ReduceOp.MIN)
 
     def _reduced(self, array: Array, operation: Any) -> Array:
-        # A copy: the result overwrites it.
+        # Copy, because the result overwrites the array.
         if isinstance(array, np.ndarray):
             tensor = torch.from_numpy(np.array(array, order="C"))
         else:
@@ -103,12 +104,12 @@ class Ranks:
         return sent.to(array.device)
 
     def _device_for(self, device: torch.device) -> torch.device:
-        """Return where the backend of the group takes a tensor of some device."""
+        """Return the device on which the group's backend accepts a tensor."""
         config = str(dist.get_backend_config(self._group))
         backends = dict(item.split(":") for item in config.split(","))
         if backends.get(device.type, "gloo") != "gloo":
             return device
-        # Gloo sends from the host; NCCL from the device that the process has set.
+        # Gloo sends from the host, NCCL from the current device of the process.
         return torch.device("cpu" if "cpu" in backends else next(iter(backends)))
 
 

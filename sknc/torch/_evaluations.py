@@ -1,4 +1,4 @@
-"""Evaluations of all ranks about the same centers, summed."""
+"""Sums of the evaluations of all ranks about the same centers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,7 +19,7 @@ _OF_DECISIONS = tuple(item.name for item in fields(Decisions))
 
 @dataclass(frozen=True)
 class _Header:
-    """All of an evaluation but its sums."""
+    """An evaluation without its sums."""
 
     shapes: Mapping[str, tuple[int, ...]]
     weighted: bool  # whether counts are sums of weights
@@ -46,7 +46,7 @@ def merged_results(
     """
     Merge the evaluations of all ranks, by group; the same bits on every rank.
 
-    Those of this rank, about centers that all ranks have, may be none.
+    This rank may have no evaluations. All ranks use the same centers.
     """
     headers = ranks.gathered([_Header.of(result) for result in results])
     return [
@@ -58,7 +58,7 @@ def merged_results(
 def _merged(
     mine: EvaluationResult, headers: Sequence[_Header], ranks: Ranks
 ) -> EvaluationResult:
-    """Sum the evaluations of one group, of which those with batches have a header."""
+    """Sum the evaluations of one group; those with batches have a header."""
     if not headers:
         return mine
     like = mine.held_out.samples.moments.sums
@@ -106,7 +106,7 @@ def _of_sums(
     n_samples: int,
     input_dtype: str,
 ) -> EvaluationResult:
-    """Return an evaluation about the same centers, of other sums."""
+    """Return an evaluation about the same centers, with other sums."""
     held_out, centers = mine.held_out, mine.held_out.centers
     scatter = sums.get("scatter")
     if scatter is not None:

@@ -1,4 +1,4 @@
-"""The figure of one analysis: every metric that is zero at collapse, on one axis."""
+"""The figure of one analysis: all metrics that are zero at collapse, on one axis."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sknc._utils.optional import required
 from sknc.metrics import TABLE
 from sknc.report import NCReport
 
-# Told apart by shape and by lightness, so in grey, too.
+# Distinct in shape and lightness, so also in grayscale.
 _LOOKS: dict[str, dict[str, Any]] = {
     "train": {"marker": "o", "color": "#1b3a6b"},
     "held out": {
@@ -34,7 +34,7 @@ def draw(train: NCReport, held_out: NCReport | None, ax: Any = None) -> Any:
         _, ax = plt.subplots(figsize=size, layout="constrained")
     rows = np.arange(len(keys))
     values = {name: _values(report, keys) for name, report in shown.items()}
-    if held_out is not None:  # the others are of the fitted class means: the same
+    if held_out is not None:  # NC0, NC2 and NC3 depend on the fitted class means only
         own = [TABLE[key].needs_scored_samples for key in keys]
         values["held out"] = np.where(own, values["held out"], np.nan)
     left = _left_end(np.concatenate(list(values.values())))
@@ -43,7 +43,7 @@ def draw(train: NCReport, held_out: NCReport | None, ax: Any = None) -> Any:
     ax.set_yticks(rows, keys)
     ax.set_ylim(len(keys) - 0.5, -0.5)
     ax.set_xscale("log")
-    ax.set_xlabel("value (0 at collapse, to the left)")
+    ax.set_xlabel("value (0 at collapse, at the left)")
     ax.set_title(
         f"{train.n_samples} samples, {train.n_classes} classes, "
         f"{train.n_features} features",
@@ -77,7 +77,7 @@ def _left_end(values: np.ndarray) -> float:
 def _draw_report(
     ax: Any, name: str, numbers: np.ndarray, rows: np.ndarray, left: float
 ) -> None:
-    """Draw one marker a metric; zeros at the left end, with an arrow."""
+    """Draw one marker per metric; zeros at the left end, with an arrow."""
     ax.plot(
         np.where(numbers > 0, numbers, np.nan),
         rows,

@@ -1,4 +1,4 @@
-"""Find the head of a model by what it does: its output is the model's logits."""
+"""Find the head of a model: the module whose output is the model's logits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class FoundHead:
     name: str  # as in ``model.named_modules()``; empty if the model is its head
     module: nn.Module
     # Where the logits are in the model's output; None if they are not there, and the
-    # head's own output counts.
+    # head's own output is used.
     path: str | None
 
 
@@ -43,10 +43,10 @@ def find_head(
     calls: Sequence[Call], output: Any, names: dict[nn.Module, str]
 ) -> FoundHead:
     """
-    Return the one module whose output is the model's, and which is linear.
+    Return the one linear module whose output is the model's output.
 
-    `calls` are the last calls of modules during one forward pass, in the order of their
-    ends. If there is none, or several, the error lists candidates.
+    `calls` are the last calls of modules during one forward pass, in the order in which
+    they ended. If no module fits, or several do, the error lists candidates.
     """
     heads: dict[nn.Module, FoundHead] = {}
     reasons: dict[nn.Module, str] = {}
@@ -63,26 +63,26 @@ def find_head(
             f"{head.name!r} makes output{head.path}" for head in heads.values()
         )
         msg = (
-            f"The model has several heads: {listed}. Name the one to be measured: "
-            "head='...'."
+            f"The model has several heads: {listed}. Pass the name of the one to "
+            "measure: head='...'."
         )
         raise ValueError(msg)
     raise _not_found(outputs, calls, names, reasons)
 
 
 def named_head(call: Call, output: Any, name: str) -> FoundHead:
-    """Return the head that a user named, once it is known to be linear."""
+    """Return the head that a user named, after checking that it is linear."""
     for path, logits in logits_among(output):
         if _maker_of(logits, [call], {}):
             return FoundHead(name, call.module, path)
     reason = why_not_linear(call, call.features, call.output)
-    if reason is None:  # the model goes on from its output, to cap it for example
+    if reason is None:  # the model may change its output, for example cap it
         return FoundHead(name, call.module, None)
     msg = (
         f"The module {name!r}, a {type(call.module).__name__}, cannot be the head: "
-        f"{reason}. Pass the name of the linear layer that makes the logits, or, if "
-        "they are not linear in any features, what is multiplied to a "
-        "NeuralCollapseAnalyzer."
+        f"{reason}. Pass the name of the linear layer that computes the logits. If "
+        "they are not linear in any features, pass the input of their product with the "
+        "weights to a NeuralCollapseAnalyzer."
     )
     raise ValueError(msg)
 
@@ -91,7 +91,7 @@ def _maker_of(
     logits: torch.Tensor, calls: Sequence[Call], reasons: dict[nn.Module, str]
 ) -> Call | None:
     """Return the innermost linear call that made the logits."""
-    # The same memory first: the inner layer of an adapter may make the same values.
+    # Shared memory first: the inner layer of an adapter may return the same values.
     for group in _likely(logits, calls):
         for call in group:
             rows = aligned(call, logits)
@@ -114,7 +114,7 @@ def _has_values(call: Call, logits: torch.Tensor) -> bool:
     if rows is None or call.output.device != logits.device:
         return False
     if rows[1].numel() != call.output.numel():
-        return True  # compared already, to see which rows they are
+        return True  # already compared, to align the rows
     return bool(
         torch.equal(call.output.to(logits.dtype).reshape(rows[1].shape), rows[1])
     )
@@ -123,10 +123,10 @@ def _has_values(call: Call, logits: torch.Tensor) -> bool:
 def why_not_linear(
     call: Call, features: torch.Tensor, logits: torch.Tensor
 ) -> str | None:
-    """Return why a module is no linear head of these features, or None."""
+    """Return why a module is not a linear head of these features, or None."""
     module = call.module
     if not bool(torch.isfinite(logits).all()):
-        return "its output holds NaN or infinity"
+        return "its output contains NaN or infinity"
     try:
         head = linear_head_of(module, features.shape[-1])
     except (TypeError, ValueError) as refusal:
@@ -140,7 +140,7 @@ def why_not_linear(
 
 
 def _reason_in(message: str) -> str:
-    """Return the part of a refusal that says what the module does."""
+    """Return the part of an error message that says what the module does."""
     _, which, rest = message.partition(", which ")
     return rest.split(". ")[0].rstrip(".") if which else message
 

@@ -1,4 +1,4 @@
-"""An estimator that forgets: weights of samples halve with their age."""
+"""Class statistics in which the weights of samples halve with their age."""
 
 import math
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.statistics.class_statistics import ClassStatistics
 
 # New samples get larger weights instead of all others smaller ones, up to 2^32, which
-# float32 products can stand. Then all sums are halved so often, which is exact.
+# float32 products tolerate. Then all sums are halved that often, which is exact.
 _MOST_HALVINGS = 32
-# A class that counts for less has been without samples for some 60 half-lives: it is
-# below the rounding of all others.
+# A class below this weight has had no samples for about 60 half-lives: it is below
+# the rounding of all others.
 _LEAST_COUNT = 2.0**-60
 
 
@@ -23,8 +23,8 @@ class ForgettingFit:
     """
     Class statistics in which a sample counts 2^(-age / half-life).
 
-    Its age is the number of samples that came after its batch. An infinite half-life
-    forgets nothing. `options` are parameters of the estimator.
+    Age is the number of samples that came after the sample's batch. With an infinite
+    half-life all samples count the same. `options` are parameters of the estimator.
     """
 
     def __init__(self, half_life: float, options: dict[str, Any]) -> None:
@@ -32,13 +32,13 @@ class ForgettingFit:
         self.n_seen = 0
         self._options = options
         self._fit: NeuralCollapseAnalyzer | None = None
-        self._n_halvings = 0  # that the sums have in them
-        # Of weights and of their squares, as large as they are in the statistics.
+        self._n_halvings = 0  # included in the sums
+        # Sums of weights and of their squares, scaled like the statistics.
         self._sum = self._sum_of_squares = 0.0
 
     @property
     def effective_sample_size(self) -> float:
-        """(Σ w)² / Σ w²: how many samples of equal weight tell as much."""
+        """Effective sample size, (Σ w)² / Σ w²."""
         return self._sum**2 / self._sum_of_squares if self._sum else 0.0
 
     def add(
@@ -48,7 +48,7 @@ class ForgettingFit:
         sizes: Sequence[int],
         n_classes: int,
     ) -> None:
-        """Add rows of batches of these sizes, the oldest first, labels from 0."""
+        """Add rows of batches of these sizes, the oldest first, with labels from 0."""
         start, stop = 0, 0
         together: list[int] = []
         for size in sizes:
@@ -63,7 +63,7 @@ class ForgettingFit:
         self._add(features[start:], labels[start:], together, n_classes)
 
     def _halvings(self, n_samples: float) -> tuple[int, float]:
-        """Return how many half-lives so many samples take, whole ones and a share."""
+        """Return the whole number of half-lives in `n_samples`, and the remainder."""
         whole, rest = divmod(float(n_samples), self.half_life)
         return int(whole), rest / self.half_life
 
@@ -74,7 +74,7 @@ class ForgettingFit:
         sizes: Sequence[int],
         n_classes: int,
     ) -> None:
-        """Add batches whose weights are not too large."""
+        """Add batches whose weights are in range."""
         if not len(labels):
             return
         weights = []
@@ -98,7 +98,7 @@ class ForgettingFit:
         return math.isfinite(self.half_life)
 
     def _halve(self, times: int) -> None:
-        """Halve all weights that often."""
+        """Halve all weights `times` times."""
         self._n_halvings += times
         if self._fit is None:
             return
@@ -115,7 +115,7 @@ class ForgettingFit:
         return new
 
     def analyzer(self, head: Any) -> NeuralCollapseAnalyzer:
-        """Return a fitted estimator, whose counts are effective numbers of samples."""
+        """Return a fitted estimator whose counts are effective sample sizes."""
         assert self._fit is not None
         statistics = self._fit.statistics_
         if self._forgets:

@@ -1,4 +1,4 @@
-"""Which modules could be the linear head of a model."""
+"""Which modules of a model could be its linear head."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def is_compiled(model: nn.Module) -> bool:
-    """Whether some part of a model runs as compiled code, which may skip hooks."""
+    """Whether a part of a model is compiled, so that its hooks may be skipped."""
     return any(
         "_orig_mod" in part._modules or getattr(part, "_compiled_call_impl", None)
         for part in model.modules()
@@ -19,7 +19,7 @@ def is_compiled(model: nn.Module) -> bool:
 
 
 def is_pointwise(module: nn.Module) -> bool:
-    """Whether it is a 1x1 convolution: one linear head for all places of a map."""
+    """Whether a module is a 1x1 convolution, a linear head for each place of a map."""
     return (
         isinstance(module, _CONVOLUTIONS)
         and set(module.kernel_size) == {1}
@@ -28,12 +28,12 @@ def is_pointwise(module: nn.Module) -> bool:
 
 
 def could_be_head(module: nn.Module) -> bool:
-    """Whether a module multiplies by a matrix, itself or in one of its parts."""
+    """Whether a module, or one of its parts, multiplies by a matrix."""
     return any(map(multiplies, module.modules()))
 
 
 def multiplies(module: nn.Module) -> bool:
-    """Whether a module has a matrix as its weight, and does not look up its rows."""
+    """Whether a module multiplies by a weight matrix, and is not an embedding."""
     if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
         return False
     weight = getattr(module, "weight", None)
@@ -56,7 +56,7 @@ def name_of(model: nn.Module, module: nn.Module) -> str:
 
 
 def named_module(model: nn.Module, head: Any) -> nn.Module:
-    """Return the part of a model that is passed by name or as a module."""
+    """Return the part of a model given by name or as a module."""
     names = dict(model.named_modules())
     if isinstance(head, nn.Module):
         inside = set(names.values())

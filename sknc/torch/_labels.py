@@ -1,4 +1,4 @@
-"""One class label for each row of features; soft labels are refused."""
+"""One class label for each row of features; soft labels raise an error."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,15 +14,15 @@ class TokenRule:
     """Which labels belong to which tokens."""
 
     shift: bool = False  # whether a token predicts the label of the next one
-    ignore_index: int | None = -100  # the label of rows to be left out, such as padding
-    n_classes: int = 2  # number of classes that the head tells apart
-    remedy: str = _UNPACK  # how other labels are passed, for errors
+    ignore_index: int | None = -100  # label of rows to skip, such as padding
+    n_classes: int = 2  # number of classes of the head
+    remedy: str = _UNPACK  # how to pass other labels, for error messages
 
 
 def hard_labels(
     labels: Any, features: torch.Tensor, n_classes: int, remedy: str = _UNPACK
 ) -> torch.Tensor:
-    """Return labels in the shape of the rows of features, or refuse them."""
+    """Return labels in the shape of the rows of features, or raise."""
     labels = _as_tensor(labels, remedy)
     rows = tuple(features.shape[:-1])
     shape = tuple(labels.shape)
@@ -32,15 +32,15 @@ def hard_labels(
         labels = labels.reshape(rows)  # (N, 1)
     elif len(shape) == len(rows) + 1 and n_classes > 1 and n_classes in shape[1:]:
         msg = (
-            f"{_EXPECTED}, {found}: soft, one-hot or multi-label targets. Measure a "
-            "loader without mixup or label smoothing; for one-hot targets pass "
-            f"{remedy}, with labels = batch[1].argmax(1)."
+            f"{_EXPECTED}, {found}: soft, one-hot or multi-label targets. Use a loader "
+            f"without mixup or label smoothing; for one-hot targets pass {remedy}, "
+            "with labels = batch[1].argmax(1)."
         )
         raise ValueError(msg)
     elif not is_whole:
         msg = (
             f"{_EXPECTED}, {found}. If they are whole numbers, pass {remedy}, with "
-            "labels = batch[1].long(); targets of regression have no classes."
+            "labels = batch[1].long(). Regression targets have no classes."
         )
         raise ValueError(msg)
     elif shape != rows:
@@ -60,15 +60,15 @@ def _as_tensor(labels: Any, remedy: str) -> torch.Tensor:
         getattr(part, "ndim", 0) for part in labels
     ):
         msg = (
-            f"{_EXPECTED}, got {len(labels)} parts, as of mixup or of several targets. "
-            f"Measure a loader without mixing, or pass {remedy}, with one of them."
+            f"{_EXPECTED}, got {len(labels)} parts, as with mixup or several targets. "
+            f"Use a loader without mixing, or pass {remedy}, with one of them."
         )
         raise ValueError(msg)
     try:
         return torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError) as error:
         msg = (
-            f"{_EXPECTED}, got a {type(labels).__name__} that is no tensor of numbers: "
+            f"{_EXPECTED}, got a {type(labels).__name__} that cannot become a tensor: "
             f"{error}. Pass {remedy}, with labels numbered from 0."
         )
         raise ValueError(msg) from error
@@ -77,7 +77,7 @@ def _as_tensor(labels: Any, remedy: str) -> torch.Tensor:
 def labeled_rows(
     features: torch.Tensor, labels: torch.Tensor, weights: Any, rule: TokenRule
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
-    """Return features (N, D), labels (N,) and weights of what is to be measured."""
+    """Return features (N, D), labels (N,) and weights of the rows to measure."""
     if weights is not None:
         weights = _weights_of(weights, labels)
     features, labels, weights = flat_rows(features, labels, weights, rule.shift)
@@ -93,7 +93,7 @@ def labeled_rows(
 def flat_rows(
     features: torch.Tensor, labels: torch.Tensor, weights: Any, shift: bool
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
-    """Return features (N, D), labels (N,) and weights, also of rows without a class."""
+    """Return features (N, D), labels (N,) and weights of all rows."""
     if shift and features.ndim == 3:
         features, labels = features[:, :-1], labels[:, 1:]
         weights = None if weights is None else weights[:, 1:]
@@ -103,7 +103,7 @@ def flat_rows(
 
 
 def check_range(labels: torch.Tensor, rule: TokenRule) -> None:
-    """Refuse labels that are no rows of the head, as cross-entropy does."""
+    """Raise for labels that are not rows of the head, as cross-entropy does."""
     wrong = (labels < 0) | (labels >= rule.n_classes)
     if bool(wrong.any()):
         found = labels[wrong].unique()[:5].tolist()

@@ -1,4 +1,4 @@
-"""One estimator a layer, fitted and scored on the rows of one pass."""
+"""One estimator per layer, fitted and scored on the rows of one pass."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
@@ -14,16 +14,16 @@ from sknc.report import NCReport
 from sknc.torch._cache import FeatureCache, Rows
 from sknc.torch._layer_passes import LayerPasses, LayerRows
 
-# Features above which a layer's scatter, 32 MiB here, is not kept by default.
+# Layers with more features do not keep their scatter, 32 MiB here, by default.
 WIDEST_SCATTER = 2048
 
 
 class LayerMeasurement:
     """
-    One estimator a layer on the rows of passes.
+    One estimator per layer, fitted on the rows of passes.
 
-    So many bytes of features are kept in memory. Of `readers` the inputs are measured:
-    one of them may be the head.
+    Up to `n_bytes` of features are kept in memory. The layers in `readers`, one of
+    which may be the head, are measured by their inputs.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class LayerMeasurement:
         self._analyzers: dict[str, NeuralCollapseAnalyzer] = {}
 
     def fitted(self, loader: Iterable[Any]) -> tuple[dict[str, NCReport], np.ndarray]:
-        """Fit an estimator to each layer, and score what was kept."""
+        """Fit an estimator to each layer, and score the kept features."""
         return self._measured(loader, fit=True)
 
     def scored(self, loader: Iterable[Any]) -> tuple[dict[str, NCReport], np.ndarray]:
@@ -48,7 +48,7 @@ class LayerMeasurement:
         return self._measured(loader, fit=False)
 
     def notes(self) -> list[str]:
-        """Return what should be known about the scatter."""
+        """Return notes about layers whose scatter was not kept."""
         wide = [
             f"{name!r} ({analyzer.n_features_in_})"
             for name, analyzer in self._analyzers.items()
@@ -57,8 +57,8 @@ class LayerMeasurement:
         if not wide:
             return []
         return [
-            f"The scatter was not kept of layers with more than {WIDEST_SCATTER} "
-            f"features, {', '.join(wide)}: pass covariance=True if a metric needs it."
+            f"Layers with more than {WIDEST_SCATTER} features did not keep their "
+            f"scatter: {', '.join(wide)}. Pass covariance=True if a metric needs it."
         ]
 
     def _measured(
@@ -89,7 +89,7 @@ class LayerMeasurement:
     def _fit(self, batch: LayerRows) -> None:
         if not self._analyzers:
             self._analyzers = self._made_for(batch)
-        # Labels are numbers of rows of the head, as cross-entropy takes them.
+        # Labels are row numbers of the head, as in cross-entropy.
         classes = np.arange(batch.n_classes)
         for name, features in batch.features.items():
             self._analyzers[name].partial_fit(
@@ -97,9 +97,9 @@ class LayerMeasurement:
             )
 
     def _made_for(self, batch: LayerRows) -> dict[str, NeuralCollapseAnalyzer]:
-        """Return an estimator for each layer, with the head for what the head reads."""
+        """Return an estimator for each layer; the last one gets the head."""
         probe, keeps, made = self._passes.probe, self._covariance, {}
-        head = probe.linear_head()  # a copy: the head goes on training
+        head = probe.linear_head()  # a copy, because training continues
         for name, features in batch.features.items():
             width = features.shape[1]
             reads = self._readers.get(name) is probe.head
@@ -123,7 +123,7 @@ class LayerMeasurement:
 
 
 class _Scored:
-    """How often the nearest center of a layer is not the decision of the model."""
+    """How often the nearest center of a layer differs from the model's decision."""
 
     def __init__(
         self, analyzer: NeuralCollapseAnalyzer, decisions: list[torch.Tensor]
@@ -134,11 +134,11 @@ class _Scored:
 
     @property
     def mismatch(self) -> float:
-        """Weighted share of samples."""
+        """Return the weighted share of samples."""
         return self._wrong / self._total if self._total else float("nan")
 
     def counting(self, batches: Iterable[Rows]) -> Iterator[Rows]:
-        """Yield batches, and compare decisions on the way."""
+        """Yield batches, and compare their decisions."""
         for rows, chosen in zip(batches, self._decisions, strict=True):
             features, _, weights = rows
             near = torch.as_tensor(self._nearest.predict(features))

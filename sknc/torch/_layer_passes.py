@@ -16,20 +16,20 @@ from sknc.torch.probe import FeatureProbe
 
 @dataclass(frozen=True, eq=False)
 class LayerRows:
-    """What one batch gives."""
+    """The rows of one batch."""
 
     features: dict[str, torch.Tensor]  # (N, D), of each layer
     labels: torch.Tensor  # (N,), classes
     weights: Any  # (N,)
-    decisions: torch.Tensor  # (N,), classes of the greatest logits
-    n_classes: int  # number of classes that the head tells apart
+    decisions: torch.Tensor  # (N,), classes of the largest logits
+    n_classes: int  # number of classes of the head
 
 
 class LayerPasses:
     """
-    What a model with probed layers makes of loaders.
+    Run a model with probed layers over loaders.
 
-    Samples with the label `ignore_index` are left out.
+    Samples with the label `ignore_index` are skipped.
     """
 
     def __init__(
@@ -60,9 +60,10 @@ class LayerPasses:
         found, logits = self._layers.take(), self.probe.logits
         if logits.ndim != 2:
             msg = (
-                "analyze_layers measures one decision a sample: expected logits of "
+                "analyze_layers measures one decision per sample: expected logits of "
                 f"shape (samples, classes), got {tuple(logits.shape)}. Pass a model "
-                "that pools them; sknc.torch.analyze measures tokens and places."
+                "that pools them, or use sknc.torch.analyze, which measures tokens and "
+                "places."
             )
             raise ValueError(msg)
         n_classes = int(logits.shape[-1])
@@ -80,9 +81,9 @@ class LayerPasses:
         for name, features in found.items():
             if len(features) != n_samples:
                 msg = (
-                    f"The features of layer {name!r} must have one row a sample, "
-                    f"{n_samples}, got {len(features)}: its first axis is not that of "
-                    "samples. Leave it out of layers=, or name the part of the model "
-                    "that calls it."
+                    f"The features of layer {name!r} must have one row per sample, "
+                    f"{n_samples}, got {len(features)}: its first axis is not the "
+                    "sample axis. Leave it out of layers=, or name the part of the "
+                    "model that calls it."
                 )
                 raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""The features of several layers in each forward pass, pooled where they arise."""
+"""Record and pool the features of several layers in each forward pass."""
 
 import weakref
 from typing import Any, Literal, Self
@@ -18,9 +18,9 @@ class LayerProbe:
     """
     Record the pooled features of layers while the context is open.
 
-    Features are what a layer reads or what it returns. With `is_selection` the layers
-    are those that a model happens to have: then those that do not run, or read a tensor
-    that another one has read, are left out.
+    Features are what a layer reads or what it returns. With `is_selection`, layers that
+    do not run are skipped, and so are layers that read a tensor which an earlier layer
+    has read.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class LayerProbe:
         self._names: list[str] | None = None
         self.silent: list[str] = []
         self.repeated: list[str] = []
-        # (B, T), of a batch of sequences: False or 0 for padding.
+        # (B, T), for batches of sequences: False or 0 for padding.
         self.mask: torch.Tensor | None = None
 
     def __enter__(self) -> Self:
@@ -79,7 +79,7 @@ class LayerProbe:
         return hook
 
     def _record(self, name: str, module: nn.Module, found: torch.Tensor | None) -> None:
-        """Pool at once: no map outlives its layer."""
+        """Pool immediately, so that no map outlives its layer."""
         self._counts[name] = self._counts.get(name, 0) + 1
         if found is None or found.ndim < 2:
             return
@@ -89,7 +89,7 @@ class LayerProbe:
         self._seen[name] = pooled(found.detach(), module, self._pooling, self.mask)
 
     def _was_read(self, tensor: torch.Tensor) -> bool:
-        """Whether another layer has read this tensor, as those of Q, K and V do."""
+        """Whether another layer has read this tensor, as in attention (Q, K and V)."""
         version = 0 if tensor.is_inference() else tensor._version
         if any(ref() is tensor and at == version for ref, at in self._read):
             return True
@@ -98,10 +98,10 @@ class LayerProbe:
 
     def take(self) -> dict[str, torch.Tensor]:
         """
-        Return the features of the last forward pass, (B, D), and forget them.
+        Return the features (B, D) of the last forward pass, and drop them.
 
-        Layers come in the order in which they ran in the first pass. Raises if one ran
-        never or more than once, or has no floating-point features.
+        Layers come in the order in which they ran in the first pass. Raises if a layer
+        did not run exactly once, or has no floating-point features.
         """
         seen, self._seen = self._seen, {}
         counts, self._counts = self._counts, {}
@@ -114,14 +114,14 @@ class LayerProbe:
             if name not in seen:
                 verb = "read" if self._at == "input" else "returned"
                 msg = (
-                    f"The layer {name!r} {verb} no floating-point tensor with a first "
-                    "axis of samples: leave it out of layers=."
+                    f"The layer {name!r} {verb} no floating-point tensor whose first "
+                    "axis is samples. Leave it out of layers=."
                 )
                 raise RuntimeError(msg)
         return {name: seen[name] for name in names}
 
     def _begin(self, counts: dict[str, int], seen: dict[str, torch.Tensor]) -> None:
-        """Fix the layers, in the order in which they ended their first run."""
+        """Fix the order of the layers: that in which they first finished."""
         self._read = []
         order = list(dict.fromkeys([*seen, *self._layers]))
         if self._is_selection:
@@ -136,10 +136,11 @@ def pooled(
     tensor: torch.Tensor, module: nn.Module, how: Pooling, mask: torch.Tensor | None
 ) -> torch.Tensor:
     """
-    Return features (B, D) of samples, maps (B, C, H, W) or sequences (B, T, D).
+    Return features (B, D) from (B, D), maps (B, C, H, W) or sequences (B, T, D).
 
-    Convolutions have channels on axis 1, linear layers on the last. The mask (B, T) is
-    of tokens that count in the mean. A copy: the model may write over the layer's own.
+    Convolutions have channels on axis 1, linear layers on the last axis. The mask (B,
+    T) marks the tokens that count in the mean. The result is a copy, because the model
+    may overwrite the layer's tensor.
     """
     if tensor.ndim == 2 or how == "flatten":
         flat = tensor.flatten(1)

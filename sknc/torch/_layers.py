@@ -18,18 +18,18 @@ _EXPECTED = (
 
 def chosen_layers(model: nn.Module, layers: Any) -> dict[str, nn.Module]:
     """
-    Return the layers that a user asks for, by name, in the order of the model.
+    Return the layers that a user asked for, by name, in the order of the model.
 
-    "all" for every linear layer and convolution; names; or patterns whose "*" and "?"
-    stand for letters of one part of a name, between two dots. Errors list close names.
+    "all" selects every linear layer and convolution. In patterns, "*" and "?" match
+    within one part of a name, between two dots. Errors list similar names.
     """
     parts = dict(model.named_modules())
     if isinstance(layers, str) and layers == "all":
         found = {name: part for name, part in parts.items() if _is_linear(part)}
         if not found:
             msg = (
-                "The model has no linear layers or convolutions: name the layers, "
-                "layers=[...]."
+                "The model has no linear layers or convolutions. Name the layers to "
+                "measure: layers=[...]."
             )
             raise ValueError(msg)
         return found

@@ -1,4 +1,4 @@
-"""The estimator on what a model makes of loaders, in one process or in several."""
+"""Fit and score an estimator on the outputs of a model, in one or many processes."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -23,9 +23,9 @@ _Through = Callable[[Iterable[Rows]], Iterator[Rows]]
 
 class Measurement:
     """
-    Fits and scores the rows of passes, also of several processes with own samples.
+    Fit and score the rows of passes, also over processes with separate samples.
 
-    `head_name` is the name of the head, once samples were fitted.
+    `head_name` is set once samples were fitted.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Measurement:
     def in_one_pass(
         self, loader: Iterable[Any], n_bytes: float
     ) -> tuple[NeuralCollapseAnalyzer, NCReport]:
-        """Fit, and score the features that were kept."""
+        """Fit, and score the kept features."""
         with FeatureCache(n_bytes) as kept:
             analyzer = self._fitted(loader, kept.keeping)
             return analyzer, self._report(analyzer, kept.batches())
@@ -52,7 +52,7 @@ class Measurement:
     def in_two_passes(
         self, loader: Iterable[Any], rewind: Callable[[], None]
     ) -> tuple[NeuralCollapseAnalyzer, NCReport, tuple[str, ...]]:
-        """Fit, let the model run again, and score."""
+        """Fit, run the model again, and score."""
         first, second = Signature(), Signature()
         analyzer = self._fitted(loader, first.of)
         rewind()
@@ -64,10 +64,11 @@ class Measurement:
         if not difference:
             return analyzer, report, ()
         note = (
-            f"The two passes over the loader saw {difference}: class means are of the "
-            "first, NC1 and NC4 of the second. Augmentation or shuffling by a "
-            "generator that is not known does that. Keep the features of one pass "
-            "(cache=2**30), or pass a loader without it."
+            f"The two passes over the loader saw {difference}: the class means are "
+            "those of the first pass, NC1 and NC4 those of the second. The likely "
+            "cause is augmentation or shuffling with an unknown random generator. Keep "
+            "the features of one pass (cache=2**30), or pass a loader without "
+            "randomness."
         )
         warnings.warn(note, UserWarning, stacklevel=3)
         return analyzer, report, (note,)
@@ -113,16 +114,16 @@ class Measurement:
     def _fitted_here(
         self, loader: Iterable[Any], through: _Through
     ) -> NeuralCollapseAnalyzer | None:
-        """Fit the samples of this process; None without any."""
+        """Fit the samples of this process; None without samples."""
         with closing(self._passes.over(loader)) as rows:
             first = next(rows, None)
             if first is None:
                 return None
-            # A copy: the head goes on training, the class means do not.
+            # A copy: the head keeps training, but must match the class means.
             head = self._probe.linear_head()
             analyzer = NeuralCollapseAnalyzer(head, **self._options)
             batches = Sized(through(chain([first], rows)), loader)
-            # Labels are numbers of rows, as cross-entropy takes them.
+            # Labels are row numbers of the head, as in cross-entropy.
             classes = np.arange(max(2, int(head.weights.shape[0])))
             return analyzer.fit_batches(
                 batches, classes=classes, progress=self._progress

@@ -1,4 +1,4 @@
-"""Estimators and reports of all ranks: agree, then merge."""
+"""Merge the estimators and reports of all ranks, after checking that they agree."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -26,14 +26,14 @@ from sknc.torch._reducing import Part, Plan, gathered, placed, summed
 
 Estimator = TypeVar("Estimator", bound=CenterEstimator)
 
-# Bytes of all states together up to which they are gathered: that takes fewer messages
-# than sums in two phases, which take less memory and traffic.
+# Up to this total size in bytes, states are gathered, which takes fewer messages.
+# Larger ones are summed in two phases, which takes less memory and traffic.
 _SMALL = 1 << 20
 
 _SAME_HEAD = "a head of the same weights, bias and classes"
 _ON_HEADS = (
-    "Copy the head of one rank to the others, with the buffers if it has any, such as "
-    "the averages of batch norm."
+    "Copy the head of one rank to the others, with its buffers if it has any, such as "
+    "batch-norm averages."
 )
 
 
@@ -60,7 +60,7 @@ def scored_over_ranks(
     ranks: Ranks,
     progress: bool = False,
 ) -> NCReport:
-    """Report the metrics of samples that processes share; the same in each."""
+    """Report the metrics of the samples of all processes; the same report in each."""
 
     def second_pass() -> tuple[SecondPass, StateHeader, str, str | None]:
         parts, header = _state(analyzer)
@@ -80,7 +80,7 @@ def scored_over_ranks(
     )
     check_alike(_SAME_HEAD, [head for _, _, head, _ in others], _ON_HEADS)
     if not any(n_rows for *_, n_rows in others):
-        msg = "No rank has batches to score: expected at least one."
+        msg = "No rank has batches to score: expected at least one batch."
         raise ValueError(msg)
     with arrays.plain_arithmetic(analyzer.statistics_.moments.sums):
         results = merged_results(mine.results(), ranks)
@@ -88,7 +88,7 @@ def scored_over_ranks(
 
 
 def _state(analyzer: Any) -> tuple[Sequence[Part], StateHeader]:
-    """Return the statistics of an estimator by group, and what describes them."""
+    """Return the statistics of an estimator by group, and their header."""
     if not isinstance(analyzer, CenterEstimator):
         expected = "NeuralCollapseAnalyzer or NearestClassCenter"
         error = _refused("merge_over_ranks", expected, analyzer)
@@ -104,10 +104,11 @@ def _state(analyzer: Any) -> tuple[Sequence[Part], StateHeader]:
 
 def _check_heads(analyzer: Any, n_features: int, ranks: Ranks) -> None:
     """
-    Refuse heads that differ between ranks, each of which has a head or none has.
+    Check that all ranks have the same head, or that none has one.
 
-    A head is compared by its bytes: replicas of a model in training are equal to the
-    last bit. Ranks without samples are asked too, with the width of the others.
+    Heads are compared by their bytes, since replicas of a model in training are equal
+    to the last bit. Ranks without samples are checked too, with the width of the
+    others.
     """
     if getattr(analyzer, "head", None) is not None:
         found = ranks.together(lambda: head_digest_of(analyzer, n_features))
@@ -128,7 +129,7 @@ def _merged(
         like = next(plan for plan in plans if plan is not None).empty_array()
     with arrays.plain_arithmetic(like):
         every = [part for group in by_group for part in group]
-        # The sums of one class lie on the ranks that have samples of it.
+        # Ranks that have samples of the same class hold parts of its sums.
         by_class = any(part.has_class_scatters for part in every)
         if by_class or sum(part.n_bytes for part in every) <= _SMALL:
             found = gathered(parts, ranks)
@@ -140,7 +141,7 @@ def _merged(
 
 
 def _digest(parts: Sequence[ClassStatistics | None]) -> str:
-    """Return what differs between states of different samples."""
+    """Return a text that differs between states of different samples."""
     found = hashlib.blake2b(digest_size=16)
     for part in parts:
         if part is not None:
@@ -152,7 +153,7 @@ def _digest(parts: Sequence[ClassStatistics | None]) -> str:
 
 def _refused(function: str, expected: str, value: Any) -> TypeError:
     msg = (
-        f"{function} expected a {expected}, got {shown(value)}. A process "
-        "without samples passes an unfitted estimator."
+        f"{function} expected a {expected}, got {shown(value)}. A process without "
+        "samples must pass an unfitted estimator."
     )
     return TypeError(msg)

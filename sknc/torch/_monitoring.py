@@ -17,7 +17,7 @@ _OPTIONS = inspect.signature(Monitor).parameters.keys() - {"model", "half_life"}
 
 
 class Monitoring:
-    """Monitors one training after another, if `monitor` is True or "only"."""
+    """The monitors of successive trainings, if `monitor` is True or "only"."""
 
     def __init__(
         self, monitor: Any, half_life: Any, options: Mapping[str, Any]
@@ -44,17 +44,17 @@ class Monitoring:
         self._model = self._monitor = None
 
     def update(self, labels: Any) -> None:
-        """Add the last forward pass, if the model is watched."""
+        """Add the last forward pass, if a model is being watched."""
         if self._monitor is not None:
             self._monitor.update(labels)
 
     def update_batch(self, batch: Any) -> None:
-        """Add the last forward pass, of a batch as the framework's loader yields it."""
+        """Add the last forward pass, given the batch from the framework's loader."""
         if self._monitor is not None:
             self.update(unpacked(batch, self._model, self._unpack).labels)
 
     def report(self, *, distributed: bool = False) -> NCReport | None:
-        """Report what was seen, by all processes; None before two classes were."""
+        """Report what all processes saw; None before two classes were seen."""
         if self._monitor is None:
             return None
         analyzer = self._monitor._analyzer()
@@ -67,12 +67,14 @@ class Monitoring:
         if not _has_classes(merged):
             return None
         report = self._monitor._report_of(merged)
-        note = f"{report.notes['monitor']} States of {ranks.size} processes are merged."
+        note = (
+            f"{report.notes['monitor']} States of {ranks.size} processes were merged."
+        )
         return with_notes(report, monitor=note)
 
 
 def _has_classes(analyzer: NeuralCollapseAnalyzer) -> bool:
-    """Whether there are two classes, without which there is nothing to report."""
+    """Whether there are at least two classes, as a report needs."""
     if not analyzer.__sklearn_is_fitted__():
         return False
     return len(analyzer.statistics_.observed) > 1

@@ -1,4 +1,4 @@
-"""Where the logits are in whatever a model returns."""
+"""Find the logits in whatever a model returns."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -11,11 +11,11 @@ from sknc.torch._head_candidates import classes_last
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of a module in a forward pass; of a convolution, channels are last."""
+    """One call of a module in a forward pass; convolutions have channels last."""
 
     module: torch.nn.Module
-    features: torch.Tensor  # (..., D), a copy of what it read
-    output: torch.Tensor  # (..., K), what it returned
+    features: torch.Tensor  # (..., D), a copy of its input
+    output: torch.Tensor  # (..., K), its output
 
     @classmethod
     def of(
@@ -38,21 +38,21 @@ def tensors_of(output: Any) -> Iterator[tuple[str, torch.Tensor]]:
         items = ((f"[{i}]", item) for i, item in enumerate(output))
     elif is_dataclass(output) and not isinstance(output, type):
         items = ((f".{f.name}", getattr(output, f.name)) for f in fields(output))
-    # No deeper: what is in a part of the output belongs to a part of the model.
+    # No deeper: nested parts of an output belong to parts of the model.
     for path, item in items:
         if isinstance(item, torch.Tensor) and item.is_floating_point():
             yield path, item.detach()
 
 
 def logits_among(output: Any) -> list[tuple[str, torch.Tensor]]:
-    """Return what is named logits in a model's output, or else all it may be."""
+    """Return the output named logits, or else all that could be logits."""
     found = list(tensors_of(output))
     named = [item for item in found if item[0].endswith(("['logits']", ".logits"))]
     return named or found
 
 
 def shares_memory(call: Call, logits: torch.Tensor) -> bool:
-    """Whether logits are the very output of a call, or a view or rows of it."""
+    """Whether logits share memory with the output of a call."""
     output = call.output
     if (output.device, output.dtype) != (logits.device, logits.dtype):
         return False
@@ -64,10 +64,10 @@ def aligned(
     call: Call, logits: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor] | None:
     """
-    Return features and logits row by row, (..., D) and (..., K), if they correspond.
+    Return features (..., D) and logits (..., K), row by row, if they correspond.
 
-    The logits may be the head's output, reshaped, cast, or rows of it. None if they
-    cannot be by their shape, or are not by their values.
+    The logits may be the head's output, reshaped, cast, or some of its rows. Returns
+    None if shapes or values do not match.
     """
     features, output = call.features, call.output
     n_classes = output.shape[-1]

@@ -14,16 +14,16 @@ from sknc.torch._labels import TokenRule, hard_labels, labeled_rows
 from sknc.torch._shift import is_shifted
 from sknc.torch.probe import FeatureProbe
 
-# Of the spread of features: above what the order of sums in a network changes.
+# Relative to the spread of features: above the effect of summation order.
 _SAME = 1e-4
 
 
 class Passes:
     """
-    What a probed model makes of loaders, as rows of features with labels.
+    Run a probed model over loaders, yielding rows of features with labels.
 
-    With `shift`, tokens are compared with the labels of the next ones; None to find out
-    with the first batch. Rows with the label `ignore_index` are left out.
+    With `shift`, a token goes with the label of the next one; None detects this from
+    the first batch. Rows with the label `ignore_index` are skipped.
     """
 
     def __init__(
@@ -57,18 +57,18 @@ class Passes:
             )
         if self._shift and features.ndim != 3:
             msg = (
-                "shift=True is for models of tokens: expected features of shape "
-                f"(batch, tokens, features), got {tuple(features.shape)}. Leave it out."
+                "shift=True is for token models: expected features of shape (batch, "
+                f"tokens, features), got {tuple(features.shape)}. Leave shift out."
             )
             raise ValueError(msg)
-        n_classes = max(2, int(logits.shape[-1]))  # one row tells two classes apart
+        n_classes = max(2, int(logits.shape[-1]))  # one row separates two classes
         rule = TokenRule(bool(self._shift), self._ignore_index, n_classes)
         return labeled_rows(features, labels, batch.weights, rule)
 
 
 @contextmanager
 def iterating(loader: Iterable[Any]) -> Iterator[Iterator[Any]]:
-    """Iterate over a loader, and stop its workers also after an error."""
+    """Iterate over a loader, and stop its workers even after an error."""
     batches = iter(loader)
     try:
         yield batches
@@ -94,7 +94,7 @@ class Sized:
 
 
 class Signature:
-    """What tells whether two passes saw the same samples, in any order."""
+    """Summary of the samples of a pass, to check that two passes saw the same ones."""
 
     def __init__(self) -> None:
         self._labels: list[np.ndarray] = []
@@ -109,7 +109,7 @@ class Signature:
             yield features, labels, weights
 
     def differs_from(self, other: "Signature") -> str:
-        """Return how the samples of another pass differ; empty if they do not."""
+        """Return how the samples of another pass differ, or an empty string."""
         mine, theirs = self._sorted(), other._sorted()
         if len(mine[0]) != len(theirs[0]):
             return f"{len(mine[0])} samples and {len(theirs[0])}"

@@ -18,7 +18,7 @@ def training_left_as_it_was(
     """
     Evaluate a model without gradients, and restore everything at the end.
 
-    Yields a function that sets all random numbers back to those of the beginning, for a
+    Yields a function that resets all random numbers to their initial state, for a
     second pass over the loaders.
     """
     with ExitStack() as stack:
@@ -26,12 +26,12 @@ def training_left_as_it_was(
         stack.callback(numbers.rewind)
         for loader in loaders:
             stack.enter_context(_own_workers(loader))
-        # A tensor that is made in inference mode and kept, such as a table of
-        # positions, could never be used in training.
+        # A tensor made in inference mode and kept, such as a table of positions, could
+        # never be used in training.
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())
-        # Weights that are cast without gradients would be found by the next training
-        # step under the same autocast.
+        # Otherwise the next training step under the same autocast would find weights
+        # that were cast without gradients.
         stack.callback(torch.clear_autocast_cache)
         stack.enter_context(_eager())
         stack.enter_context(_evaluating(model))
@@ -39,8 +39,8 @@ def training_left_as_it_was(
 
 
 def _eager() -> Any:
-    """Run compiled parts layer by layer, and leave their graphs alone."""
-    # Without the compiler, which takes a second to be imported, nothing is compiled.
+    """Run compiled parts eagerly, and leave their graphs alone."""
+    # Importing the compiler takes a second; if it is not imported, nothing is compiled.
     if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
         return torch.compiler.set_stance("force_eager")
     return nullcontext()
@@ -48,14 +48,14 @@ def _eager() -> Any:
 
 @contextmanager
 def _own_workers(loader: Any) -> Iterator[None]:
-    """Leave persistent workers alone: to iterate would restart those of training."""
+    """Leave persistent workers alone: iterating would restart those of training."""
     changed = []
     try:
         for owner in owners_in(loader):
             if isinstance(owner, torch.utils.data.DataLoader):
                 names = ("_iterator", "persistent_workers")
                 changed.append((owner, {n: vars(owner).get(n) for n in names}))
-                # Set in this way, as a loader refuses to be changed.
+                # Loaders refuse ordinary assignment.
                 vars(owner).update(_iterator=None, persistent_workers=False)
         yield
     finally:
@@ -65,7 +65,7 @@ def _own_workers(loader: Any) -> Iterator[None]:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Set evaluation mode; give every part its own mode and numbers back."""
+    """Set evaluation mode, and restore the mode and buffers of every part."""
     modes = {part: part.training for part in model.modules()}
     buffers = {part: dict(part._buffers) for part in modes}
     copies = [(tensor, tensor.detach().clone()) for tensor in _changeable(modes)]
@@ -74,7 +74,7 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for part, mode in modes.items():
-            # What its eval() did, such as merge an adapter, its train() has to undo.
+            # train() must undo what eval() did, such as merging an adapter.
             if _has_own_train(part) and part.training != mode:
                 part.train(mode)
         for part, mode in modes.items():
@@ -88,16 +88,16 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 def _evaluate(model: nn.Module) -> None:
     try:
         model.eval()
-    except NotImplementedError as error:  # what torch.export makes
+    except NotImplementedError as error:  # from torch.export
         msg = (
-            f"The model cannot be put into evaluation mode: {error} Pass the module "
-            "that was exported."
+            f"The model cannot be put into evaluation mode: {error} Pass the original "
+            "module, before export."
         )
         raise TypeError(msg) from error
 
 
 def _changeable(modes: dict[nn.Module, bool]) -> Iterator[torch.Tensor]:
-    """Yield the tensors that evaluation may change: buffers, and merged weights."""
+    """Yield the tensors that evaluation may change: buffers and merged weights."""
     for part in modes:
         tensors = list(part.buffers(recurse=False))
         if _has_own_train(part):

@@ -1,4 +1,4 @@
-"""All random numbers that batches may depend on, and how to set them back."""
+"""Save and restore all random number generators that batches may depend on."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-# Where loaders, samplers, data sets and transformations keep each other.
+# Attributes by which loaders, samplers, data sets and transformations refer to
+# each other.
 _PARTS = (
     "sampler",
     "batch_sampler",
@@ -25,21 +26,21 @@ _DEPTH = 6
 
 
 class RandomNumbers:
-    """The state of all generators that loaders, or parts of these, may draw from."""
+    """The state of all generators that loaders, or parts of them, may draw from."""
 
     def __init__(self, loaders: Iterable[Any]) -> None:
         self._restorers = list(_restorers(loaders))
 
     def rewind(self) -> None:
-        """Set all generators back to what they were."""
+        """Reset all generators to the saved state."""
         for restore in self._restorers:
             restore()
 
 
 def _restorers(loaders: Iterable[Any]) -> Iterator[Callable[[], None]]:
-    """Yield, for each generator, what sets it back to what it is now."""
+    """Yield a function for each generator that resets it to its present state."""
     python, cpu = random.getstate(), torch.get_rng_state()
-    # Data sets may draw from NumPy's global generator, whatever one thinks of that.
+    # Some data sets draw from NumPy's global generator.
     numpy = np.random.get_state()  # noqa: NPY002
     yield lambda: random.setstate(python)
     yield lambda: np.random.set_state(numpy)  # noqa: NPY002
@@ -63,7 +64,7 @@ def _restorers(loaders: Iterable[Any]) -> Iterator[Callable[[], None]]:
 
 
 def _restorer_of(generator: Any) -> Callable[[], None] | None:
-    """Return what sets a generator back to what it is now; None for other objects."""
+    """Return a function that resets a generator; None for other objects."""
     if isinstance(generator, np.random.Generator):
         bits = generator.bit_generator
         before = bits.state
@@ -78,7 +79,7 @@ def _restorer_of(generator: Any) -> Callable[[], None] | None:
 
 
 def owners_in(loader: Any) -> list[Any]:
-    """Return a loader and the parts of it: samplers, data sets, transformations."""
+    """Return a loader and its parts: samplers, data sets, transformations."""
     found: dict[int, Any] = {}
     waiting = [(loader, _DEPTH)]
     while waiting:
@@ -87,7 +88,7 @@ def owners_in(loader: Any) -> list[Any]:
             continue
         found[id(part)] = part
         for name in _PARTS:
-            # Not by getattr, which may do work: data sets compute attributes.
+            # Not getattr, which may run code: data sets compute attributes.
             value = getattr(part, "__dict__", {}).get(name)
             inner = value if isinstance(value, (list, tuple)) else [value]
             if len(inner) <= 100:

@@ -1,4 +1,4 @@
-"""Statistics of all ranks: gathered where they are small, else summed in two phases."""
+"""Merge the statistics of all ranks: gather small ones, sum large ones in phases."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ Part = ClassStatistics | None
 
 @dataclass(frozen=True)
 class Plan(Header):
-    """What all ranks know about the statistics that come out."""
+    """The header of the merged statistics, known to all ranks."""
 
     @classmethod
     def of(cls, headers: Sequence[PartHeader]) -> "Plan":
-        """Make the plan from the headers of ranks with samples."""
+        """Combine the headers of ranks with samples."""
         dtypes = [header.anchor_dtype for header in headers]
         return cls(
             classes=union(*(header.classes for header in headers)),
@@ -59,7 +59,7 @@ class Plan(Header):
         return replace(moments, counts=counts, anchors=anchors, scatter=scatter)
 
     def empty_array(self) -> Array:
-        """Return an array without rows where a rank without samples keeps them."""
+        """Return an empty array on the device of a rank without samples."""
         library, _, device = self.place.partition(" on ")
         if library == "NumPy":
             return np.empty((0, self.n_features))
@@ -70,7 +70,7 @@ def gathered(parts: Sequence[Part], ranks: Ranks) -> list[Part]:
     """
     Merge the statistics of all ranks on the first one, in the order of ranks.
 
-    Returns them by group, on the host; the same bits on every rank.
+    Returns them by group, on the host; the bits are the same on every rank.
     """
     of_ranks = ranks.gathered(
         [None if part is None else on_host(part) for part in parts]
@@ -92,7 +92,7 @@ def on_host(part: ClassStatistics) -> ClassStatistics:
 
 
 def placed(part: ClassStatistics, like: Array) -> ClassStatistics:
-    """Return the same statistics in the library and on the device of an array."""
+    """Return the statistics in the library and on the device of an array."""
     return _mapped(part, lambda array: arrays.move_like(array, like))
 
 
@@ -107,11 +107,11 @@ def _mapped(
 
 def summed(part: Part, plan: Plan, ranks: Ranks) -> ClassStatistics:
     """
-    Sum the statistics of all ranks: first they agree on anchors, then add about these.
+    Sum the statistics of all ranks, after they have agreed on anchors.
 
     The anchor of a class is that of the first rank with samples of it. Moving sums to
-    other anchors is exact algebra, so nothing is lost where classes are tight and far
-    from the origin. The bits are the same on every rank.
+    other anchors is exact algebra, so no digits are lost where classes are tight and
+    far from the origin. The bits are the same on every rank.
     """
     moments = plan.moments_of(part)
     xp = namespace(moments.sums)
@@ -119,7 +119,7 @@ def summed(part: Part, plan: Plan, ranks: Ranks) -> ClassStatistics:
     owner = ranks.number + xp.astype(~has, xp.int64) * (ranks.size - ranks.number)
     is_owner = (ranks.least(owner) == ranks.number) & has
     zeros = xp.zeros_like(moments.anchors)
-    # One rank adds its anchor and all others add zero: that rounds nothing.
+    # One rank adds its anchor and all others add zero, so nothing is rounded.
     anchors = ranks.total(xp.where(is_owner[:, None], moments.anchors, zeros))
     moved = moments.moved_to(anchors)
     scatter = moved.scatter
@@ -137,12 +137,12 @@ def summed(part: Part, plan: Plan, ranks: Ranks) -> ClassStatistics:
 
 def triangle(square: Array) -> Array:
     """Return the upper triangle of a symmetric (D, D) array, row by row."""
-    # By rows: arrays of indices would take more memory than the numbers.
+    # By rows: index arrays would take more memory than the numbers.
     return namespace(square).concat([row[i:] for i, row in enumerate(square)])
 
 
 def squared(flat: Array, width: int) -> Array:
-    """Return the symmetric (D, D) array that `triangle` was made of."""
+    """Return the symmetric (D, D) array, given its `triangle`."""
     xp, start = namespace(flat), 0
     square = xp.empty((width, width), dtype=flat.dtype, device=arrays.device_of(flat))
     for i in range(width):

@@ -1,4 +1,4 @@
-"""Whether the labels of a token model are those of the next tokens."""
+"""Whether a token model predicts the label of the next token."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from torch import nn
 
 from sknc.torch._batches import ModelBatch, takes_labels
 
-_TOLERANCE = 1e-3  # of the loss: half precision; the two candidates differ by more
+_TOLERANCE = 1e-3  # relative, for half precision; the two candidates differ by more
 SAY_SHIFT = (
-    "Say whether a token predicts the label of the next one, as in causal language "
-    "models: shift=True or shift=False."
+    "Pass shift=True if a token predicts the label of the next one, as in causal "
+    "language models, or else shift=False."
 )
 
 
@@ -23,9 +23,9 @@ def is_shifted(
     ignore_index: int | None,
 ) -> bool:
     """
-    Return whether the model's own loss compares a token with the next one's label.
+    Whether the model's own loss compares a token with the next one's label.
 
-    Labels are (B, T), logits (B, T, K). Raises if that cannot be told.
+    Labels are (B, T), logits (B, T, K). Raises if the loss does not decide this.
     """
     if labels.shape[1] < 2:
         return False
@@ -34,8 +34,8 @@ def is_shifted(
         if _are_inputs(batch, labels, ignore_index):
             msg = (
                 "The labels of the tokens are the tokens themselves, and the model "
-                "returns no loss that would tell what they are compared with. "
-                f"{SAY_SHIFT}"
+                "returns no loss that would show which labels its tokens are compared "
+                f"with. {SAY_SHIFT}"
             )
             raise ValueError(msg)
         return False
@@ -45,7 +45,7 @@ def is_shifted(
 def is_loss_shifted(
     loss: float, labels: torch.Tensor, logits: torch.Tensor, ignore_index: int | None
 ) -> bool:
-    """Return whether a loss compares a token with the next one's label, or raise."""
+    """Whether a loss compares a token with the next one's label; raises if unclear."""
     here = _cross_entropy(logits, labels, ignore_index)
     ahead = _cross_entropy(logits[:, :-1], labels[:, 1:], ignore_index)
     errors = sorted([(abs(here - loss), False), (abs(ahead - loss), True)])
@@ -53,9 +53,9 @@ def is_loss_shifted(
     is_clear = errors[0][0] <= allowed and errors[0][0] < 0.5 * errors[1][0]
     if not is_clear:
         msg = (
-            f"The model's own loss, {loss:.6g}, does not tell which labels its tokens "
-            f"are compared with: their own would give {here:.6g}, those of the next "
-            f"tokens {ahead:.6g}. {SAY_SHIFT}"
+            f"The model's own loss, {loss:.6g}, does not show which labels its tokens "
+            f"are compared with: their own labels would give {here:.6g}, those of the "
+            f"next tokens {ahead:.6g}. {SAY_SHIFT}"
         )
         raise ValueError(msg)
     return errors[0][1]
@@ -64,7 +64,7 @@ def is_loss_shifted(
 def _own_loss(
     model: nn.Module, batch: ModelBatch, labels: torch.Tensor
 ) -> torch.Tensor | None:
-    """Return the loss that a model makes of labels, if it does."""
+    """Return the loss that a model computes from labels, if it does."""
     if not takes_labels(model):
         return None
     kwargs = {key: value for key, value in batch.kwargs.items() if key != "labels"}
@@ -73,7 +73,7 @@ def _own_loss(
 
 
 def loss_in(output: Any) -> torch.Tensor | None:
-    """Return the loss that a model returned beside its logits, if it did."""
+    """Return the loss in a model's output, if there is one."""
     found = output.get("loss") if isinstance(output, Mapping) else None
     if found is None:
         found = getattr(output, "loss", None)
@@ -87,7 +87,7 @@ def loss_in(output: Any) -> torch.Tensor | None:
 def _are_inputs(
     batch: ModelBatch, labels: torch.Tensor, ignore_index: int | None
 ) -> bool:
-    """Whether the labels are the inputs, where they are not to be ignored."""
+    """Whether the labels equal the inputs, except where they are ignored."""
     keep = labels == labels if ignore_index is None else labels != ignore_index
     return any(
         isinstance(value, torch.Tensor)

@@ -1,4 +1,4 @@
-"""What the head reads while a model is trained."""
+"""Record the inputs of the head while a model is trained."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,17 +16,17 @@ from sknc.torch.probe import FeatureProbe
 class TrainingPass:
     """One forward pass in training mode, with gradients on."""
 
-    features: torch.Tensor  # a copy of what the head read, (..., D)
-    logits: torch.Tensor  # what it made of them, (..., K)
-    loss: torch.Tensor | None  # what the model returned as its loss, if it did
+    features: torch.Tensor  # (..., D), a copy of the head's input
+    logits: torch.Tensor  # (..., K), the head's output
+    loss: torch.Tensor | None  # the loss in the model's output, if any
 
 
 class TrainingProbe(FeatureProbe):
     """
-    A probe that looks at forward passes of training, and leaves compiled parts alone.
+    A probe of forward passes in training, which leaves compiled parts compiled.
 
-    Each pass is handed out once. Of others, such as those of a validation, it is
-    known only whether the last pass was one.
+    Each pass is returned once. For other passes, such as validation, only the fact that
+    the last pass was one is known.
     """
 
     _last: TrainingPass | None = None
@@ -39,7 +39,7 @@ class TrainingProbe(FeatureProbe):
         return self._is_open
 
     def take(self) -> TrainingPass | None:
-        """Hand out the last forward pass once; None if it was none of training."""
+        """Return the last forward pass, once; None if it was not one of training."""
         found, self._last, self._rows = self._last, None, None
         if found is None and not self._was_other:
             raise self._no_pass()
@@ -47,7 +47,7 @@ class TrainingProbe(FeatureProbe):
         return found
 
     def current_head(self) -> LinearHead:
-        """Return the weights and the bias of the head as they are now."""
+        """Return the current weights and bias of the head."""
         return linear_head_of(self.head, self._n_features)
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class TrainingProbe(FeatureProbe):
         return bool(self._model.training) and torch.is_grad_enabled()
 
     def _run_eagerly(self) -> None:
-        """Leave compiled parts compiled: training would take longer without."""
+        """Leave compiled parts compiled, because training would be slower otherwise."""
 
     def _begin(self, module: torch.nn.Module, args: Any) -> None:
         super()._begin(module, args)
@@ -80,8 +80,8 @@ class TrainingProbe(FeatureProbe):
             )
         else:
             remedy = (
-                "Call model(...), not model.forward(...) nor a part of the model, and "
-                "after each call update(labels) once."
+                "Call model(...), not model.forward(...) or a part of the model, and "
+                "call update(labels) once after each call."
             )
         return RuntimeError(
             f"No forward pass of the model was seen since the last update. {remedy}"

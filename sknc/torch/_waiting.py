@@ -1,4 +1,4 @@
-"""Batches that wait to be added together, so that no step waits for a device."""
+"""Batches that are buffered, so that training steps do not wait for a device."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,24 +12,24 @@ from sknc.torch._labels import TokenRule, check_range
 
 @dataclass(frozen=True, eq=False)
 class WaitedRows:
-    """Finite rows with a class: of batches of these sizes, the oldest first."""
+    """Finite rows with a class, from batches of these sizes, the oldest first."""
 
     features: torch.Tensor  # (N, D)
     labels: torch.Tensor  # (N,)
     sizes: tuple[int, ...]
-    n_skipped: int  # other batches, of which a feature was NaN or infinite
+    n_skipped: int  # number of other batches, with a NaN or infinite feature
 
 
 class WaitingBatches:
-    """Features and labels of some batches, up to the rows of one block of sums."""
+    """Buffered features and labels, up to the rows of one block of sums."""
 
     def __init__(self, ignore_index: int | None) -> None:
         self._ignored = ignore_index
         self._batches: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def is_full(self, *more: torch.Tensor) -> bool:
-        """Whether there would be too many rows with these, or are enough now."""
-        # The same blocks as of an estimator that gets batch by batch: the same sums.
+        """Whether the buffer is full, or would overflow with these rows."""
+        # The same blocks, and so the same sums, as an estimator fed batch by batch.
         rows = [part for part, _ in self._batches] + list(more)
         if not rows:
             return False
@@ -37,7 +37,7 @@ class WaitingBatches:
         return n_rows > most if more else n_rows >= most
 
     def check(self, labels: torch.Tensor, rule: TokenRule) -> None:
-        """Refuse labels that are no rows of the head, and wait for their device."""
+        """Raise for labels that are not rows of the head; waits for their device."""
         check_range(labels[self._has_class(labels)], rule)
 
     def _has_class(self, labels: torch.Tensor) -> torch.Tensor:
@@ -46,11 +46,11 @@ class WaitingBatches:
         return labels != self._ignored
 
     def append(self, features: torch.Tensor, labels: torch.Tensor) -> None:
-        """Let a batch wait, with a copy of the labels: loaders may write over them."""
+        """Buffer a batch; labels are copied, because loaders may overwrite them."""
         self._batches.append((features, labels.clone()))
 
     def take(self) -> WaitedRows | None:
-        """Return all that waits, and let nothing wait any more."""
+        """Return all buffered rows, and empty the buffer."""
         batches, self._batches = self._batches, []
         if not batches:
             return None

@@ -1,4 +1,4 @@
-"""Weights and bias of a head, and whether they make the logits of its features."""
+"""Weights and bias of a head, and whether they reproduce its logits."""
 
 import torch
 from torch import nn
@@ -7,22 +7,22 @@ from sknc.head import LinearHead
 from sknc.torch._head_candidates import is_pointwise
 from sknc.torch._outputs import Call
 
-_N_ROWS = 64  # that are checked; a wrong head is wrong on any of them
-# Allowed differences, in units of the rounding of one number.
+_N_ROWS = 64  # to check; a wrong head is wrong on any of them
+# Allowed differences, in units of rounding of one number.
 _OF_OUTPUT = 4
 _OF_SUMS = 16
-_OF_DERIVED = 256  # weights that are differences of outputs
-_QUANTIZED = 0.05  # of the largest logit
+_OF_DERIVED = 256  # weights computed as differences of outputs
+_QUANTIZED = 0.05  # relative to the largest logit
 
 
 def excess_error(
     call: Call, head: LinearHead, features: torch.Tensor, logits: torch.Tensor
 ) -> tuple[float, float]:
     """
-    Return the largest difference of W h + b from the logits, and what is allowed.
+    Return the largest difference of W h + b from the logits, and the allowed one.
 
-    Both are relative to the largest logit, unless all are zero. Features are (..., D),
-    logits (..., K).
+    Both are relative to the largest logit, unless all logits are zero. Features are
+    (..., D), logits (..., K).
     """
     rows, wanted = features.reshape(-1, features.shape[-1]), logits
     wanted = wanted.reshape(-1, logits.shape[-1])
@@ -30,7 +30,7 @@ def excess_error(
     step = max(1, len(rows) // _N_ROWS)
     rows, wanted = rows[::step].double(), wanted[::step].double()
     weights, bias = head.weights, head.bias
-    if features.dtype != torch.float64:  # autocast rounds the weights, too
+    if features.dtype != torch.float64:  # autocast rounds the weights too
         weights = weights.to(features.dtype).double()
     weights = weights.to(rows.device)
     made = rows @ weights.T
@@ -50,7 +50,7 @@ def excess_error(
 
 
 def is_read(module: nn.Module) -> bool:
-    """Whether weights are those of the module, and not made from its outputs."""
+    """Whether weights are stored by the module, and not derived from its outputs."""
     return type(module) is nn.Linear or is_pointwise(module)
 
 
@@ -59,7 +59,7 @@ def _is_quantized(module: nn.Module) -> bool:
 
 
 def _rounding_of_sums(module: nn.Module, features: torch.Tensor) -> float:
-    """Return the rounding of products: those of half precision are added in float32."""
+    """Return the rounding of products; half precision is summed in float32."""
     if features.dtype == torch.float64:
         return float(torch.finfo(torch.float64).eps)
     precision = torch.get_float32_matmul_precision()

@@ -26,23 +26,23 @@ from sknc.torch.probe import FeatureProbe
 @dataclass(frozen=True, eq=False, repr=False)
 class Analysis:
     """
-    What `analyze` found out about a model.
+    The result of `analyze`.
 
     Parameters
     ----------
     train : NCReport
-        NC0 to NC4 of the samples of the loader.
+        NC0 to NC4 on the samples of the loader.
     held_out : NCReport, or None
-        The same of held-out samples about the class means of `train`; None without.
+        The same on held-out samples, about the class means of `train`.
     analyzer : NeuralCollapseAnalyzer
         Fitted on the samples of the loader, with a copy of the head.
     head_name : str
-        Name of the head in the model; empty if the model is its head.
+        Name of the head in the model; empty if the model is its own head.
     n_passes : int
         How often the model ran over the loader.
     notes : tuple of str
-        What should be known about the passes, such as that two of them saw different
-        samples. Notes on metrics are in the reports.
+        Warnings about the passes, such as two passes that saw different samples. Notes
+        on metrics are in the reports.
     """
 
     train: NCReport
@@ -62,7 +62,9 @@ class Analysis:
 
     def _passes_in_words(self) -> str:
         of_head = (
-            f"head {self.head_name!r}" if self.head_name else "model, its own head"
+            f"head {self.head_name!r}"
+            if self.head_name
+            else "the model is its own head"
         )
         passes = "1 pass" if self.n_passes == 1 else f"{self.n_passes} passes"
         return f"{of_head}, {passes}"
@@ -93,10 +95,10 @@ class Analysis:
 
     def plot(self, ax: Any = None) -> Any:
         """
-        Draw every metric that is zero at collapse, of both reports.
+        Draw every metric that is zero at collapse, for both reports.
 
-        Metrics of the class means and the head alone, NC0, NC2 and NC3, do not depend
-        on the held-out samples and have one marker.
+        NC0, NC2 and NC3 depend only on the class means and the head, not on the
+        held-out samples, so they have one marker.
 
         Parameters
         ----------
@@ -106,7 +108,7 @@ class Analysis:
         Returns
         -------
         matplotlib Axes
-            With one row a metric, on a logarithmic axis. An arrow stands for zero.
+            One row per metric, on a logarithmic axis. An arrow stands for zero.
 
         Raises
         ------
@@ -137,21 +139,22 @@ def analyze(
     """
     Measure neural collapse of a model on the samples of a loader.
 
-    The model runs once over each loader, in evaluation mode and without gradients. What
-    its linear head reads are the features; the head is found (see `FeatureProbe`).
-    Everything is restored at the end, even after an error: modes of all parts,
-    gradients, hooks, buffers, random numbers, and persistent workers of the loaders.
+    The model runs once over each loader, in evaluation mode and without gradients. The
+    features are the inputs of its linear head, which is found automatically (see
+    `FeatureProbe`). Everything is restored at the end, even after an error: modes of
+    all parts, gradients, hooks, buffers, random numbers, and persistent workers of the
+    loaders.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Any classifier with a linear head; also compiled, or wrapped for data
+        Any classifier with a linear head, also compiled or wrapped for data
         parallelism.
     loader : iterable
         Yields ``(inputs, labels)``, or mappings with "labels" such as those of
-        transformers, whose other entries are keyword arguments of the model.
+        transformers. Other entries are keyword arguments of the model.
     held_out : iterable, default=None
-        A loader of held-out samples, measured about the class means of the others.
+        Loader of held-out samples, measured about the class means of `loader`.
     head : str or torch.nn.Module, default=None
         The head or its name, if it cannot be found automatically.
     unpack : callable, default=None
@@ -159,39 +162,40 @@ def analyze(
         sample_weight)``. Inputs are a tensor, or a tuple of positional or a
         dictionary of keyword arguments of the model.
     device : str or torch.device, default=None
-        Where inputs go; by default to the first parameter of the model.
+        Device for the inputs; by default that of the model's first parameter.
     shift : bool, default=None
-        Whether, in a model of tokens, a token predicts the label of the next one. By
-        default the model's own loss tells; without one, labels are those of the tokens.
+        Whether, in a token model, a token predicts the label of the next one. By
+        default the model's own loss decides; without a loss, labels are those of the
+        tokens.
     ignore_index : int, default=-100
-        Label of samples or tokens that are left out; None for none.
+        Label of samples or tokens to skip; None for none.
     cache : int or "none", default=2**30
-        How many bytes of features are kept in memory for NC4, which needs the class
-        means first. All others go to a temporary file. With "none" nothing is kept, and
+        How many bytes of features to keep in memory for NC4, which needs the class
+        means first. The rest go to a temporary file. With "none" nothing is kept, and
         the model runs a second time.
     metrics, convention, covariance, n_jackknife : object
         As in `sknc.NeuralCollapseAnalyzer`.
     progress : bool, default=False
-        Whether to show a progress bar, which takes tqdm.
+        Whether to show a progress bar; requires tqdm.
     group : torch.distributed.ProcessGroup, default=None
         Processes that each pass loaders of their own part of the samples, such as
         ``torch.distributed.group.WORLD``. All get the same reports, of all samples, and
-        use the model's buffers of the first process. By default the samples of this
-        process are measured.
+        use the model's buffers of the first process. By default only the samples of
+        this process are measured.
 
     Returns
     -------
     Analysis
-        Reports of both loaders, the fitted estimator, and the name of the head.
+        Reports on both loaders, the fitted estimator, and the name of the head.
 
     Raises
     ------
     ValueError
-        If no module is the model's head, or several are; if labels are soft; if a
-        loader yields no batches, or batches of an unknown form.
+        If the head is not found, or there are several; if labels are soft; if a loader
+        yields no batches, or batches of an unknown form.
     TypeError
-        If the model is no torch module, or one of torch.jit or torch.export, or a
-        loader is no iterable.
+        If the model is not a torch module, or comes from torch.jit or torch.export, or
+        if a loader is not iterable.
 
     Warns
     -----
@@ -205,8 +209,8 @@ def analyze(
 
     Notes
     -----
-    With autocast on, features are those of autocast, such as bfloat16. Compiled parts
-    run layer by layer. An iterator can be passed as a loader, and is then used up.
+    With autocast on, features have the dtype of autocast, such as bfloat16. Compiled
+    parts run layer by layer. A loader may be an iterator, which is then used up.
 
     Examples
     --------
@@ -228,8 +232,8 @@ def analyze(
     n_bytes = checked_cache(cache)
     if n_bytes is None and hasattr(type(loader), "__next__"):
         msg = (
-            "loader is an iterator, which can be used once, but cache='none' takes two "
-            "passes. Pass a DataLoader or a list, or let features be kept: cache=2**30."
+            "loader is an iterator, which can be read once, but cache='none' takes two "
+            "passes. Pass a DataLoader or a list, or keep the features: cache=2**30."
         )
         raise ValueError(msg)
     options = {
@@ -244,7 +248,7 @@ def analyze(
         loaders = [item for item in (loader, held_out) if item is not None]
         rewind = stack.enter_context(training_left_as_it_was(bare, *loaders))
         if ranks is not None:
-            # Averages of batch norm differ: each process has those of its own batches.
+            # Batch-norm averages differ, because each process has seen its own batches.
             ranks.copy_from_first(bare.buffers())
         stack.enter_context(probe)
         place = device_of(bare, device)

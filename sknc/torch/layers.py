@@ -20,7 +20,7 @@ from sknc.torch._layers import chosen_layers
 from sknc.torch._preserved import training_left_as_it_was
 from sknc.torch.probe import FeatureProbe
 
-_NEEDED = ("nc1_fuzziness", "nc4_ncc_accuracy")  # by the measures of all layers
+_NEEDED = ("nc1_fuzziness", "nc4_ncc_accuracy")  # used by the measures of all layers
 
 
 def analyze_layers(
@@ -41,38 +41,37 @@ def analyze_layers(
     covariance: bool | Literal["auto"] = "auto",
 ) -> LayerwiseReport:
     """
-    Measure neural collapse in the layers of a model, all of them in one pass.
+    Measure neural collapse in all layers of a model, in one pass.
 
-    The model runs once over each loader, in evaluation mode and without gradients, and
-    training is left as it was, as by `analyze`.
+    The model runs once over each loader, in evaluation mode and without gradients. As
+    with `analyze`, everything is restored at the end.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Any classifier with a linear head; also compiled, or wrapped for data
+        Any classifier with a linear head, also compiled or wrapped for data
         parallelism.
     loader : iterable
-        Yields batches as `analyze` takes them, with one label a sample.
+        Yields batches as in `analyze`, with one label per sample.
     layers : str or iterable of str, default="all"
-        Names as in ``model.named_modules()``, or patterns: "blocks.*" is every block,
-        and not their parts. "all" is every linear layer and convolution.
+        Names as in ``model.named_modules()``, or patterns: "blocks.*" selects every
+        block, but not their parts. "all" selects every linear layer and convolution.
     held_out : iterable, default=None
-        A loader of held-out samples, measured about the class means of the others.
+        Loader of held-out samples, measured about the class means of `loader`.
     at : {"input", "output"}, default=None
         Whether the features of a layer are what it reads or what it returns. By
-        default, what it returns for layers that are named, and what it reads for
-        "all".
+        default, outputs for layers that are named, and inputs for "all".
     pooling : {"mean", "flatten"}, default="mean"
-        How maps (B, C, H, W) and sequences (B, T, D) become features of a sample:
-        their mean over places, (B, C) and (B, D), or all of their numbers. Tokens that
-        the ``attention_mask`` of a batch leaves out do not count in the mean.
+        How maps (B, C, H, W) and sequences (B, T, D) become features of a sample: their
+        mean over places, (B, C) or (B, D), or all of their numbers. The mean skips
+        tokens that the ``attention_mask`` of a batch leaves out.
     head : str or torch.nn.Module, default=None
         The head or its name, if it cannot be found automatically.
     unpack, device, ignore_index : object
         As in `analyze`.
     cache : int, default=2**30
-        How many bytes of features of all layers are kept in memory for NC4, which needs
-        the class means first. All others go to temporary files.
+        How many bytes of features of all layers to keep in memory for NC4, which needs
+        the class means first. The rest go to temporary files.
     metrics : str or iterable of str, default="default"
         As in `sknc.NeuralCollapseAnalyzer`; ``nc1_fuzziness`` and ``nc4_ncc_accuracy``
         are always added.
@@ -80,7 +79,7 @@ def analyze_layers(
         As in `sknc.NeuralCollapseAnalyzer`.
     covariance : bool or "auto", default="auto"
         Whether to keep the (D, D) scatter of each layer. "auto" keeps it for up to 2048
-        features, and a note names the other layers.
+        features, and lists the other layers in a note.
 
     Returns
     -------
@@ -90,12 +89,12 @@ def analyze_layers(
     Raises
     ------
     ValueError
-        If a layer does not exist, or the model's head is not found, or a parameter or
-        batch has another form than expected.
+        If a layer does not exist, if the model's head is not found, or if a parameter
+        or batch does not have the expected form.
     TypeError
-        If the model is no torch module, or a loader is no iterable.
+        If the model is not a torch module, or a loader is not iterable.
     RuntimeError
-        If a layer that was named ran never or more than once in a forward pass.
+        If a layer that was named did not run exactly once in a forward pass.
 
     See Also
     --------
@@ -105,12 +104,12 @@ def analyze_layers(
     Notes
     -----
     In the literature, the features of depth l are those after l layers *and* their
-    activations, which is what the next layer reads. So "all" takes the inputs of linear
-    layers and convolutions: depth 0 is the data, and the last depth is what the head
-    reads. Layers that read the same tensor, such as those of query, key and value,
-    count once, under the name of the first. In residual networks, name the blocks.
+    activations, which is what the next layer reads. So "all" uses the inputs of linear
+    layers and convolutions: depth 0 is the data, and the last depth is the input of the
+    head. Layers that read the same tensor, such as those of query, key and value, count
+    once, under the name of the first. In residual networks, name the blocks.
 
-    Metrics of the head are those of the layer that the head reads.
+    Head metrics are reported for the layer that the head reads.
 
     Examples
     --------
@@ -164,10 +163,10 @@ def analyze_layers(
 
 def _notes_on_layers(layers: LayerProbe) -> Iterator[str]:
     if layers.silent:
-        yield f"Left out, as they did not run: {', '.join(map(repr, layers.silent))}."
+        yield f"Skipped layers that did not run: {', '.join(map(repr, layers.silent))}."
     if layers.repeated:
         yield (
-            "Left out, as they read what a layer before them reads: "
+            "Skipped layers that read the same input as an earlier layer: "
             f"{', '.join(map(repr, layers.repeated))}."
         )
 
@@ -183,7 +182,7 @@ def _checked_bytes(cache: Any) -> float:
     if n_bytes is None:
         msg = (
             "cache must be a number of bytes, got 'none': analyze_layers keeps the "
-            "features of one pass. With cache=0 they are in temporary files."
+            "features of one pass. Use cache=0 to keep them in temporary files."
         )
         raise ValueError(msg)
     return n_bytes

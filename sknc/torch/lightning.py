@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sknc.torch._callbacks import Measuring, Schedule
 from sknc.torch.analysis import Analysis
 
-# Their callbacks are different classes: take the library that the program uses.
+# The two libraries have different classes of callbacks: use the imported one.
 if TYPE_CHECKING or (
     "pytorch_lightning" in sys.modules and "lightning.pytorch" not in sys.modules
 ):
@@ -23,52 +23,52 @@ class NeuralCollapseCallback(Callback):
     """
     Measure neural collapse while a Lightning trainer fits a model.
 
-    Metrics are logged by the model's ``log_dict``, so that all loggers get them, under
-    names such as "nc/train/nc1_pinv" and "nc/held_out/nc4_mismatch". They are there
-    in time for early stopping and checkpoints that monitor one. Training is left as it
-    was, bit for bit, as `sknc.torch.analyze` does.
+    Metrics are logged with the model's ``log_dict``, so all loggers receive them, under
+    names such as "nc/train/nc1_pinv" and "nc/held_out/nc4_mismatch". They are logged in
+    time for early stopping and checkpoints to monitor them. Training is unaffected, bit
+    for bit, as with `sknc.torch.analyze`.
 
     Parameters
     ----------
     loader : iterable, default=None
-        Samples to measure. By default each sample of the data set of the trainer's
+        Samples to measure. By default each sample in the data set of the trainer's
         training loader once, in order.
     held_out : iterable or False, default=None
-        Held-out samples. By default those of the trainer's validation loader, if it
-        has one; False for none.
+        Held-out samples. By default those of the trainer's validation loader, if it has
+        one; False for none.
     every_n_epochs : int, default=1
-        How many epochs lie between two measurements: in these, after each validation,
-        or at the end of the epoch if there was none.
+        Number of epochs between measurements. Measures after each validation of such an
+        epoch, or at its end if there was none.
     every_n_steps : int, default=None
-        Measure after so many steps of the optimizer instead.
+        Measure every this many optimizer steps instead.
     history : NCHistory, default=None
-        Gets every report, by number of steps.
+        Stores every report, by step.
     submodule : str, default=None
         Name of the part of the Lightning module that maps inputs to logits, such as
         "net". By default the module itself, by its ``forward``.
     monitor : bool or "only", default=False
-        Whether to report, at the same times, what training sees itself, under names
-        such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for how biased that is).
-        "only" for that alone, without any pass over the samples; then `history` gets
-        it.
+        Whether to also report, at the same times, the features that training sees,
+        under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
+        bias). "only" reports these alone, without any pass over the samples, and stores
+        them in `history`.
     half_life : float, default=None
-        Number of samples after which one counts half in the monitor.
+        Number of samples after which a sample counts half in the monitor.
     prefix : str, default="nc"
-        Of the names of logged metrics.
+        Prefix of the names of logged metrics.
     **options
         Passed to `sknc.torch.analyze`, such as ``metrics="all"`` or ``head="net.fc"``.
 
     Attributes
     ----------
     analysis : Analysis or None
-        The last one.
+        The most recent analysis.
 
     Raises
     ------
     TypeError
-        If `analyze` has no such option, or the history cannot get reports.
+        If `analyze` has no such option, or `history` is not an `NCHistory`.
     ValueError
-        If another parameter is wrong; when training starts, if there are several
+        If another parameter is invalid, or, when training starts, if there are several
         loaders to choose from.
 
     See Also
@@ -78,11 +78,11 @@ class NeuralCollapseCallback(Callback):
 
     Notes
     -----
-    Lightning keeps logged numbers in single precision; those of the history are in
-    double precision. In distributed training each process measures its part of the
-    samples, all log the metrics of all of them, and the first one writes the history;
-    a `loader` or `held_out` that is passed must be the same in all processes. Epochs of
-    the sanity check are not measured.
+    Lightning stores logged numbers in single precision; the history has double
+    precision. In distributed training each process measures its part of the samples.
+    All processes log the metrics of all samples, and the first one writes the history.
+    A `loader` or `held_out` that is passed must be the same in all processes. The
+    sanity check is not measured.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class NeuralCollapseCallback(Callback):
 
     @property
     def analysis(self) -> Analysis | None:
-        """The last analysis."""
+        """The most recent analysis."""
         return self._measuring.analysis
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -127,15 +127,15 @@ class NeuralCollapseCallback(Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add what was seen; measure after a step of the optimizer that is due."""
+        """Update the monitor; measure if an optimizer step is due."""
         self._monitor(batch)
         step = trainer.global_step
-        # While gradients are accumulated, several batches end at the same step.
+        # While gradients accumulate, several batches end at the same step.
         if step and step != self._last_step and self._schedule.has_step(step):
             self._measure(trainer, pl_module, on_step=True)
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Measure with the validation, so that what monitors it sees the metrics."""
+        """Measure during validation, in time for callbacks that monitor it."""
         is_fit = trainer.state.fn == "fit" and not trainer.sanity_checking
         if is_fit and self._schedule.has_epoch(trainer.current_epoch + 1):
             self._measure(trainer, pl_module)
@@ -147,11 +147,11 @@ class NeuralCollapseCallback(Callback):
             self._measure(trainer, pl_module)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Leave the model alone."""
+        """Remove the hooks."""
         self._measuring.monitoring.end()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: Any) -> None:
-        """Leave the model alone."""
+        """Remove the hooks."""
         self._measuring.monitoring.end()
 
     def _model(self, pl_module: Any) -> Any:
@@ -176,7 +176,7 @@ class NeuralCollapseCallback(Callback):
         )
 
     def _measure(self, trainer: Any, pl_module: Any, on_step: bool = False) -> None:
-        # Again: trainers may load the samples of the validation only when it is due.
+        # Again, because trainers may load validation samples only when they are due.
         self._begin(trainer)
         step = trainer.global_step
         values = self._measuring.measure(self._model(pl_module), step)

@@ -1,4 +1,4 @@
-"""`Monitor`: neural collapse of the features that training sees anyway."""
+"""`Monitor`: neural collapse of the features seen in training."""
 
 import math
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ from sknc.torch._shift import SAY_SHIFT, is_loss_shifted
 from sknc.torch._training_probe import TrainingPass, TrainingProbe
 from sknc.torch._waiting import WaitingBatches
 
-# Of a class; the noise of its mean then adds less than 1 % to distances of means that
-# are as far apart as the class is wide.
+# Of a class. The noise of its mean then adds less than 1 % to distances of means
+# that are as far apart as the class is wide.
 _HALF_LIFE = 100
 _STALE = 2.0**-10  # of a sample: ten half-lives after the last one
 _REMEDY = "monitor.update(labels)"
@@ -30,12 +30,12 @@ _REMEDY = "monitor.update(labels)"
 
 class Monitor:
     """
-    Measure neural collapse during training, on the features that training sees.
+    Measure neural collapse on the features seen in training.
 
-    There is no pass over the data for it: after each forward pass, `update` adds what
-    the head read to class statistics in which samples count half as much after each
-    half-life. Training stays the same, bit for bit. The numbers are those of training
-    mode and of networks as they were: see *Notes* for how far that is from `analyze`.
+    No extra pass over the data is needed: after each forward pass, `update` adds the
+    inputs of the head to class statistics in which the weight of a sample halves after
+    each half-life. Training is unaffected, bit for bit. Features are those of training
+    mode and of earlier weights; *Notes* says how far that is from `analyze`.
 
     Parameters
     ----------
@@ -43,57 +43,56 @@ class Monitor:
         Any classifier with a linear head, also wrapped for data parallelism. Layers
         before the head may be compiled.
     half_life : float, default=None
-        Number of samples after which a sample counts half; infinite to forget nothing.
-        By default 100 for each row of the head.
+        Number of samples after which a sample counts half; infinite to weight all
+        samples the same. By default 100 for each row of the head.
     head : str or torch.nn.Module, default=None
         The head or its name, if it cannot be found automatically.
     shift : bool, default=None
-        Whether, in a model of tokens, a token predicts the label of the next one. By
-        default the loss tells that the model returns beside its logits.
+        Whether, in a token model, a token predicts the label of the next one. By
+        default the loss that the model returns with its logits decides.
     ignore_index : int, default=-100
-        Label of samples or tokens that are left out; None for none.
+        Label of samples or tokens to skip; None for none.
     metrics, convention, covariance : object
         As in `sknc.NeuralCollapseAnalyzer`.
 
     Attributes
     ----------
     head_name : str
-        Name of the head in the model; empty if the model is its head.
+        Name of the head in the model; empty if the model is its own head.
     analyzer : NeuralCollapseAnalyzer
-        Fitted on what was seen so far, with a copy of the head. Analyzers of several
+        Fitted on the samples seen so far, with a copy of the head. Analyzers of several
         processes can be merged.
     n_samples_seen : int
         Number of samples so far.
     n_batches_skipped : int
-        Number of batches that were left out because a feature was NaN or infinite.
+        Number of batches skipped because a feature was NaN or infinite.
 
     Raises
     ------
     TypeError
-        If the model is no torch module, or one of torch.jit.
+        If the model is not a torch module, or comes from torch.jit.
     ValueError
-        If a parameter is wrong; during the first forward pass, if no module or several
-        are the model's head.
+        If a parameter is invalid, or, during the first forward pass, if the head is not
+        found or there are several.
 
     See Also
     --------
     analyze : All metrics, exact, by a pass in evaluation mode.
-    FeatureProbe : The features, for an estimator of your own.
+    FeatureProbe : The features, for your own estimator.
 
     Notes
     -----
     Forward passes in evaluation mode or without gradients are ignored, and an `update`
-    after one does nothing. Each forward pass of training takes one `update`, so
+    after one does nothing. Each forward pass in training needs one `update`, so
     gradients can be accumulated.
 
-    Features are those of training: with dropout, with the statistics of the batch in
-    batch norm, of augmented samples, and of networks that have learned since. All of
-    that spreads the features of a class, so NC1 is mostly too high, while class means
-    average over it and NC2 and NC3 are closer. The documentation has figures. NC4
-    compares samples with class means that are known only afterwards and is left out.
+    Features are those of training: with dropout, with batch statistics in batch norm,
+    of augmented samples, and of weights that have changed since. All of this spreads
+    the features of a class, so NC1 is usually too high. Class means average over it, so
+    NC2 and NC3 are closer. The documentation has figures. NC4 needs class means before
+    it can compare samples with them, so it is skipped.
 
-    Counts in the report, and ``n_samples``, are effective: as many samples of equal
-    weight would have class means as exact.
+    Counts in the report, and its ``n_samples``, are effective sample sizes.
 
     Examples
     --------
@@ -153,19 +152,19 @@ class Monitor:
         Parameters
         ----------
         labels : tensor of shape (batch,) or (batch, tokens)
-            Numbers of rows of the head, as cross-entropy takes them.
+            Row numbers of the head, as in cross-entropy.
 
         Raises
         ------
         ValueError
-            If the labels do not fit the features, or are no rows of the head: on a
-            GPU that is noticed some steps later.
+            If the labels do not fit the features, or are not rows of the head. On a GPU
+            this is noticed some steps later.
         RuntimeError
             If there was no forward pass since the last update, or the monitor is
             closed.
         """
         if not self._probe.is_open:
-            msg = "The Monitor is closed: make a new one to go on."
+            msg = "The Monitor is closed. Create a new one to go on."
             raise RuntimeError(msg)
         seen = self._probe.take()
         if seen is None:
@@ -189,7 +188,7 @@ class Monitor:
             loss = seen.loss
             if loss is None:
                 msg = (
-                    "The model returns no loss that would tell which labels its tokens "
+                    "The model returns no loss that would show which labels its tokens "
                     f"are compared with. {SAY_SHIFT}"
                 )
                 raise ValueError(msg)
@@ -203,7 +202,7 @@ class Monitor:
         return TokenRule(n_classes=self._n_classes, remedy=_REMEDY)
 
     def _add_waiting(self) -> None:
-        """Add the batches that wait."""
+        """Add the buffered batches."""
         rows = self._waiting.take()
         if rows is None:
             return
@@ -218,12 +217,12 @@ class Monitor:
 
     def report(self) -> NCReport:
         """
-        Report the metrics of what was seen so far, the latest samples counting most.
+        Report the metrics of the samples seen so far; recent samples count most.
 
         Returns
         -------
         NCReport
-            Without NC4. ``notes["monitor"]`` says what the numbers are of.
+            Without NC4. ``notes["monitor"]`` describes which samples count.
 
         Raises
         ------
@@ -236,10 +235,10 @@ class Monitor:
 
     @property
     def analyzer(self) -> NeuralCollapseAnalyzer:
-        """Estimator fitted on what was seen so far, with a copy of the head."""
+        """Estimator fitted on the samples seen so far, with a copy of the head."""
         if not self.n_samples_seen:
             msg = (
-                "The monitor has seen no samples: call update(labels) after each "
+                "The monitor has seen no samples. Call update(labels) after each "
                 "forward pass in training mode."
             )
             raise RuntimeError(msg)
@@ -247,7 +246,7 @@ class Monitor:
 
     @property
     def head_name(self) -> str:
-        """Name of the head in the model; empty if the model is its head."""
+        """Name of the head in the model; empty if the model is its own head."""
         return self._probe.head_name
 
     @property
@@ -258,19 +257,19 @@ class Monitor:
 
     @property
     def n_batches_skipped(self) -> int:
-        """Number of batches with a feature that was NaN or infinite."""
+        """Number of batches skipped because a feature was NaN or infinite."""
         self._add_waiting()
         return self._n_skipped
 
     def _analyzer(self) -> NeuralCollapseAnalyzer:
-        """Return an estimator, also one without samples."""
+        """Return an estimator, possibly without samples."""
         self._add_waiting()
         if self._state is None or not self._state.n_seen:
             return NeuralCollapseAnalyzer(**self._options)
         return self._state.analyzer(self._probe.current_head())
 
     def _report_of(self, analyzer: NeuralCollapseAnalyzer) -> NCReport:
-        """Report what an estimator has of this monitor, perhaps of others, too."""
+        """Report an estimator of this monitor, possibly merged with others."""
         state = self._state or ForgettingFit(math.inf, self._options)
         counts = arrays.to_numpy(analyzer.class_count_)
         note = _note(state, counts, self._n_skipped)
@@ -279,11 +278,11 @@ class Monitor:
     # Closing --------------------------------------------------------------------
 
     def close(self) -> None:
-        """Remove the hooks; what was seen can still be reported."""
+        """Remove the hooks; samples seen so far can still be reported."""
         self._probe.close()
 
     def __enter__(self) -> Self:
-        """Return the monitor, which is open already."""
+        """Return the monitor, which is already open."""
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -292,7 +291,7 @@ class Monitor:
 
 
 def checked_half_life(half_life: Any) -> float | None:
-    """Return a half-life, or refuse what is none."""
+    """Return a half-life, or raise if it is invalid."""
     if half_life is None:
         return None
     expected = "a positive number of samples, or None"
@@ -300,25 +299,26 @@ def checked_half_life(half_life: Any) -> float | None:
 
 
 def _note(state: ForgettingFit, counts: np.ndarray, n_skipped: int) -> str:
-    """Return what a report is of, given effective counts of classes."""
+    """Return the note of a report, given effective counts of classes."""
     if math.isfinite(state.half_life):
         weights = (
-            f"the {state.n_seen} samples seen count half after each "
-            f"{state.half_life:g}, as {state.effective_sample_size:.0f} of equal weight"
+            f"a sample counts half after every {state.half_life:g} samples, so the "
+            f"{state.n_seen} samples seen count as {state.effective_sample_size:.0f} "
+            "of equal weight"
         )
     else:
-        weights = f"all {state.n_seen} samples seen count alike"
+        weights = f"all {state.n_seen} samples seen count the same"
     text = (
-        "Features of training mode, from networks as they were in each step: "
-        f"{weights}. NC4 takes another look at the samples: call "
+        f"Features of training mode, with the weights of each step: {weights}. For "
+        "NC4, which needs another pass over the samples, call "
         "sknc.torch.analyze(model, loader)."
     )
     n_stale = int(((counts > 0) & (counts < _STALE)).sum())
     if n_stale:
         text += (
             f" Classes without new samples for ten half-lives: {n_stale}. Their means "
-            "are old."
+            "are outdated."
         )
     if n_skipped:
-        text += f" Batches left out because a feature was NaN or infinite: {n_skipped}."
+        text += f" Batches skipped because a feature was NaN or infinite: {n_skipped}."
     return text

@@ -1,4 +1,4 @@
-"""`FeatureProbe`: what the head of a model reads in each forward pass."""
+"""`FeatureProbe`: the inputs of a model's head in each forward pass."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from sknc.torch._head_candidates import (
 )
 from sknc.torch._outputs import Call
 
-# Calls kept while the head is looked for: it is one of the last, and all of a large
-# model would take the memory of a training step.
+# Calls kept while searching for the head. It is among the last, and keeping all
+# would take the memory of a training step.
 _N_KEPT = 16
 _COMPILED = (
     "Compiled code skips hooks: run the model inside "
@@ -33,16 +33,16 @@ class FeatureProbe:
     """
     Expose the last-layer features of a model in your own loop.
 
-    While the context is open, each call of the model leaves `features`, what its
-    linear head read, and `logits`, which are ``features @ W.T + b``. The head is found
-    during the first call by what it does: it is the module whose output is the model's,
-    checked against its weights and bias in the precision of the model. The model is
-    restored when the context closes, even after an error.
+    While the context is open, each call of the model sets `features`, the input of its
+    linear head, and `logits`, which are ``features @ W.T + b``. The head is found
+    during the first call: it is the module whose output is the model's, checked against
+    its weights and bias in the precision of the model. The model is restored when the
+    context closes, even after an error.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Any classifier, also wrapped for data parallelism. A compiled one has to run
+        Any classifier, also wrapped for data parallelism. A compiled model must run
         inside ``torch.compiler.set_stance("force_eager")``.
     head : str or torch.nn.Module, default=None
         The head, or its name as in ``model.named_modules()``, if it cannot be found
@@ -51,26 +51,26 @@ class FeatureProbe:
     Attributes
     ----------
     features : tensor of shape (..., D)
-        A copy of what the head read in the last forward pass, without gradients:
-        (B, D), or (B, T, D) of a model of tokens, or (B, H, W, D) of a model of maps.
-        In the model's own precision; that of autocast, if it is on.
+        A copy of the head's input in the last forward pass, without gradients: (B, D),
+        or (B, T, D) for token models, or (B, H, W, D) for maps. It has the precision of
+        the model, or of autocast if it is on.
     logits : tensor of shape (..., K)
-        What the head made of them.
+        The head's output.
     head : torch.nn.Module
         The head.
     head_name : str
-        Its name; empty if the model is its head.
+        Name of the head in the model; empty if the model is its own head.
     n_forwards : int
         Number of forward passes since the context was entered.
 
     Raises
     ------
     ValueError
-        During the first call of the model, if no module or several are its head, and
-        on entering, if `head` is not a part of the model.
+        During the first call of the model, if the head is not found or there are
+        several; on entering, if `head` is not a part of the model.
     RuntimeError
-        During a call of the model in which the head ran never or more than once, and
-        on reading `features` if the model was not called.
+        During a call of the model in which the head did not run exactly once; on
+        reading `features`, if the model was not called.
 
     See Also
     --------
@@ -78,9 +78,9 @@ class FeatureProbe:
 
     Notes
     -----
-    The model runs as it is, in training mode if that is on: with dropout, features of
-    training are not those of evaluation. Calls of the head outside of a call of the
-    model, as activation checkpointing makes them in the backward pass, do not count.
+    The probe does not change the mode of the model: in training mode, features include
+    dropout. Calls of the head outside of a call of the model, such as those of
+    activation checkpointing in the backward pass, do not count.
 
     Examples
     --------
@@ -108,9 +108,9 @@ class FeatureProbe:
             raise TypeError(msg.rstrip())
         if isinstance(model, torch.jit.ScriptModule):
             msg = (
-                "model is a module of torch.jit, whose parts run without hooks: "
-                "expected an ordinary torch.nn.Module. Pass the one that was scripted "
-                "or traced."
+                "model is a torch.jit module, whose parts run without hooks: expected "
+                "an ordinary torch.nn.Module. Pass the original module, before "
+                "scripting or tracing."
             )
             raise TypeError(msg)
         self._outer = model
@@ -118,7 +118,7 @@ class FeatureProbe:
         self._given = None if head is None else named_module(self._model, head)
         self._found: FoundHead | None = None
         self._rows: tuple[torch.Tensor, torch.Tensor] | None = None
-        # By the module that they belong to; None for those of the whole model.
+        # Keyed by the owning module; None for hooks of the whole model.
         self._handles: dict[nn.Module | None, list[Any]] = {}
         self._calls: deque[Call] = deque()
         self._inputs: dict[nn.Module, list[torch.Tensor | None]] = {}
@@ -132,12 +132,12 @@ class FeatureProbe:
 
     @property
     def features(self) -> torch.Tensor:
-        """What the head read in the last forward pass, (..., D)."""
+        """The head's input in the last forward pass, (..., D)."""
         return self._last_rows()[0]
 
     @property
     def logits(self) -> torch.Tensor:
-        """What the head made of the features, (..., K)."""
+        """The head's output in the last forward pass, (..., K)."""
         return self._last_rows()[1]
 
     @property
@@ -152,7 +152,7 @@ class FeatureProbe:
 
     def linear_head(self) -> LinearHead:
         """
-        Return the weights and the bias of the head as they are now.
+        Return the current weights and bias of the head.
 
         Returns
         -------
@@ -175,19 +175,19 @@ class FeatureProbe:
         remedy = (
             _COMPILED
             if is_compiled(self._outer)
-            else "Call model(...) inside of the context, not model.forward(...) nor a "
-            "part of the model."
+            else "Call model(...) inside the context, not model.forward(...) or a part "
+            "of the model."
         )
         return RuntimeError(f"No forward pass of the model was seen. {remedy}")
 
     # Hooks ----------------------------------------------------------------------
-    # They do nothing while code is compiled: they would go into graphs that outlive
-    # the probe.
+    # They do nothing during compilation, or they would enter graphs that outlive the
+    # probe.
 
     def __enter__(self) -> Self:
         """Add the hooks."""
         if self._is_open:
-            msg = "The FeatureProbe is open already: use one for each `with`."
+            msg = "The FeatureProbe is already open. Use one for each `with`."
             raise RuntimeError(msg)
         self._found, self._rows, self.n_forwards = None, None, 0
         self._is_running, self._is_open = False, True
@@ -211,19 +211,19 @@ class FeatureProbe:
         self._is_open = False
 
     def _run_eagerly(self) -> None:
-        """Take the compiled calls of parts away, which would skip hooks."""
+        """Remove the compiled calls of parts, which would skip hooks."""
         for part in self._model.modules():
             if vars(part).get("_compiled_call_impl") is not None:
                 self._compiled[part] = part._compiled_call_impl
                 part._compiled_call_impl = None
 
     def _is_watched(self) -> bool:
-        """Whether forward passes are looked at now."""
+        """Whether forward passes are being recorded."""
         return True
 
     def _add_hooks(self) -> None:
         model, outer, given = self._model, self._outer, self._given
-        # The model's hooks enclose those of its parts, also if it is its own head.
+        # The model's hooks enclose those of its parts, even if it is its own head.
         first = model.register_forward_pre_hook(self._begin)
         self._handles[None] = [first]
         for part in [given] if given is not None else model.modules():
@@ -255,7 +255,7 @@ class FeatureProbe:
         self._inputs, self._rows, self._is_running = {}, None, self._is_watched()
 
     def _read(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        """Copy what a module reads: the model may overwrite it later."""
+        """Copy the input of a module, because the model may overwrite it."""
         if torch.compiler.is_compiling() or not self._is_running:
             return
         tensors = (v for v in (*args, *kwargs.values()) if isinstance(v, torch.Tensor))
@@ -276,8 +276,8 @@ class FeatureProbe:
             self._calls.append(Call.of(module, features, output))
 
     def _end(self, module: nn.Module, args: Any, output: Any) -> None:
-        """Find the head, or count how often it ran."""
-        # Of calls inside of each other, as Lightning's, the inner one has ended it.
+        """Find the head, or check how often it ran."""
+        # In nested calls, such as Lightning's, the inner one has ended the pass.
         if torch.compiler.is_compiling() or not self._is_running:
             return
         calls, self._calls, self._is_running = self._calls, deque(), False
@@ -299,9 +299,9 @@ class FeatureProbe:
         self._n_before, self._rows = self.n_forwards, None
 
     def _end_outer(self, module: nn.Module, args: Any, output: Any) -> None:
-        """Notice that the model inside of a wrapper ran without its hooks."""
+        """Raise if the model inside a wrapper ran without its hooks."""
         if self.n_forwards == self._n_before and self._is_watched():
-            msg = f"The model ran, but not its hooks. {_COMPILED}"
+            msg = f"The model ran without its hooks. {_COMPILED}"
             raise RuntimeError(msg)
 
 
@@ -309,8 +309,8 @@ def _wrong_count(name: str, n_calls: int) -> RuntimeError:
     remedy = (
         "Pass a layer that runs once for all samples: head='...'."
         if n_calls
-        else "If the model multiplies by its weight without calling it, as fused "
-        "losses do, let it call the layer; if it is compiled, run it inside "
+        else "If the model multiplies by the head's weight without calling the layer, "
+        "as fused losses do, make it call the layer. If it is compiled, run it inside "
         "torch.compiler.set_stance('force_eager')."
     )
     ran = f"ran {n_calls} times" if n_calls else "never ran"

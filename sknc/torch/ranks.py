@@ -1,4 +1,4 @@
-"""One estimator, and one report, of the samples of all processes of a group."""
+"""Merge the estimators and reports of all processes of a group."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,21 +13,21 @@ def merge_over_ranks(analyzer: Estimator, group: Any = None) -> Estimator:
     """
     Return an estimator of the samples of all processes of torch.distributed.
 
-    All processes of the group have to call it. They may have seen any number of samples
-    of any classes, or none: such a process passes an unfitted estimator.
+    All processes of the group must call it. Each may have seen any number of samples of
+    any classes. A process without samples passes an unfitted estimator.
 
     Parameters
     ----------
     analyzer : NeuralCollapseAnalyzer or NearestClassCenter
-        What this process has accumulated. It stays as it is.
+        The estimator of this process, which is not changed.
     group : torch.distributed.ProcessGroup, default=None
         The processes; by default all of them. Gloo and NCCL are supported.
 
     Returns
     -------
     NeuralCollapseAnalyzer or NearestClassCenter
-        A new one, with the same bits in every process, and with the parameters and the
-        head of `analyzer`. Unfitted if no process has samples.
+        A new estimator with the parameters and the head of `analyzer`, the same to the
+        last bit in every process. Unfitted if no process has samples.
 
     Raises
     ------
@@ -35,25 +35,25 @@ def merge_over_ranks(analyzer: Estimator, group: Any = None) -> Estimator:
         If torch.distributed is not initialized, or the state of another process cannot
         be read.
     ValueError
-        In every process, if parameters, heads, widths, names of features, array
-        libraries, devices, kinds of labels or numbers of groups differ.
+        In every process, if parameters, heads, widths, feature names, array libraries,
+        devices, kinds of labels or numbers of groups differ.
     TypeError
-        If `analyzer` is no such estimator.
+        If `analyzer` is another object.
 
     See Also
     --------
-    sknc.distributed.score_over_ranks : A report of samples that processes share.
+    sknc.distributed.score_over_ranks : A report on the samples of all processes.
 
     Notes
     -----
-    States of up to 1 MiB in all are gathered and merged. Larger ones are summed in two
-    phases, in which a process sends less than twice its state, however many there are:
-    first they agree on one point near the mean of each class, then sums about these
-    points are added. That is as exact as one fit, also where classes are tight and far
-    from the origin.
+    States of up to 1 MiB in total are gathered and merged. Larger ones are summed in
+    two phases: processes first agree on one point near the mean of each class, then add
+    sums about these points. A process sends less than twice its state, whatever the
+    number of processes. The result is as exact as one fit, even where classes are tight
+    and far from the origin.
 
     Heads must have the same weights, bias and classes in all processes, to the last
-    bit. The replicas of DistributedDataParallel have.
+    bit, as replicas of DistributedDataParallel have.
 
     Examples
     --------
@@ -80,21 +80,21 @@ def score_over_ranks(
     progress: bool = False,
 ) -> NCReport:
     """
-    Report the metrics of samples that processes share about the fitted centers.
+    Report the metrics of the samples of all processes about the fitted centers.
 
-    All processes of the group have to call it, each with the batches of its own
-    samples, or with none.
+    All processes of the group must call it, each with the batches of its own samples,
+    or with none.
 
     Parameters
     ----------
     analyzer : NeuralCollapseAnalyzer
-        With the same state in every process, as `merge_over_ranks` returns it.
+        With the same state in every process, as returned by `merge_over_ranks`.
     batches : iterable of (X, y) or (X, y, sample_weight)
         The samples of this process, as in `NeuralCollapseAnalyzer.score_batches`.
     group : torch.distributed.ProcessGroup, default=None
         The processes; by default all of them.
     progress : bool, default=False
-        Whether to show a progress bar, which takes tqdm.
+        Whether to show a progress bar; requires tqdm.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def score_over_ranks(
         If torch.distributed is not initialized, or another process failed.
     ValueError
         In every process, if parameters, heads or fitted states differ, or no process
-        has batches; if a batch of this one is malformed.
+        has batches; in this process, if one of its batches is malformed.
 
     See Also
     --------

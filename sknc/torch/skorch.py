@@ -17,9 +17,8 @@ class NeuralCollapseCallback(Callback):
     Measure neural collapse while a skorch net is fitted.
 
     Metrics are recorded in ``net.history``, under names such as "nc/train/nc1_pinv" and
-    "nc/held_out/nc4_mismatch". Callbacks that come later, such as early stopping and
-    checkpoints, can monitor them. Training is left as it was, bit for bit, as
-    `sknc.torch.analyze` does.
+    "nc/held_out/nc4_mismatch". Later callbacks, such as early stopping and checkpoints,
+    can monitor them. Training is unaffected, bit for bit, as with `sknc.torch.analyze`.
 
     Parameters
     ----------
@@ -29,19 +28,19 @@ class NeuralCollapseCallback(Callback):
         Held-out samples. By default those of the validation set, if there is one; False
         for none.
     every_n_epochs : int, default=1
-        How many epochs lie between two measurements.
+        Number of epochs between measurements.
     history : NCHistory, default=None
-        Gets every report, by epoch. Clones of the net, such as those of a grid search,
-        have copies of it.
+        Stores every report, by epoch. Clones of the net, as in a grid search, get
+        copies of it.
     monitor : bool or "only", default=False
-        Whether to report, at the same times, what training sees itself, under names
-        such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for how biased that is).
-        "only" for that alone, without any pass over the samples; then `history` gets
-        it.
+        Whether to also report, at the same times, the features that training sees,
+        under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
+        bias). "only" reports these alone, without any pass over the samples, and stores
+        them in `history`.
     half_life : float, default=None
-        Number of samples after which one counts half in the monitor.
+        Number of samples after which a sample counts half in the monitor.
     prefix : str, default="nc"
-        Of the names in ``net.history``.
+        Prefix of the names in ``net.history``.
     **options
         Passed to `sknc.torch.analyze`, such as ``metrics=["NC1"]`` or ``head="2"``.
         They are parameters of the callback like all others.
@@ -49,15 +48,15 @@ class NeuralCollapseCallback(Callback):
     Attributes
     ----------
     analysis_ : Analysis or None
-        The last one.
+        The most recent analysis.
 
     Raises
     ------
     TypeError
-        When training starts, if `analyze` has no such option, or the history cannot get
-        reports.
+        When training starts, if `analyze` has no such option, or `history` is not an
+        `NCHistory`.
     ValueError
-        When training starts, if another parameter is wrong.
+        When training starts, if another parameter is invalid.
 
     See Also
     --------
@@ -66,8 +65,8 @@ class NeuralCollapseCallback(Callback):
 
     Notes
     -----
-    A module that ends in a softmax has its head before it: name it, ``head="..."``.
-    skorch prints a column for each metric; ``metrics=`` chooses a few.
+    If a module ends in a softmax, name the layer before it: ``head="..."``. skorch
+    prints a column for each metric; choose a few with ``metrics=``.
 
     Examples
     --------
@@ -89,8 +88,8 @@ class NeuralCollapseCallback(Callback):
         prefix: str = "nc",
         **options: Any,
     ) -> None:
-        # As of all callbacks of skorch, attributes without a final underscore are the
-        # parameters, which clones get.
+        # As in all callbacks of skorch, attributes without a final underscore are the
+        # parameters that clones get.
         self.loader = loader
         self.held_out = held_out
         self.every_n_epochs = every_n_epochs
@@ -122,14 +121,14 @@ class NeuralCollapseCallback(Callback):
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool | None = None, **_: Any
     ) -> None:
-        """Add what a step of training saw."""
+        """Add what the training step saw."""
         if training and self.measuring_ is not None:
             self.measuring_.monitoring.update_batch(batch)
 
     def on_epoch_end(
         self, net: Any, dataset_train: Any = None, dataset_valid: Any = None, **_: Any
     ) -> None:
-        """Measure an epoch that is due."""
+        """Measure if the epoch is due."""
         epoch = len(net.history)
         measuring = self.measuring_
         if measuring is None or not Schedule(self.every_n_epochs).has_epoch(epoch):
@@ -146,7 +145,7 @@ class NeuralCollapseCallback(Callback):
         self.analysis_ = measuring.analysis
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **_: Any) -> None:
-        """Let go of the module, and of samples that a pickled net need not hold."""
+        """Drop the module and the samples, so that a pickled net does not hold them."""
         if self.measuring_ is not None:
             self.measuring_.monitoring.end()
         self.measuring_ = None

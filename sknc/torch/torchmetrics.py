@@ -20,15 +20,15 @@ class NeuralCollapseMetric(torchmetrics.Metric):
     """
     NC0 to NC3 of features and labels, batch by batch, as a torchmetrics metric.
 
-    In distributed runs `compute` merges the states of all processes exactly: they may
+    In distributed runs `compute` merges the states of all processes exactly. Each may
     have seen any number of samples of any classes, or none.
 
     Parameters
     ----------
     head : object, default=None
-        The linear head, as in `sknc.NeuralCollapseAnalyzer`. Read by each `compute`, so
-        a layer in training is seen as it then is. It is no part of the metric: its
-        parameters do not count as the metric's, and clones of the metric share it.
+        The linear head, as in `sknc.NeuralCollapseAnalyzer`. Each `compute` reads its
+        current weights. It is not part of the metric: its parameters are not the
+        metric's, and clones of the metric share it.
     metrics, convention, covariance, n_jackknife : object
         As in `sknc.NeuralCollapseAnalyzer`.
     **kwargs
@@ -37,19 +37,19 @@ class NeuralCollapseMetric(torchmetrics.Metric):
     Raises
     ------
     ValueError
-        If torchmetrics has no such argument, or it is one of ``compute_on_cpu``,
-        ``dist_sync_fn`` and ``dist_sync_on_step``, which have no effect here.
+        If torchmetrics has no such argument, or it is ``compute_on_cpu``,
+        ``dist_sync_fn`` or ``dist_sync_on_step``, which have no effect here.
 
     See Also
     --------
     sknc.torch.FeatureProbe : Features and head of a model in a loop.
-    sknc.torch.analyze : NC4 too, in one pass of the model.
+    sknc.torch.analyze : Includes NC4, in one pass of the model.
 
     Notes
     -----
-    Metrics of decisions (NC4) compare samples with the class means of all of them, so
-    they need a second pass over the samples and are not among these. As with other
-    metrics, the state is not in ``state_dict``; pickling keeps it.
+    NC4 metrics compare samples with the final class means, so they need a second pass
+    over the samples and are not included. As with other metrics, the state is not in
+    ``state_dict``, but pickling keeps it.
 
     Examples
     --------
@@ -80,9 +80,9 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         refused = [name for name in _REFUSED if kwargs.get(name)]
         if refused:
             msg = (
-                f"NeuralCollapseMetric cannot have {', '.join(refused)}: its state is "
-                "merged as a whole, on the device of the features, by compute only. "
-                "Leave it out."
+                f"NeuralCollapseMetric does not support {', '.join(refused)}: its "
+                "state is merged as a whole, on the device of the features, in "
+                "compute. Leave it out."
             )
             raise ValueError(msg)
         super().__init__(**kwargs)
@@ -103,7 +103,7 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         Parameters
         ----------
         features : tensor of shape (batch, n_features)
-            What the head reads.
+            Inputs of the head.
         labels : tensor of shape (batch,)
             Classes, as integers.
 
@@ -121,12 +121,12 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         Returns
         -------
         dict of str to tensor
-            One number a metric, in double precision.
+            One number per metric, in double precision.
 
         Raises
         ------
         ValueError
-            If there were no batches, or samples of fewer than two classes.
+            If there are no batches, or samples of fewer than two classes.
         """
         if self._analyzer is None:
             msg = "There is nothing to compute: call update(features, labels) first."
@@ -137,7 +137,7 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         self, features: torch.Tensor, labels: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """
-        Add a batch, and return the metrics of it alone.
+        Add a batch, and return its metrics.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         Returns
         -------
         dict of str to tensor
-            One number a metric; empty if the batch has samples of one class only.
+            One number per metric; empty if the batch has samples of one class only.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         return self._forward_cache
 
     def reset(self) -> None:
-        """Forget all batches."""
+        """Drop all batches."""
         super().reset()
         self._analyzer = self._local = None
 
@@ -177,12 +177,12 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         Parameters
         ----------
         incoming_state : NeuralCollapseMetric
-            Of the same features; stays as it is.
+            Metric of the same features; it is not changed.
 
         Raises
         ------
         ValueError
-            If it is something else.
+            If `incoming_state` is another object.
         """
         if not isinstance(incoming_state, NeuralCollapseMetric):
             msg = (
@@ -203,7 +203,7 @@ class NeuralCollapseMetric(torchmetrics.Metric):
     ) -> None:
         """Merge the states of all processes; called by `compute`."""
         if self._is_synced and should_sync:
-            msg = "The states of all processes are merged already."
+            msg = "The states of all processes are already merged."
             raise TorchMetricsUserError(msg)
         is_available = distributed_available or self.distributed_available_fn
         if not should_sync or not is_available():
@@ -217,7 +217,7 @@ class NeuralCollapseMetric(torchmetrics.Metric):
         self._is_synced = True
 
     def unsync(self, should_unsync: bool = True) -> None:
-        """Go back to the state of this process; called by `compute`."""
+        """Return to the state of this process; called by `compute`."""
         if not should_unsync:
             return
         if not self._is_synced:
@@ -231,10 +231,10 @@ class NeuralCollapseMetric(torchmetrics.Metric):
     def _fitted(
         self, analyzer: NeuralCollapseAnalyzer | None, features: Any, labels: Any
     ) -> NeuralCollapseAnalyzer:
-        """Return an analyzer with a batch more, without the head."""
+        """Return an analyzer with one more batch, without the head."""
         if analyzer is not None:
             return analyzer.partial_fit(features.detach(), labels)
-        # The head names the classes of a first batch.
+        # The first batch takes its classes from the head.
         new = NeuralCollapseAnalyzer(self._head.head, **self._options)
         new.partial_fit(features.detach(), labels)
         new.head = None  # it would be copied, pickled and sent with the state
@@ -259,11 +259,11 @@ class NeuralCollapseMetric(torchmetrics.Metric):
 
 
 class _SharedHead:
-    """A head that is not copied with the metric, unless its model is."""
+    """A head that is copied only together with its model."""
 
     def __init__(self, head: Any) -> None:
         self.head = head
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_SharedHead":
-        """Return the copy of the head that the same call has made, or the head."""
+        """Return the copy of the head made by the same call, or the head itself."""
         return _SharedHead(memo.get(id(self.head), self.head))

@@ -15,16 +15,16 @@ class NeuralCollapseCallback(TrainerCallback):
     """
     Measure neural collapse while a Hugging Face trainer trains a model.
 
-    Metrics are logged by the trainer, so that all its integrations get them, under
-    names such as "nc/train/nc1_pinv" and "nc/held_out/nc4_mismatch". Evaluations have
-    the last of them too, with "eval_" before the name: early stopping and
-    ``metric_for_best_model`` find them there. Training is left as it was, bit for bit,
-    as `sknc.torch.analyze` does.
+    Metrics are logged by the trainer, so all its integrations receive them, under names
+    such as "nc/train/nc1_pinv" and "nc/held_out/nc4_mismatch". The latest values are
+    also added to evaluations, with "eval_" before the name, where early stopping and
+    ``metric_for_best_model`` find them. Training is unaffected, bit for bit, as with
+    `sknc.torch.analyze`.
 
     Parameters
     ----------
     trainer : transformers.Trainer
-        The trainer that the callback is then added to: a callback cannot log without.
+        The trainer to which the callback is added; it is needed for logging.
     loader : iterable, default=None
         Samples to measure. By default each sample of the trainer's training set once,
         in order.
@@ -32,34 +32,34 @@ class NeuralCollapseCallback(TrainerCallback):
         Held-out samples. By default those of the trainer's evaluation set, if it has
         one; False for none.
     every_n_epochs : int, default=1
-        How many epochs lie between two measurements.
+        Number of epochs between measurements.
     every_n_steps : int, default=None
-        Measure after so many steps of the optimizer instead.
+        Measure every this many optimizer steps instead.
     history : NCHistory, default=None
-        Gets every report, by number of steps.
+        Stores every report, by step.
     monitor : bool or "only", default=False
-        Whether to report, at the same times, what training sees itself, under names
-        such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for how biased that is).
-        "only" for that alone, without any pass over the samples; then `history` gets
-        it.
+        Whether to also report, at the same times, the features that training sees,
+        under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
+        bias). "only" reports these alone, without any pass over the samples, and stores
+        them in `history`.
     half_life : float, default=None
-        Number of samples after which one counts half in the monitor.
+        Number of samples after which a sample counts half in the monitor.
     prefix : str, default="nc"
-        Of the names of logged metrics.
+        Prefix of the names of logged metrics.
     **options
         Passed to `sknc.torch.analyze`, such as ``metrics="all"`` or ``shift=True``.
 
     Attributes
     ----------
     analysis : Analysis or None
-        The last one.
+        The most recent analysis.
 
     Raises
     ------
     TypeError
-        If `analyze` has no such option, or the history cannot get reports.
+        If `analyze` has no such option, or `history` is not an `NCHistory`.
     ValueError
-        If another parameter is wrong; when training starts, if there are several
+        If another parameter is invalid, or, when training starts, if there are several
         evaluation sets to choose from.
 
     See Also
@@ -71,9 +71,9 @@ class NeuralCollapseCallback(TrainerCallback):
     -----
     To choose the best model by steps, measure as often as the trainer evaluates:
     ``every_n_steps`` equal to ``eval_steps``. In distributed training each process
-    measures its part of the samples, all log the metrics of all of them, and the first
-    one writes the history; a `loader` or `held_out` that is passed must be the same in
-    all processes.
+    measures its part of the samples. All processes log the metrics of all samples, and
+    the first one writes the history. A `loader` or `held_out` that is passed must be
+    the same in all processes.
 
     Examples
     --------
@@ -108,15 +108,15 @@ class NeuralCollapseCallback(TrainerCallback):
 
     @property
     def analysis(self) -> Analysis | None:
-        """The last analysis."""
+        """The most recent analysis."""
         return self._measuring.analysis
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
-        """Choose the loaders, and come before callbacks that read the metrics."""
+        """Choose the loaders, and move before callbacks that read the metrics."""
         self._watch(parts["model"])
         callbacks = self._trainer.callback_handler.callbacks
-        # Early stopping reads an evaluation in its turn; and a call of the trainer's
-        # log cancels the log of the loss that a callback before this one asked for.
+        # Early stopping reads an evaluation in its turn. And logging with the trainer
+        # cancels the log of the loss that an earlier callback asked for.
         if self in callbacks:
             callbacks.remove(self)
             callbacks.insert(0, self)
@@ -129,36 +129,36 @@ class NeuralCollapseCallback(TrainerCallback):
         )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
-        """Measure after a step that is due."""
+        """Measure if the step is due."""
         if self._measuring.monitoring.is_wanted and not self._has_seen:
             msg = (
-                "The trainer's steps run without the hooks of the model, as compiled "
-                "code does, so there is nothing to monitor: expected "
-                "torch_compile=False. Or leave monitor= out."
+                "The trainer runs its steps without the hooks of the model, as "
+                "compiled code does, so there is nothing to monitor. Set "
+                "torch_compile=False, or leave monitor= out."
             )
             raise RuntimeError(msg)
         if self._schedule.has_step(state.global_step):
             self._measure(state, parts["model"])
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
-        """Measure after an epoch that is due, before it is evaluated."""
-        # The last epoch may be cut short by max_steps.
+        """Measure if the epoch is due, before it is evaluated."""
+        # max_steps may cut the last epoch short.
         if self._schedule.has_epoch(math.ceil(state.epoch - 1e-6)):
             self._measure(state, parts["model"])
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
-        """Add the last metrics to those that choose the best model."""
+        """Add the latest metrics to those that choose the best model."""
         metrics = parts.get("metrics")
         if metrics is not None:
             metrics.update({f"eval_{k}": v for k, v in self._values.items()})
 
     def on_train_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
-        """Forget the metrics: the model may be another one from now on."""
+        """Drop the metrics, because the next training may have another model."""
         self._values = {}
         self._leave_alone()
 
     def _watch(self, model: Any) -> None:
-        """Let the monitor see each forward pass of training with its labels."""
+        """Show the monitor each forward pass of training with its labels."""
         self._leave_alone()
         self._has_seen = False
         self._measuring.monitoring.begin(model)
@@ -172,7 +172,7 @@ class NeuralCollapseCallback(TrainerCallback):
         self._hook = None
 
     def _see(self, model: Any, args: Any, kwargs: Any, output: Any) -> None:
-        # Nothing else passes the batches of training on to callbacks.
+        # Nothing else passes training batches to callbacks.
         if torch.compiler.is_compiling():
             return
         if not (model.training and torch.is_grad_enabled()):
@@ -181,8 +181,8 @@ class NeuralCollapseCallback(TrainerCallback):
         if kwargs.get("labels") is None:
             msg = (
                 "The trainer does not pass labels= to the model, as with label "
-                "smoothing or a loss function of its own, so there is nothing to "
-                "monitor: expected labels. Leave monitor= out."
+                "smoothing or a custom loss function, so there is nothing to monitor. "
+                "Leave monitor= out."
             )
             raise RuntimeError(msg)
         self._measuring.monitoring.update(kwargs["labels"])

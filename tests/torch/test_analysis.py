@@ -172,8 +172,8 @@ def test_exported_model_is_refused():
     exported = torch.export.export(networks.Net().eval(), (X,)).module()
     with pytest.raises(
         TypeError,
-        match=r"^The model cannot be put into evaluation mode: .* Pass the module that "
-        r"was exported\.$",
+        match=r"^The model cannot be put into evaluation mode: .* Pass the original "
+        r"module, before export\.$",
     ):
         analyze(exported, LOADER)
 
@@ -337,7 +337,7 @@ REFUSED = {
     "mixup": (
         [(X, torch.rand(70, K))],
         r"^Labels must be one integer class a sample, got float32 of shape \(70, 5\): "
-        r"soft, one-hot or multi-label targets\. Measure a loader without mixup or "
+        r"soft, one-hot or multi-label targets\. Use a loader without mixup or "
         r"label smoothing; for one-hot targets pass unpack=lambda batch: \(inputs, "
         r"labels\), with labels = batch\[1\]\.argmax\(1\)\.$",
     ),
@@ -352,16 +352,16 @@ REFUSED = {
     "floats": (
         [(X, Y.float())],
         r"got float32 of shape \(70,\)\. If they are whole numbers, pass unpack=lambda "
-        r"batch: \(inputs, labels\), with labels = batch\[1\]\.long\(\); targets of "
-        r"regression have no classes\.$",
+        r"batch: \(inputs, labels\), with labels = batch\[1\]\.long\(\)\. Regression "
+        r"targets have no classes\.$",
     ),
     "parts of mixup": (
         [(X, (Y, Y.flip(0), 0.3))],
-        r"got 3 parts, as of mixup or of several targets\. Measure a loader without",
+        r"got 3 parts, as with mixup or several targets\. Use a loader without",
     ),
     "words": (
         [(X, ["cat"] * 70)],
-        r"got a list that is no tensor of numbers: .* from 0",
+        r"got a list that cannot become a tensor: .* from 0",
     ),
     "too few": (
         [(X, Y[:-1])],
@@ -429,7 +429,7 @@ def test_what_cannot_be_measured_is_refused(case):
         (
             {"shift": True},
             ValueError,
-            r"shift=True is for models of tokens: .*\(16, 16\)",
+            r"shift=True is for token models: .*\(16, 16\)",
         ),
         ({"head": "5"}, ValueError, "got '5'. Candidates: '0', '3'"),
         ({"progress": 3}, ValueError, "progress"),
@@ -456,7 +456,7 @@ def test_loaders_must_be_iterable(name):
 
 def test_iterator_is_enough_for_one_pass_only():
     with pytest.raises(
-        ValueError, match=r"^loader is an iterator, which can be used once, but cache="
+        ValueError, match=r"^loader is an iterator, which can be read once, but cache="
     ):
         analyze(networks.mlp(), iter([(X, Y)]), cache="none")
 
@@ -559,8 +559,8 @@ class Drifting:
 def test_two_passes_that_saw_other_samples_are_noticed(what, found):
     with pytest.warns(
         UserWarning,
-        match=rf"^The two passes over the loader saw {found}: class means are of the "
-        r"first, NC1 and NC4 of the second\. .*\(cache=2\*\*30\)",
+        match=rf"^The two passes over the loader saw {found}: the class means are "
+        r"those of the first pass, NC1 and NC4 those of the second\. .*\(cache=2\*",
     ) as caught:
         analysis = analyze(networks.mlp(), Drifting(what), cache="none")
     assert analysis.notes == (str(caught[0].message),)
@@ -583,7 +583,7 @@ def test_text_has_both_reports():
     )
     assert f"Held out: {found.held_out!r}" in text
     alone = analyze(nn.Linear(D, K), LOADER, cache="none")
-    assert repr(alone).startswith("Analysis (model, its own head, 2 passes)")
+    assert repr(alone).startswith("Analysis (the model is its own head, 2 passes)")
     assert "Held out" not in repr(alone)
 
 

@@ -60,7 +60,7 @@ def test_a_part_of_the_samples_is_refused():
     loader = DataLoader(Numbers(), 2)
     assert every_sample(loader) is loader
     assert every_sample(None, distributed=True) is None
-    message = r"^In distributed training .* loader=\.\.\., held_out=\.\.\. \(or"
+    message = r"^In distributed training, .* loader=\.\.\., held_out=\.\.\. \(or"
     with pytest.raises(ValueError, match=message):
         every_sample(loader, distributed=True)
 
@@ -144,7 +144,7 @@ def test_processes_with_other_data_sets_are_refused(one_process, monkeypatch):
     message = (
         r"^All ranks must have data sets of the same size, got \(10, None\) on rank 0 "
         r"and \(9, None\) on rank 1\. Each process measures its part of the samples: "
-        r"give all of them the whole data set\.$"
+        r"give every process the whole data set\.$"
     )
     with pytest.raises(ValueError, match=message):
         found.measure(model, 1)
@@ -164,7 +164,7 @@ def measuring(**changed):
         (
             {"options": {"metric": "all"}},
             TypeError,
-            r"^sknc\.torch\.analyze has no option metric\. It has cache, convention, ",
+            r"^sknc\.torch\.analyze has no option metric\. Its options are cache, ",
         ),
         ({"options": {"loader": []}}, TypeError, "has no option loader"),
         ({"options": {"metrics": ["nc9"]}}, ValueError, "^metrics must be"),
@@ -201,7 +201,7 @@ def test_wrong_parameters_of_the_monitor(changed, message):
 def test_loaders_are_chosen_before_training():
     with pytest.raises(ValueError, match=r"^There is no loader of training samples: "):
         measuring().begin(None, None)
-    message = r"^There are 2 loaders to choose from: pass one as loader=\.\.\.$"
+    message = r"^There are 2 loaders to choose from: pass one with loader=\.\.\.$"
     with pytest.raises(ValueError, match=message):
         measuring().begin({"a": [], "b": []}, None)
     measuring().begin([[]], [])

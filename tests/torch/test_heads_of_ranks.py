@@ -36,8 +36,8 @@ HEADS = {
 }
 OTHER_HEAD = (
     r"^All ranks must have a head of the same weights, bias and classes, got \w{32} on "
-    r"rank 0 and \w{32} on rank 1\. Copy the head of one rank to the others, with the "
-    r"buffers if it has any, such as the averages of batch norm\.$"
+    r"rank 0 and \w{32} on rank 1\. Copy the head of one rank to the others, with its "
+    r"buffers if it has any, such as batch-norm averages\.$"
 )
 
 

@@ -190,7 +190,7 @@ def test_several_evaluation_sets_are_refused_before_training(tmp_path):
     trainer = trainer_of(tmp_path)
     trainer.eval_dataset = {"a": rows(TEST), "b": rows(TEST)}
     trainer.add_callback(NeuralCollapseCallback(trainer))
-    message = r"^There are 2 loaders to choose from: pass one as held_out=\.\.\.$"
+    message = r"^There are 2 loaders to choose from: pass one with held_out=\.\.\.$"
     with pytest.raises(ValueError, match=message):
         trainer.train()
     assert trainer.state.global_step == 0

@@ -94,7 +94,7 @@ def test_all_layers_are_what_linear_layers_and_convolutions_read():
     assert found.at == "input"
     # They read what the first convolution of the block reads.
     assert found.notes == (
-        "Left out, as they read what a layer before them reads: "
+        "Skipped layers that read the same input as an earlier layer: "
         "'stages.1.shortcut', 'stages.2.shortcut'.",
     )
     for name in found:
@@ -232,8 +232,8 @@ def test_scatter_of_wide_layers_is_not_kept():
     wide = nn.Sequential(nn.Linear(D, 2049), nn.ReLU(), nn.Linear(2049, K))
     found = analyze_layers(wide, LOADER, metrics=["nc1_cdnv"])
     assert found.notes == (
-        "The scatter was not kept of layers with more than 2048 features, '2' (2049): "
-        "pass covariance=True if a metric needs it.",
+        "Layers with more than 2048 features did not keep their scatter: '2' (2049). "
+        "Pass covariance=True if a metric needs it.",
     )
     batches = hooked(wide, LOADER, "2", "input", mean)
     wanted = by_hand(batches, head=wide[2], covariance=False)
@@ -427,8 +427,8 @@ class Odd(nn.Module):
         (
             "windows",
             ValueError,
-            "^The features of layer 'windows' must have one row a sample, 16, got 32: "
-            "its first axis is not that of samples",
+            "^The features of layer 'windows' must have one row per sample, 16, got "
+            "32: its first axis is not the sample axis",
         ),
     ],
 )
@@ -440,7 +440,7 @@ def test_layers_that_cannot_be_measured(layer, error, message):
 def test_all_leaves_out_what_does_not_run():
     found = analyze_layers(Odd(), LOADER)
     assert found.layers == ("head",)
-    assert found.notes == ("Left out, as they did not run: 'silent'.",)
+    assert found.notes == ("Skipped layers that did not run: 'silent'.",)
 
 
 def test_layer_that_reads_whole_numbers():
@@ -478,8 +478,8 @@ def test_models_without_linear_layers_or_samples_or_one_decision_a_sample():
     tokens = [(torch.randn(4, 7, D), torch.zeros(4, 7, dtype=torch.long))]
     with pytest.raises(
         ValueError,
-        match=r"one decision a sample: expected logits of shape \(samples, classes\), "
-        r"got \(4, 7, 5\)\. Pass a model",
+        match=r"one decision per sample: expected logits of shape \(samples, "
+        r"classes\), got \(4, 7, 5\)\. Pass a model",
     ):
         analyze_layers(networks.mlp(), tokens)
 

@@ -239,7 +239,7 @@ def test_several_validation_loaders_are_refused_before_training():
         callbacks=[NeuralCollapseCallback(history=history)],
     )
     two = [DataLoader(TEST, B), DataLoader(TEST, B)]
-    message = r"^There are 2 loaders to choose from: pass one as held_out=\.\.\.$"
+    message = r"^There are 2 loaders to choose from: pass one with held_out=\.\.\.$"
     with pytest.raises(ValueError, match=message):
         trainer.fit(Module(), DataLoader(TRAIN, B), two)
     assert trainer.global_step == 0

@@ -271,8 +271,8 @@ def test_calls_inside_of_each_other_are_one_pass():
 
 NO_PASS = (
     r"^No forward pass of the model was seen since the last update\. Call "
-    r"model\(\.\.\.\), not model\.forward\(\.\.\.\) nor a part of the model, and after "
-    r"each call update\(labels\) once\.$"
+    r"model\(\.\.\.\), not model\.forward\(\.\.\.\) or a part of the model, and call "
+    r"update\(labels\) once after each call\.$"
 )
 
 
@@ -280,7 +280,7 @@ def test_updates_without_a_pass():
     model, x = networks.Net(), torch.randn(10, D_IN)
     y = torch.arange(10) % K
     with Monitor(model) as monitor:
-        with pytest.raises(RuntimeError, match=r"^The monitor has seen no samples: "):
+        with pytest.raises(RuntimeError, match=r"^The monitor has seen no samples\. "):
             monitor.report()
         for call in (lambda: None, lambda: model.forward(x)):
             call()
@@ -292,7 +292,7 @@ def test_updates_without_a_pass():
             monitor.update(y)
     report = monitor.report().to_json()
     model(x)
-    with pytest.raises(RuntimeError, match=r"^The Monitor is closed: make a new one"):
+    with pytest.raises(RuntimeError, match=r"^The Monitor is closed\. Create a new"):
         monitor.update(y)
     assert monitor.report().to_json() == report
 
@@ -403,7 +403,7 @@ def test_batches_that_are_not_finite_are_left_out():
     wanted = NeuralCollapseAnalyzer(model.head).fit(torch.cat(kept), labels).report()
     assert report.to_dict() == wanted.to_dict()
     assert report.notes["monitor"].endswith(
-        "Batches left out because a feature was NaN or infinite: 1."
+        "Batches skipped because a feature was NaN or infinite: 1."
     )
 
 
@@ -525,8 +525,8 @@ def test_tokens_predict_the_next_ones(shift):
 def test_shift_of_tokens_has_to_be_said_without_a_loss():
     model = networks.TiedLanguageModel()
     message = (
-        r"^The model returns no loss that would tell which labels its tokens are "
-        r"compared with\. Say whether .*: shift=True or shift=False\.$"
+        r"^The model returns no loss that would show which labels its tokens are "
+        r"compared with\. Pass shift=True if .*, or else shift=False\.$"
     )
     with Monitor(model) as monitor:
         model(IDS)
@@ -608,10 +608,10 @@ def test_report_says_what_it_is_of():
     report = monitor.report()
     n_seen = sum(SIZES)
     assert report.notes["monitor"] == (
-        "Features of training mode, from networks as they were in each step: the "
-        f"{n_seen} samples seen count half after each 50, as {report.n_samples} of "
-        "equal weight. NC4 takes another look at the samples: call "
-        "sknc.torch.analyze(model, loader)."
+        "Features of training mode, with the weights of each step: a sample counts "
+        f"half after every 50 samples, so the {n_seen} samples seen count as "
+        f"{report.n_samples} of equal weight. For NC4, which needs another pass over "
+        "the samples, call sknc.torch.analyze(model, loader)."
     )
     assert [key for key in report if key.startswith("nc4")] == ["nc4_bias_collapse"]
     assert {"nc0_weight_sum", "nc1_pinv", "nc2_etf", "nc3_self_duality"} < {*report}
@@ -620,7 +620,7 @@ def test_report_says_what_it_is_of():
     assert "monitor: Features of training mode" in repr(report)
     forever, _ = watched(INF, batches())
     assert (
-        f": all {n_seen} samples seen count alike. NC4"
+        f": all {n_seen} samples seen count the same. For NC4"
         in (forever.report().notes["monitor"])
     )
 

@@ -258,7 +258,7 @@ def test_copies_only_what_the_head_read():
         (
             networks.TwoHeads,
             r"^The model has several heads: 'head' makes output\[0\]; 'other' makes "
-            r"output\[1\]\. Name the one to be measured: head='\.\.\.'\.$",
+            r"output\[1\]\. Pass the name of the one to measure: head='\.\.\.'\.$",
         ),
         (networks.Temperature, r"'head' \(Linear, 16 to 5: its output is not the mod"),
         (networks.SumOfHeads, r"'head' .*'other' .*pass its name: head='\.\.\.'"),
@@ -363,7 +363,7 @@ def test_unknown_head(head, error, message):
             "2",
             r"^The module '2', a Cosine, cannot be the head: .*not linear: its outputs "
             r"differ from W x \+ b by .* of their size\. Pass the name of the linear "
-            "layer that makes the logits",
+            "layer that computes the logits",
         ),
         (networks.mlp, "1", "The module '1', a ReLU, cannot be the head: "),
     ],
@@ -389,9 +389,9 @@ def test_modules_of_jit_are_refused(how):
     made = torch.jit.script(model) if how == "script" else torch.jit.trace(model, X)
     with pytest.raises(
         TypeError,
-        match=r"^model is a module of torch\.jit, whose parts run without hooks: "
-        r"expected an ordinary torch\.nn\.Module\. Pass the one that was scripted or "
-        r"traced\.$",
+        match=r"^model is a torch\.jit module, whose parts run without hooks: expected "
+        r"an ordinary torch\.nn\.Module\. Pass the original module, before scripting "
+        r"or tracing\.$",
     ):
         FeatureProbe(made)
 
@@ -408,7 +408,7 @@ def test_hooks_behind_a_compiled_call_are_noticed(ran):
     with FeatureProbe(model) as probe:
         with pytest.raises(
             RuntimeError,
-            match=r"^The model ran, but not its hooks\. Compiled code skips hooks: run "
+            match=r"^The model ran without its hooks\. Compiled code skips hooks: run "
             r"the model inside torch\.compiler\.set_stance\('force_eager'\)\.$",
         ):
             model(X)
@@ -424,7 +424,7 @@ def test_features_of_an_earlier_call_are_not_handed_out():
     with FeatureProbe(model) as probe:
         with torch.compiler.set_stance("force_eager"):
             model(X)
-        with pytest.raises(RuntimeError, match="but not its hooks"):
+        with pytest.raises(RuntimeError, match="ran without its hooks"):
             model(-X)
         with pytest.raises(RuntimeError, match=r"No forward pass .* Compiled code"):
             _ = probe.features
@@ -463,7 +463,7 @@ def test_compiled_calls_are_put_back():
         (
             networks.Functional,
             r"^The head 'head' never ran in a forward pass of the model: expected "
-            r"once\. If the model multiplies by its weight without calling it",
+            r"once\. If the model multiplies by the head's weight without calling",
         ),
         (
             networks.Twice,
@@ -510,7 +510,7 @@ def test_nothing_to_read_before_a_call():
             with pytest.raises(
                 RuntimeError,
                 match=r"^No forward pass of the model was seen\. Call model\(\.\.\.\) "
-                r"inside of the context, not model\.forward\(\.\.\.\)",
+                r"inside the context, not model\.forward\(\.\.\.\)",
             ):
                 getattr(probe, name)
 
@@ -572,7 +572,7 @@ def test_probe_can_be_used_again_but_not_inside_of_itself():
     probe = FeatureProbe(model)
     with probe:
         model(X)
-        with pytest.raises(RuntimeError, match="open already"), probe:
+        with pytest.raises(RuntimeError, match="already open"), probe:
             pass
         model(X)
         assert probe.n_forwards == 2

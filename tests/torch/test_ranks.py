@@ -268,8 +268,8 @@ def test_other_array_libraries_are_refused():
     _, header = module._state(NeuralCollapseAnalyzer().fit(X, Y))
     part = replace(header.parts[0], place="cupy on cuda")
     message = (
-        "^Ranks exchange statistics of NumPy arrays or torch tensors, got those of "
-        "cupy on cuda on rank 0"
+        "^Ranks can only exchange statistics of NumPy arrays or torch tensors, got "
+        "cupy arrays on cuda on rank 0"
     )
     with pytest.raises(ValueError, match=message):
         check_agreement([replace(header, parts=(part,))])

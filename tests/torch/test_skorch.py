@@ -162,7 +162,7 @@ def test_cloned_and_pickled():
 
 def test_wrong_parameters_are_refused_before_training():
     for options, message in (
-        ({"metric": "all"}, r"^sknc\.torch\.analyze has no option metric\. It has "),
+        ({"metric": "all"}, r"^sknc\.torch\.analyze has no option metric\. Its "),
         ({"every_n_epochs": 0}, "^every_n_epochs must be a positive integer, got 0"),
     ):
         net = net_of(NeuralCollapseCallback(**options))

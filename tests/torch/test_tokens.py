@@ -128,8 +128,8 @@ def test_tokens_as_their_own_labels_without_a_loss_are_refused():
     with pytest.raises(
         ValueError,
         match=r"^The labels of the tokens are the tokens themselves, and the model "
-        r"returns no loss .* Say whether a token predicts the label of the next one, "
-        r"as in causal language models: shift=True or shift=False\.$",
+        r"returns no loss .* Pass shift=True if a token predicts the label of the next "
+        r"one, as in causal language models, or else shift=False\.$",
     ):
         analyze(model, BATCHES)
 
@@ -137,9 +137,9 @@ def test_tokens_as_their_own_labels_without_a_loss_are_refused():
 def test_unknown_loss_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"^The model's own loss, \d\S+, does not tell which labels its tokens "
-        r"are compared with: their own would give \d\S+, those of the next tokens "
-        r"\d\S+\. Say whether",
+        match=r"^The model's own loss, \d\S+, does not show which labels its tokens "
+        r"are compared with: their own labels would give \d\S+, those of the next "
+        r"tokens \d\S+\. Pass shift=True if",
     ):
         analyze(made(OtherLoss), BATCHES)
     assert analyze(made(OtherLoss), BATCHES, shift=True).train.n_samples
