@@ -1,11 +1,11 @@
 """
 The command ``sknc``.
 
-- `command`: the parser, exit codes, and errors in one line.
+- `command`: the parser, exit codes, and one-line errors.
 - `_report`, `_merge`, `_compare`, `_metrics`, `demo`: one for each command.
-- `_heads`, `_head_files`: heads in files; `_features`, `_states`: what is read;
-  `_output`: how results are shown.
-- `_checkpoint`: from where a killed report goes on.
+- `_heads`, `_head_files`: heads in files; `_features`, `_states`: input; `_output`:
+  results.
+- `_checkpoint`: resumes a report that was killed.
 """
 
 from sknc.cli.command import main

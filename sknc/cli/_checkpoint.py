@@ -1,4 +1,4 @@
-"""Checkpoints of a report, from which a killed run goes on."""
+"""Checkpoints of a report, from which a killed run resumes."""
 
 import time
 from pathlib import Path
@@ -8,12 +8,12 @@ from sknc._utils.storage.atomic import checked_target, remove_leftovers, replaci
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.estimators.loading import load_with_notes
 
-# What sums are made of. The other parameters are read when a report is.
+# Parameters that affect the sums. Reports read the others.
 _FITTED = ("covariance", "n_jackknife")
 
 
 def described(path: Path) -> list[Any]:
-    """Return by what a file, or a folder of a format, is known again."""
+    """Return what identifies a file, or a folder of a format."""
     parts = sorted(path.rglob("*")) if path.is_dir() else [path]
     found = [part.stat() for part in parts]
     size = sum(part.st_size for part in found)
@@ -23,10 +23,10 @@ def described(path: Path) -> list[Any]:
 
 class Checkpoint:
     """
-    A state of some data on the disk that is written again every so many seconds.
+    A state that is written to disk at regular intervals.
 
-    Another run goes on only with the same data. What a killed run left beside the file
-    is removed.
+    Another run resumes only with the same data. Temporary files of a killed run are
+    removed.
     """
 
     def __init__(self, path: str, seconds: float, data: dict[str, Any]) -> None:
@@ -39,20 +39,20 @@ class Checkpoint:
         self, analyzer: NeuralCollapseAnalyzer
     ) -> tuple[NeuralCollapseAnalyzer, int]:
         """
-        Return an unfitted analyzer that goes on from the last checkpoint, and its rows.
+        Return an unfitted analyzer at the last checkpoint, and its number of rows.
 
-        Without a checkpoint it begins. Nothing is read of the sums, because rows that
-        wait would be added then, and the last bits be others.
+        Without a checkpoint it starts from the beginning. The sums are not read here:
+        that would add the buffered rows now, and change the last bits of the result.
         """
         if not self._path.exists():
             return analyzer, 0
         found, notes = load_with_notes(self._path)
         if not {"data", "n_rows"} <= set(notes):
-            self._refuse("is the state of something else")
+            self._refuse("is not a state of sknc report --checkpoint")
         if notes["data"] != self._data:
             self._refuse(
-                "belongs to other files, to what was in them before they changed, or "
-                "to batches of other --rows"
+                "belongs to other files, to files that have changed since, or to "
+                "another --rows"
             )
         wanted = analyzer.get_params(deep=False)
         for name in _FITTED:
@@ -63,18 +63,18 @@ class Checkpoint:
 
     def _refuse(self, what: str) -> NoReturn:
         msg = (
-            f"The checkpoint {self._path} {what}: name another file, or delete it to "
+            f"The checkpoint {self._path} {what}. Name another file, or delete it to "
             "start over."
         )
         raise ValueError(msg)
 
     def write_if_due(self, analyzer: NeuralCollapseAnalyzer, n_rows: int) -> None:
-        """Write the state of the first rows if the last time is long enough ago."""
+        """Write the state after `n_rows` rows, if enough time has passed."""
         if time.monotonic() - self._written >= self._seconds:
             self.write(analyzer, n_rows)
 
     def write(self, analyzer: NeuralCollapseAnalyzer, n_rows: int) -> None:
-        """Write the state of the first rows, and wait until it is stored."""
+        """Write the state after `n_rows` rows, and wait until it is on disk."""
         with replacing(self._path) as file:
             analyzer._write(file, {"data": self._data, "n_rows": n_rows})
         self._written = time.monotonic()

@@ -23,9 +23,9 @@ def add_to(commands: Any) -> None:
         "compare",
         help="show two states or reports side by side",
         description=(
-            "Show the metrics of two states, or of two reports that sknc report --json "
-            "wrote, and how much they differ. With standard errors in both, the error "
-            "of a difference is the root of the sum of their squares, which holds for "
+            "Show the metrics of two states, or of two reports written by sknc report "
+            "--json, and their differences. If both have standard errors, the error "
+            "of a difference is the root of the sum of their squares, which assumes "
             "independent samples."
         ),
     )
@@ -36,7 +36,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--held-out",
         action="store_true",
-        help="compare the reports of held-out samples, which both JSON files hold",
+        help="compare the reports on held-out samples, if both JSON files have one",
     )
     add_choices(parser)
     add_format(parser, "json", "csv")
@@ -45,7 +45,7 @@ def add_to(commands: Any) -> None:
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric of both, and its standard errors where there are some."""
+    """A metric in both reports, and its standard errors, if any."""
 
     metric: str
     first: float
@@ -54,12 +54,12 @@ class Difference:
 
     @property
     def difference(self) -> float:
-        """The second less the first."""
+        """Return the second value minus the first."""
         return self.second - self.first
 
     @property
     def error(self) -> float:
-        """Error of the difference; NaN without both."""
+        """Return the standard error of the difference; NaN without both errors."""
         first, second = self.errors
         if first is None or second is None:
             return math.nan
@@ -87,7 +87,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _report(path: str, options: argparse.Namespace) -> NCReport:
-    """Return the report of a file, whichever kind it is of."""
+    """Return the report in a file of either kind."""
     chosen = chosen_parameters(options)
     with open_input(path) as file:
         if holds_state(file):
@@ -96,13 +96,13 @@ def _report(path: str, options: argparse.Namespace) -> NCReport:
             found: NCReport = read_analyzer(file).set_params(**chosen).report()
             return found
         if chosen:
-            msg = f"{path} is a report, which is as it is: leave out {flags(chosen)}."
+            msg = f"{path} is a report, which is final: leave out {flags(chosen)}."
             raise WrongOptionError(msg)
         return _of_json(path, file.read(), held_out=options.held_out)
 
 
 def _of_json(path: str, text: bytes, *, held_out: bool) -> NCReport:
-    """Return a report, or one of the two in a document of both."""
+    """Return a report, or one of the two in a document with both."""
     name = "held_out" if held_out else "train"
     try:
         document = json.loads(text)
@@ -112,19 +112,19 @@ def _of_json(path: str, text: bytes, *, held_out: bool) -> NCReport:
         report = NCReport.from_json(text)
     except (ValueError, KeyError, RecursionError) as error:
         msg = (
-            f"{path} is neither a state nor a report: expected what sknc report --save "
-            f"or --json writes ({error})."
+            f"{path} is neither a state nor a report: expected a file written by sknc "
+            f"report --save or --json ({error})."
         )
         raise ValueError(msg) from error
     if held_out and not both:
-        raise _no_held_out(path, "holds one report, not that of held-out samples too")
+        raise _no_held_out(path, "has no report on held-out samples")
     return report
 
 
 def _no_held_out(path: str, what: str) -> WrongOptionError:
-    """Return the error of a file without a report of held-out samples."""
+    """Return the error for a file without a report on held-out samples."""
     return WrongOptionError(
-        f"{path} {what}: write it with sknc report --held-out FILES --json, or leave "
+        f"{path} {what}. Write it with sknc report --held-out FILES --json, or leave "
         "out --held-out."
     )
 
@@ -146,7 +146,7 @@ def _shown(
 
 
 def _json(value: Any) -> Any:
-    """Return null for NaN, and infinite numbers as reports write them."""
+    """Return null for NaN, and infinite numbers as in reports."""
     if isinstance(value, str) or math.isfinite(value):
         return value
     return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value)

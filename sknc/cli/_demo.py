@@ -11,10 +11,10 @@ def add_to(commands: Any) -> None:
     """Add the command to a parser."""
     parser = commands.add_parser(
         "demo",
-        help="train a small network until it collapses, and draw how",
+        help="train a small network until it collapses, and plot its metrics",
         description=(
             "Train a small network on handwritten digits well past zero training "
-            "error; print a table of NC0 to NC4 by epoch and save a figure of them."
+            "error. Prints a table of NC0 to NC4 by epoch, and saves a figure of them."
         ),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

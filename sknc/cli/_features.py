@@ -1,4 +1,4 @@
-"""Features that a command reads, and how far it is."""
+"""Feature files that a command reads, with a progress bar."""
 
 import argparse
 import re
@@ -12,7 +12,7 @@ import numpy as np
 from sknc.io import FeatureFiles, open_features
 from sknc.io._paths import find_files, natural_order
 
-# What parameters of `open_features` are called here.
+# Options for the parameters of `open_features`.
 _OPTIONS = {"label_key=": "--label-key ", "key=": "--key ", "labels=": "--labels "}
 
 
@@ -20,9 +20,9 @@ def open_files(
     paths: list[str], labels: list[str] | None, options: argparse.Namespace, name: str
 ) -> FeatureFiles:
     """
-    Open features and their labels, or say which option is wrong.
+    Open features and their labels; errors name the wrong option.
 
-    `name` is the option that labels in other files are passed with.
+    `name` is the option for labels in other files.
     """
     keys = {"key": options.key, "label_key": options.label_key}
     try:
@@ -34,8 +34,8 @@ def open_files(
         raise ValueError(text) from error
     if files.label_parts is None:
         msg = (
-            f"There are no labels in {files.paths[0]}: name their file with {name}, or "
-            "their array in this file with --label-key."
+            f"There are no labels in {files.paths[0]}. Name the label file with "
+            f"{name}, or the array of labels in this file with --label-key."
         )
         raise ValueError(msg)
     if len(files_of(labels)) == 1:
@@ -44,21 +44,21 @@ def open_files(
 
 
 def files_of(names: list[str] | None, what: str = "labels") -> list[Path]:
-    """Return the files that an option names, if it was given."""
+    """Return the files given by an option."""
     return [] if names is None else find_files(what, names)
 
 
 def _check_order(names: list[str]) -> None:
-    """Refuse names in the order of a shell, where that of the rows is not clear."""
-    last: dict[str, str] = {}  # by what a name is besides its numbers
+    """Raise if names are in shell order, where the order of the rows is not clear."""
+    last: dict[str, str] = {}  # by the name without its numbers
     for name in names:
         words = re.sub(r"[0-9]+", "0", name)
         before = last.setdefault(words, name)
         if natural_order(Path(name)) < natural_order(Path(before)):
             msg = (
-                f"{name} comes after {before}, so it is not clear which rows the one "
-                "file of labels is about. Quote the pattern, so that files are sorted "
-                "by their numbers, or give them in that order."
+                f"{name} comes after {before}, so it is not clear which rows the "
+                "labels in the one file belong to. Quote the pattern, so that files "
+                "are sorted by their numbers, or give them in that order."
             )
             raise ValueError(msg)
         last[words] = name
@@ -75,7 +75,7 @@ def batches(
 
 
 class _NoBar:
-    """In the place of a progress bar."""
+    """A placeholder for a progress bar."""
 
     def __enter__(self) -> "_NoBar":
         return self

@@ -17,7 +17,7 @@ _TORCH = (".pt", ".pth", ".bin")
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """An array in a file, of which only the shape and the dtype have been read."""
+    """An array in a file; only its shape and dtype have been read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -25,13 +25,13 @@ class Stored:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return the layer of an array, and which of its arrays it is."""
+    """Return the layer of an array, and the last part of its name."""
     layer, _, last = name.rpartition("." if "." in name else "/")
     return layer, last
 
 
 def stored_in(path: Path) -> dict[str, Stored]:
-    """Return all arrays of a file that have axes, by name."""
+    """Return all arrays of a file by name, except scalars."""
     if not path.is_file():
         msg = f"There is no file {path}: name that of the head's weights."
         raise FileNotFoundError(msg)
@@ -39,8 +39,8 @@ def stored_in(path: Path) -> dict[str, Stored]:
         return _of_torch(path)
     if not is_known(path):
         msg = (
-            f"{path} is of no known kind: expected .npz, .npy, .safetensors, or a .pt "
-            "file of a state dict."
+            f"{path} has an unknown format: expected .npz, .npy, .safetensors, or a "
+            ".pt file of a state dict."
         )
         raise ValueError(msg)
     return {
@@ -63,7 +63,7 @@ def _of_torch(path: Path) -> dict[str, Stored]:
     except Exception as error:
         what = " ".join(str(error).partition(". ")[0].split())[:100]
         msg = (
-            f"{path} cannot be read as a state dict without running code ({what}). "
+            f"{path} cannot be loaded as a state dict without running code ({what}). "
             "Save one with torch.save(model.state_dict(), path)."
         )
         raise ValueError(msg) from error
@@ -71,7 +71,7 @@ def _of_torch(path: Path) -> dict[str, Stored]:
 
 
 def _tensors(name: str, content: Any) -> Iterator[tuple[str, Stored]]:
-    """Yield tensors of nested dictionaries with their names, and lists of labels."""
+    """Yield the named tensors of nested dictionaries, and lists of labels."""
     if isinstance(content, dict):
         for key, value in content.items():
             yield from _tensors(f"{name}.{key}" if name else str(key), value)
@@ -81,7 +81,7 @@ def _tensors(name: str, content: Any) -> Iterator[tuple[str, Stored]]:
             dtype, read = "float64", lambda: content.detach().double().numpy()
         elif len(shape) == 1 and not content.is_complex():
             dtype, read = "int64", lambda: content.long().numpy()
-        else:  # no weights, such as a mask
+        else:  # not weights, such as a mask
             return
         yield name, Stored(shape, np.dtype(dtype), read)
     elif isinstance(content, (list, tuple)) and split_name(name)[1] in CLASSES:

@@ -1,4 +1,4 @@
-"""The head of a model, from a file of its weights."""
+"""The head of a model, from a file with its weights."""
 
 import argparse
 import math
@@ -22,7 +22,7 @@ class _Candidate:
     """Weights in a file that may be those of the head."""
 
     name: str  # of the weights
-    layer: str  # what comes before "weight"
+    layer: str  # the name without "weight"
     shape: tuple[int, int]
 
     def __str__(self) -> str:
@@ -38,7 +38,9 @@ def add_head(parser: argparse.ArgumentParser) -> None:
         help="weights of the linear head: .npz, .npy, .safetensors or .pt state dict",
     )
     parser.add_argument(
-        "--bias", metavar="FILE", help=".npy of its bias, if the weights are in a .npy"
+        "--bias",
+        metavar="FILE",
+        help=".npy file of its bias, if the weights are in a .npy",
     )
     parser.add_argument(
         "--head-key",
@@ -54,9 +56,9 @@ def add_head(parser: argparse.ArgumentParser) -> None:
 
 def read_head(options: argparse.Namespace, n_features: int) -> Any:
     """
-    Return what ``head=`` takes, or None if no head was named.
+    Return the head for ``head=``, or None if none was given.
 
-    The layer is found by the number of features.
+    The layer is found by its number of features.
     """
     if options.head is None:
         return None
@@ -116,7 +118,7 @@ def _chosen(
 
 
 def _candidates(found: dict[str, Stored]) -> list[_Candidate]:
-    """Return all weights of two axes; a 1x1 convolution has others of length one."""
+    """Return all weights with two axes, and those of 1x1 convolutions."""
     candidates = []
     for name, stored in found.items():
         rows, columns = (*stored.shape, 0, 0)[:2]
@@ -141,7 +143,7 @@ def _beside(found: dict[str, Stored], chosen: _Candidate) -> dict[str, Stored]:
 def _first(
     path: Path, beside: dict[str, Stored], names: tuple[str, ...]
 ) -> np.ndarray | None:
-    """Return the array that has one of some names."""
+    """Return the first array with one of these names."""
     name = next((name for name in names if name in beside), None)
     if name is None:
         return None
@@ -159,12 +161,12 @@ def _numbers(path: Path, name: str, stored: Stored) -> np.ndarray:
 
 
 def _only_array(path: Path) -> np.ndarray:
-    """Return the bias in a file of its own."""
+    """Return the bias in a separate file."""
     found = stored_in(path)
     if len(found) != 1:
         names = ", ".join(map(repr, found)) or "none"
         msg = (
-            f"{path} must hold one array with a bias for each class, got {names}: save "
+            f"{path} must have one array with a bias for each class, got {names}. Save "
             "it alone, with np.save('bias.npy', b)."
         )
         raise ValueError(msg)
@@ -173,12 +175,12 @@ def _only_array(path: Path) -> np.ndarray:
 
 
 def _check_all_known(path: Path, beside: dict[str, Stored], n_classes: int) -> None:
-    """Refuse what may be a bias or labels under another name, and would be missed."""
+    """Raise if an array may be a bias or labels under an unknown name."""
     for name, stored in beside.items():
         if name not in (*_BIASES, *CLASSES) and stored.shape == (n_classes,):
             msg = (
-                f"{path} has {name!r} beside the weights, which may be a bias or "
-                f"labels: name a bias one of {', '.join(_BIASES)} and labels one of "
+                f"{path} has {name!r} next to the weights, which may be a bias or "
+                f"labels. Name a bias one of {', '.join(_BIASES)} and labels one of "
                 f"{', '.join(CLASSES)}, or save the file without {name!r}."
             )
             raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""``sknc merge``: the states of several workers as one."""
+"""``sknc merge``: merge the states of several workers."""
 
 import argparse
 from pathlib import Path
@@ -15,10 +15,10 @@ def add_to(commands: Any) -> None:
     """Add the command to a parser."""
     parser = commands.add_parser(
         "merge",
-        help="merge states that were fitted on different samples",
+        help="merge states fitted on different samples",
         description=(
-            "Merge states that were fitted on different samples of the same features. "
-            "The result is exact. Parameters and head are those of the first state."
+            "Merge states fitted on different samples of the same features. The result "
+            "is exact. Parameters and head are those of the first state."
         ),
     )
     parser.add_argument(
@@ -50,19 +50,19 @@ def _run(options: argparse.Namespace) -> None:
     write_state(merged, options.output)
     if options.output != STANDARD:
         print(
-            f"{len(options.states)} states of {merged.n_samples_seen_} samples are in "
-            f"{options.output}"
+            f"{len(options.states)} states of {merged.n_samples_seen_} samples merged "
+            f"into {options.output}"
         )
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse states that would count twice, or be overwritten."""
+    """Raise if a state would count twice, or be overwritten."""
     seen: set[Path | None] = set()
     for path in options.states:
         place = None if path == STANDARD else Path(path).resolve()
         if place in seen:
             msg = (
-                f"{path} is named twice, and its samples would count twice: name each "
+                f"{path} is named twice, so its samples would count twice. Name each "
                 "state once."
             )
             raise WrongOptionError(msg)

@@ -18,7 +18,7 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "metrics",
         help="list the metrics",
-        description="List the metrics, what collapse makes of them, and their needs.",
+        description="List the metrics, their values at collapse, and what they need.",
     )
     parser.add_argument(
         "metrics",
@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _text(rows: list[dict[str, Any]]) -> str:
-    """Return a paragraph for each metric, under the headings of their properties."""
+    """Return a paragraph for each metric, grouped by property."""
     lines, group = [], None
     for row in rows:
         if row["group"] != group:

@@ -9,11 +9,11 @@ from sknc.metrics import select
 
 
 class WrongOptionError(ValueError):
-    """An option that can be told wrong before anything is read."""
+    """An invalid option, found before any file is read."""
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what to report."""
+    """Add the options that choose what to report."""
     parser.add_argument(
         "--metrics",
         metavar="LIST",
@@ -26,7 +26,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_parameters(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters of an analyzer that were chosen, checked."""
+    """Return the analyzer parameters given as options, checked."""
     chosen: dict[str, Any] = {}
     if options.metrics is not None:
         names = [name.strip() for name in options.metrics.split(",")]
@@ -43,12 +43,12 @@ def chosen_parameters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def flags(names: Iterable[str]) -> str:
-    """Return options as they are typed."""
+    """Return options as the user types them."""
     return " and ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 def check_partner(options: argparse.Namespace, partner: str, *names: str) -> None:
-    """Refuse options that would be ignored, because another is missing."""
+    """Raise if options would be ignored because another one is missing."""
     given = [name for name in names if getattr(options, name)]
     if given and getattr(options, partner) is None:
         msg = f"{flags(given)} without {flags([partner])}: add it, or leave this out."

@@ -1,4 +1,4 @@
-"""Where results go, and in which form."""
+"""Where results are written, and in which format."""
 
 import argparse
 import csv
@@ -15,7 +15,7 @@ from sknc.report.nc_report import NCReport
 
 STANDARD = "-"  # input or output
 _HELP = {
-    "json": "print JSON, with all that a report holds",
+    "json": "print JSON, with the complete report",
     "csv": "print comma-separated values",
     "html": "print a page for a browser, one file that loads nothing else",
 }
@@ -23,7 +23,7 @@ _COLUMNS = ("metric", "value", "standard_error", "group", "direction", "note")
 
 
 def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
-    """Add options for the form of the output, and for the file it goes to."""
+    """Add options for the format of the output, and for its file."""
     choice = parser.add_mutually_exclusive_group()
     for name in formats:
         choice.add_argument(
@@ -37,21 +37,21 @@ def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
         "--output",
         metavar="FILE",
         default=STANDARD,
-        help="write there instead of to standard output",
+        help="write to this file instead of standard output",
     )
 
 
 def write_text(text: str, path: str) -> None:
-    """Write text to a file, which is replaced as a whole, or to standard output."""
+    """Write text to a file atomically, or to standard output."""
     if path == STANDARD:
-        print(text, flush=True)  # before an error that follows
+        print(text, flush=True)  # before any error message
         return
     with replacing(checked_target(path, "output", "report.txt")) as file:
         file.write(f"{text}\n".encode())
 
 
 def as_csv(heading: Iterable[str], lines: Iterable[Sequence[Any]]) -> str:
-    """Return a table; of numbers every digit, and nothing for NaN."""
+    """Return a table with all digits of numbers, and empty cells for NaN."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading)
@@ -66,10 +66,10 @@ def _is_nan(cell: Any) -> bool:
 
 def shown_reports(reports: Mapping[str, NCReport], form: str | None) -> str:
     """
-    Return the text of one report, or of two with their names; a table without a form.
+    Return the text of one report, or of two with their names.
 
-    One JSON report is what ``NCReport.from_json`` reads; of two there is an object of
-    both.
+    The default form is a table. One JSON report can be read by ``NCReport.from_json``;
+    two become an object of both.
     """
     several = len(reports) > 1
     if form == "json":
@@ -104,7 +104,7 @@ def _words(name: str) -> str:
 
 
 def check_not_a_terminal(what: str) -> None:
-    """Refuse to fill a terminal with bytes."""
+    """Raise if bytes would be printed to a terminal."""
     if sys.stdout.isatty():
         msg = f"{what} is not text: name a file, or send it through a pipe."
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""``sknc report``: from features in files, or from a state, to a report."""
+"""``sknc report``: a report on features in files, or on a state."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ from sknc.io import FeatureFiles
 from sknc.report.nc_report import NCReport
 
 _ROWS, _SECONDS = 8192, 60.0
-# Options that say how features are read, which a state has behind it.
+# Options about reading features, which do not apply to a state.
 _OF_FEATURES = (
     "labels",
     "checkpoint",
@@ -41,7 +41,7 @@ def add_to(commands: Any) -> None:
         help="report the metrics of features in files, or of a state",
         description=(
             "Report the metrics of features in files, in one pass and with little "
-            "memory, or those of a state that was saved."
+            "memory, or those of a saved state."
         ),
     )
     parser.add_argument(
@@ -62,7 +62,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--no-covariance",
         action="store_true",
-        help="keep no (n_features, n_features) matrix",
+        help="do not store a (n_features, n_features) matrix",
     )
     add_format(parser, "json", "csv", "html")
     _add_states(parser)
@@ -70,13 +70,13 @@ def add_to(commands: Any) -> None:
 
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name files of features and labels."""
+    """Add the options for feature and label files."""
     for name, text in (
         ("--labels", "labels of the features, if they are in other files"),
         ("--held-out", "features to score about the fitted class means"),
         ("--held-out-labels", "their labels"),
     ):
-        text += "; can be given several times"
+        text += "; can be repeated"
         parser.add_argument(name, action="append", metavar="FILES", help=text)
     parser.add_argument("--key", metavar="NAME", help="array of the features in a file")
     parser.add_argument("--label-key", metavar="NAME", help="array of the labels")
@@ -94,14 +94,16 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_states(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name states to be written."""
+    """Add the options for states to write."""
     parser.add_argument(
-        "--save", metavar="STATE", help="write the state there, - for standard output"
+        "--save",
+        metavar="STATE",
+        help="write the state to this file, or - for standard output",
     )
     parser.add_argument(
         "--checkpoint",
         metavar="STATE",
-        help="write the state there on the way, and go on from it if it is there",
+        help="save progress in this file, and resume from it if it exists",
     )
     parser.add_argument(
         "--checkpoint-every",
@@ -133,7 +135,7 @@ def _run(options: argparse.Namespace) -> None:
     try:
         if held_out is not None:
             reports["held_out"] = _scored(analyzer, held_out, options, "held-out")
-    finally:  # what is finished is not lost
+    finally:  # finished work is not lost
         write_text(shown_reports(reports, options.format), options.output)
 
 
@@ -157,7 +159,7 @@ def _read(options: argparse.Namespace, of_state: bool) -> list[Path]:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse options that contradict each other, before anything is read."""
+    """Raise for contradictory options, before any file is read."""
     check_partner(options, "head", "bias", "head_key", "transpose_head")
     check_partner(options, "held_out", "held_out_labels")
     if options.save == options.output == STANDARD:
@@ -176,7 +178,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _of_state(options: argparse.Namespace) -> NeuralCollapseAnalyzer:
-    """Return the analyzer of a state, with the head and the choices that were named."""
+    """Return the analyzer of a state, with the head and options that were given."""
     (path,) = options.features
     keys = ("key", "label_key") if options.held_out is None else ()
     given = [name for name in (*_OF_FEATURES, *keys) if getattr(options, name)]
@@ -195,7 +197,7 @@ def _of_state(options: argparse.Namespace) -> NeuralCollapseAnalyzer:
 def _of_features(
     files: FeatureFiles, options: argparse.Namespace
 ) -> NeuralCollapseAnalyzer:
-    """Return an analyzer that was fitted on features in files."""
+    """Return an analyzer fitted on features in files."""
     analyzer = NeuralCollapseAnalyzer(
         read_head(options, files.shape[1]),
         covariance=not options.no_covariance,
@@ -209,7 +211,7 @@ def _of_features(
         )
         analyzer, start = checkpoint.resume(analyzer)
         if start:
-            text = f"sknc report: goes on after {start} of {n_rows} rows."
+            text = f"sknc report: resumes after {start} of {n_rows} rows."
             print(text, file=sys.stderr)
     for X, y in batches(files, options.rows, "fitting", start):
         _add(analyzer, X, y, start)
@@ -230,7 +232,7 @@ def _add(analyzer: NeuralCollapseAnalyzer, X: Any, y: Any, start: int) -> None:
 
 
 def _described(files: FeatureFiles, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what must be the same for a run that goes on."""
+    """Return what must stay the same for a run to resume."""
     return {
         "files": [described(path) for path in files.paths],
         "labels": [described(path) for path in files_of(options.labels)],
@@ -247,6 +249,8 @@ def _scored(
     options: argparse.Namespace,
     what: str,
 ) -> NCReport:
-    if arrays.is_tensor(analyzer.class_means_):  # of a state; files hold no tensors
+    if arrays.is_tensor(
+        analyzer.class_means_
+    ):  # from a state; files contain no tensors
         analyzer = analyzer.to("numpy")
     return analyzer.score_batches(batches(files, options.rows, what))

@@ -1,4 +1,4 @@
-"""States that a command reads and writes."""
+"""Reading and writing states."""
 
 import contextlib
 import io
@@ -11,17 +11,17 @@ from sknc.cli._output import STANDARD, check_not_a_terminal
 from sknc.estimators.loading import load
 
 SUFFIX = ".sknc"
-_START = b"PK"  # of archives
+_START = b"PK"  # of zip archives
 
 
 def is_state(path: str) -> bool:
-    """Whether a path is that of a state, by its name, or standard input."""
+    """Whether a path, or standard input, is a state by its name."""
     return path == STANDARD or Path(path).suffix.lower() == SUFFIX
 
 
 @contextlib.contextmanager
 def open_input(path: str) -> Iterator[BinaryIO]:
-    """Open a file, or what comes from standard input, for reading from any place."""
+    """Open a file or standard input for random access."""
     if path == STANDARD:
         content = io.BytesIO(sys.stdin.buffer.read())
         content.name = "standard input"
@@ -44,18 +44,18 @@ def holds_state(file: BinaryIO) -> bool:
 
 
 def read_state(path: str) -> Any:
-    """Return the estimator in a file or in standard input."""
+    """Return the estimator stored in a file or in standard input."""
     with open_input(path) as file:
         return load(file)
 
 
 def read_analyzer(file: BinaryIO) -> Any:
-    """Return the analyzer in an open file, of which reports can be made."""
+    """Return the analyzer stored in an open file."""
     found = load(file)
     if not hasattr(found, "report"):
         msg = (
             f"{file.name} is the state of a {type(found).__name__}, which has no "
-            "report: name that of a NeuralCollapseAnalyzer."
+            "report. Name a state of a NeuralCollapseAnalyzer."
         )
         raise ValueError(msg)
     return found

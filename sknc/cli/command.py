@@ -14,7 +14,7 @@ from sknc.cli._options import WrongOptionError
 
 _COMMANDS = (_report, _merge, _compare, _metrics, _demo)
 _FAILURES = (ValueError, TypeError, OSError, ImportError, MemoryError)
-_INTERRUPTED = 130  # as shells call it
+_INTERRUPTED = 130  # the exit code of shells
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,18 +24,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, default=None
-        Arguments; those of the process by default.
+        Arguments; by default those of the process.
 
     Returns
     -------
     int
-        0 if all went well.
+        0 on success.
 
     Raises
     ------
     SystemExit
-        With code 2 if an argument is wrong; 1 if a file or what is in it is, or a
-        library is missing. What to do about it is said in one line.
+        With code 2 if an argument is wrong, or code 1 if a file is wrong or a library
+        is missing. The message is one line, and says what to do.
     """
     _replace_what_cannot_be_shown()
     parser = _parser()
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             options.run(options)
             sys.stdout.flush()
-        except BrokenPipeError:  # whoever was reading has seen enough
+        except BrokenPipeError:  # the reader closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             parser.exit(_INTERRUPTED, f"{name}: interrupted.\n")
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replace_what_cannot_be_shown() -> None:
-    """Print "?" where an encoding has no such sign, rather than lose a result."""
+    """Print "?" for characters that the encoding lacks, rather than lose a result."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
@@ -71,7 +71,7 @@ def _one_line(text: object) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that tells what is wrong in one line."""
+    """A parser that reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""

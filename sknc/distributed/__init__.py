@@ -1,9 +1,9 @@
 """
-Estimators and reports of samples that lie in many processes.
+Estimators and reports of samples spread over many processes.
 
-- `dask`: which blocks go together, and the tree of merges. `torch.ranks` has what
-  processes of torch.distributed merge; it is imported once it is used.
-- What workers send of samples that they scored: `estimators._scoring.partial_score`.
+- `dask`: dask arrays and data frames, merged in a tree. `torch.ranks`, imported on
+  first use, merges processes of torch.distributed.
+- `estimators._scoring.partial_score`: what workers send after scoring.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ __all__ = ["fit", "merge_over_ranks", "score", "score_over_ranks"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch once it is used."""
+    """Import names that need torch on first use."""
     if name in {"merge_over_ranks", "score_over_ranks"}:
         from sknc.torch import ranks
 

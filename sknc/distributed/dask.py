@@ -1,4 +1,4 @@
-"""Estimators and reports of dask arrays and data frames: a tree of merges."""
+"""Estimators and reports of dask arrays and data frames, merged in a tree."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from sknc.report import NCReport
 
 Estimator = TypeVar("Estimator", bound=CenterEstimator)
 
-# States that one task merges, and so has in memory.
+# Number of states that one task merges and holds in memory.
 _FAN_IN = 4
 
 
@@ -33,48 +33,48 @@ def fit(
     """
     Return an estimator of all samples of a dask array or data frame.
 
-    Every block is fitted where it lies, and the states are merged on the cluster, four
-    at a time. Only states move: no rows, and labels only to the rows that they are of.
+    Every block is fitted where it is stored, and the states are merged on the cluster,
+    four at a time. Only states are moved, and labels to the blocks of their rows.
 
     Parameters
     ----------
     analyzer : NeuralCollapseAnalyzer or NearestClassCenter
-        Parameters of the fit. It stays as it is.
+        Parameters of the fit; it is not changed.
     X : dask array of shape (n_samples, n_features), or dask data frame
-        Features. Merging costs less than fitting where blocks have more rows than there
+        Features. Merging is cheaper than fitting if blocks have more rows than there
         are classes and features.
     y : dask array or series of shape (n_samples,), or array-like
-        Class labels, of any kind that `NeuralCollapseAnalyzer.fit` takes.
+        Class labels of any kind that `NeuralCollapseAnalyzer.fit` accepts.
     sample_weight : dask array or series of shape (n_samples,), array-like, or float
-        Non-negative weights, or one of all samples; by default none.
+        Non-negative weights, or one weight for all samples; by default none.
     classes : array-like of shape (n_classes,), default=None
-        All labels there may be, as in `NeuralCollapseAnalyzer.fit`.
+        All possible labels, as in `NeuralCollapseAnalyzer.fit`.
 
     Returns
     -------
     NeuralCollapseAnalyzer or NearestClassCenter
-        A new one, with the parameters and the head of `analyzer`. It does not depend on
-        which worker did what, nor on workers that were lost meanwhile.
+        A new estimator with the parameters and the head of `analyzer`. It does not
+        depend on scheduling or on lost workers.
 
     Raises
     ------
     ImportError
         If dask is not installed.
     TypeError
-        If `analyzer` or `X` is something else.
+        If `analyzer` or `X` has another type.
     ValueError
-        If the rows of `X`, `y` and `sample_weight` do not go together, or are
-        malformed, or there are none.
+        If there are no rows, if the rows of `X`, `y` and `sample_weight` do not match,
+        or if they are malformed.
 
     See Also
     --------
-    sknc.distributed.score : A report of samples about the fitted centers.
+    sknc.distributed.score : A report on samples about the fitted centers.
 
     Notes
     -----
-    Runs on the client that is connected, or else on the local scheduler of dask. A
-    block of a data frame whose labels have another index is an error. A head has to be
-    one that can be pickled, and read where the workers are.
+    Runs on the connected client, or on the local scheduler of dask. The labels of a
+    block of a data frame must have the same index. The head must be picklable and
+    readable on the workers.
 
     Examples
     --------
@@ -113,30 +113,30 @@ def score(
     Parameters
     ----------
     analyzer : NeuralCollapseAnalyzer
-        Fitted on NumPy arrays or, as by `fit`, on dask arrays.
+        Fitted on NumPy arrays or, with `fit`, on dask arrays.
     X : dask array of shape (n_samples, n_features), or dask data frame
         Features, of any samples.
     y : dask array or series of shape (n_samples,), or array-like
         Class labels, all of them fitted.
     sample_weight : dask array or series of shape (n_samples,), array-like, or float
-        Non-negative weights, or one of all samples; by default none.
+        Non-negative weights, or one weight for all samples; by default none.
 
     Returns
     -------
     NCReport
-        That of `analyzer.score` of all samples.
+        The same as that of `analyzer.score` on all samples.
 
     Raises
     ------
     ImportError
         If dask is not installed.
     NotFittedError
-        If nothing was accumulated.
+        If the analyzer is not fitted.
     TypeError
-        If `analyzer` or `X` is something else.
+        If `analyzer` or `X` has another type.
     ValueError
-        If the rows of `X`, `y` and `sample_weight` do not go together, or are
-        malformed, or there are none; if the head does not fit.
+        If there are no rows, if the rows of `X`, `y` and `sample_weight` do not match,
+        if they are malformed, or if the head does not fit.
 
     See Also
     --------
@@ -157,7 +157,7 @@ def score(
     with required("score", "dask", "dask"):
         import dask
     _check_kind("score", NeuralCollapseAnalyzer, analyzer)
-    analyzer.partial_score([])  # refuses a head that does not fit, before any work
+    analyzer.partial_score([])  # checks the head before any work
     fixed = _one_node(analyzer)
     scored = dask.delayed(_scored, pure=False)
     leaves = [scored(fixed, *block) for block in _blocks("score", X, y, sample_weight)]
@@ -168,7 +168,7 @@ def score(
 
 
 def _fitted(template: Any, X: Any, y: Any, weights: Any, classes: Any) -> Any:
-    """Fit one block, and return what was fitted without the head."""
+    """Fit one block, and return the estimator without the head."""
     _check_index(X, y, weights)
     new = template._unfitted()
     if len(X):
@@ -177,7 +177,7 @@ def _fitted(template: Any, X: Any, y: Any, weights: Any, classes: Any) -> Any:
 
 
 def _merged(states: Sequence[Any]) -> Any:
-    """Merge states, which stay as they are."""
+    """Merge states without changing them."""
     return clone(states[0]).merge(*states)
 
 
@@ -189,20 +189,20 @@ def _scored(analyzer: Any, X: Any, y: Any, weights: Any) -> PartialScore:
 
 
 def _check_index(X: Any, *others: Any) -> None:
-    """Refuse labels or weights of other rows than those of a block of a data frame."""
+    """Raise if labels or weights have another index than a block of a data frame."""
     index = getattr(X, "index", None)
     for other in others:
         found = getattr(other, "index", None)
         if index is not None and hasattr(found, "equals") and not index.equals(found):
             msg = (
-                "X and y or sample_weight have partitions with different indices: "
-                "take them from one data frame."
+                "X and y or sample_weight have partitions with different indices. Take "
+                "them from the same data frame."
             )
             raise ValueError(msg)
 
 
 def _check_kind(caller: str, kind: type, value: Any) -> None:
-    """Refuse other objects than estimators."""
+    """Raise if an object is not an estimator of this kind."""
     if not isinstance(value, kind):
         expected = "NeuralCollapseAnalyzer"
         if kind is CenterEstimator:
@@ -228,7 +228,7 @@ def _tree(leaves: Sequence[Any], merge: Callable[[Sequence[Any]], Any]) -> Any:
 
 
 def _one_node(value: Any) -> Any:
-    """Return a delayed value that the graph holds once, without a look into it."""
+    """Return a delayed value as one node of the graph, without traversing it."""
     import dask
 
     return dask.delayed(value, name=f"sknc-{uuid4().hex}", traverse=False)
@@ -236,7 +236,7 @@ def _one_node(value: Any) -> Any:
 
 def _computed(delayed: Any) -> Any:
     with warnings.catch_warnings():
-        # The state is what has to be sent, once.
+        # The state has to be sent, once.
         warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
         return delayed.compute()
 
@@ -262,12 +262,14 @@ def _blocks(caller: str, X: Any, y: Any, weights: Any) -> Iterator[Iterable[Any]
 
 
 def _cut_like(X: Any, rows: Sequence[Any], name: str, column: Any) -> list[Any]:
-    """Return the blocks of labels or weights, cut as the rows are."""
+    """Split labels or weights into the blocks of X."""
     import dask
 
     in_memory = not dask.is_dask_collection(column)
     if not isinstance(column, (list, tuple)) and np.ndim(column) == 0:
-        return [column] * len(rows)  # a number for all rows, or what fit refuses
+        return [column] * len(
+            rows
+        )  # one number for all rows, or an object that fit refuses
     n_rows, n_entries = X.shape[0], len(column) if in_memory else column.shape[0]
     if isinstance(n_rows, int) and isinstance(n_entries, int):
         if n_rows != n_entries:
@@ -279,17 +281,18 @@ def _cut_like(X: Any, rows: Sequence[Any], name: str, column: Any) -> list[Any]:
     found = [_one_node(column)] if in_memory else _delayed_blocks(column)
     if len(found) != len(rows):
         msg = (
-            f"X has {len(rows)} blocks, but {name} has {len(found)}, and nobody knows "
-            "how many rows are in each: cut both alike, or call compute_chunk_sizes()."
+            f"X has {len(rows)} blocks, but {name} has {len(found)}, and the numbers "
+            "of rows in them are unknown. Use the same blocks for both, or call "
+            "compute_chunk_sizes()."
         )
         raise ValueError(msg)
     return found
 
 
 def _slices(column: Any, sizes: Sequence[int]) -> list[Any]:
-    """Return the entries of blocks of these sizes, of a column in memory."""
+    """Split a column in memory into blocks of these sizes."""
     if not isinstance(column, (list, tuple)):
-        column = np.asarray(column)  # of pandas, whose slices may go by label
+        column = np.asarray(column)  # slices of pandas may use labels
     ends = np.cumsum(sizes)
     return [
         _one_node(column[end - size : end])

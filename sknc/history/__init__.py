@@ -1,7 +1,7 @@
 """
-Reports of one run by step: kept in memory and in a file, drawn, and compared.
+Reports of one run by step, stored in memory and in a file, plotted and compared.
 
-`_journal` and `_reading`: the file, and what a killed run leaves of it.
+`_journal` and `_reading`: the file, and recovery after a killed run.
 """
 
 from sknc.history._entry import HistoryEntry

@@ -21,11 +21,11 @@ class HistoryEntry:
     Parameters
     ----------
     step : int or float
-        When they were made.
+        Epoch or number of batches.
     train : NCReport or None
-        Of the training samples.
+        Report on the training samples.
     held_out : NCReport or None
-        Of held-out samples.
+        Report on held-out samples.
     """
 
     step: float
@@ -34,7 +34,7 @@ class HistoryEntry:
 
 
 def check_step(step: Any) -> float:
-    """Return a finite number as Python's own: an integer stays one."""
+    """Return a finite step as a Python int or float."""
     if is_integer(step) and abs(int(step)) <= _LARGEST_STEP:
         return int(step)
     if is_number(step) and not is_integer(step) and math.isfinite(step):
@@ -47,7 +47,7 @@ def check_step(step: Any) -> float:
 
 
 def line_of(entry: HistoryEntry) -> bytes:
-    """Return the line of an entry, with its line feed."""
+    """Return the line of an entry, including the line feed."""
     parts = [
         "null" if report is None else report.to_json()
         for report in (entry.train, entry.held_out)
@@ -60,9 +60,9 @@ def line_of(entry: HistoryEntry) -> bytes:
 
 def is_cut_off(line: bytes) -> bool:
     """
-    Whether bytes may be what a killed run left of a line, and nothing else.
+    Whether bytes may be the truncated line of a killed run.
 
-    A file system may have put zeros where it had no time for the rest.
+    A file system may have written zeros in place of the rest.
     """
     start, prefix = line.rstrip(b"\0"), _PREFIX.encode()
     if not (start.startswith(prefix) or prefix.startswith(start)):
@@ -75,7 +75,7 @@ def is_cut_off(line: bytes) -> bool:
 
 
 def entry_of(line: bytes) -> HistoryEntry:
-    """Return the entry of a line, equal to the one that was written, bit for bit."""
+    """Return the entry of a line, equal bit for bit to the one that was written."""
     try:
         document = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -87,7 +87,7 @@ def entry_of(line: bytes) -> HistoryEntry:
     version = document["sknc_history"]
     if version != FORMAT_VERSION or isinstance(version, bool):
         msg = (
-            f"it has format version {version!r}, and this version of sknc reads "
+            f"it has format version {version!r}, but this version of sknc reads "
             f"version {FORMAT_VERSION}"
         )
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""The file of a history: one line for each step, of which a killed run loses one."""
+"""The file of a history: one line per step, of which a killed run loses one."""
 
 import contextlib
 import os
@@ -12,21 +12,21 @@ from sknc._utils.storage.atomic import sync_folder
 
 class Journal:
     """
-    Lines in a file, appended so that they are on the disk before the call returns.
+    An append-only file of lines, each on disk before `append` returns.
 
-    The file is opened for each change. Whatever stands behind the known lines, and was
-    there when they were read or belongs to a line that could not be finished, is
-    overwritten. Anything else there comes from another process, and is an error. `ends`
-    are where known lines end, `size` is the number of bytes of the file.
+    The file is opened for each change. Bytes after the known lines are overwritten if
+    they were there when the file was read, or belong to a line that was not finished.
+    Any other bytes come from another process and are an error. `ends` are the ends of
+    the known lines, and `size` is the number of bytes of the file.
     """
 
     def __init__(self, path: Path, ends: Sequence[int] = (), size: int = 0) -> None:
         self.path = path
         self._ends = [0, *ends]
-        self._reach = size  # the file may hold bytes of ours up to here
+        self._reach = size  # this history has written at most up to here
 
     def append(self, n_before: int, lines: Sequence[bytes]) -> None:
-        """Write lines behind the first so many others, and wait for the disk."""
+        """Write lines after the first `n_before` lines, and wait for the disk."""
         start = self._ends[n_before]
         with self._opened(start) as descriptor:
             text = b"".join(lines)
@@ -35,7 +35,7 @@ class Journal:
             self._reach = max(self._reach, start + len(text))
             try:
                 _write(descriptor, text, start)
-            except BaseException:  # what was not appended must not be read either
+            except BaseException:  # lines that failed must not be read either
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, start)
                 raise
@@ -45,7 +45,7 @@ class Journal:
         self._reach = end
 
     def keep(self, n_lines: int) -> None:
-        """Cut the file behind its first lines."""
+        """Truncate the file after its first `n_lines` lines."""
         end = self._ends[n_lines]
         with self._opened(end) as descriptor:
             os.ftruncate(descriptor, end)
@@ -54,8 +54,8 @@ class Journal:
 
     @contextlib.contextmanager
     def _opened(self, start: int) -> Iterator[int]:
-        """Open the file for one writer, and check that it is as it was left."""
-        # An empty one need not exist.
+        """Lock the file, and check that nothing else has changed it."""
+        # An empty file need not exist.
         is_new = not self._reach
         with self._open(os.O_CREAT if is_new else 0) as file:  # closing it unlocks it
             descriptor = file.fileno()
@@ -71,7 +71,7 @@ class Journal:
         """
         Return the open file.
 
-        A bare descriptor would keep its lock for ever if an interruption left it open.
+        A bare descriptor would keep its lock if an interruption left it open.
         """
 
         def opener(path: str, flags: int) -> int:
@@ -84,8 +84,8 @@ class Journal:
 
     def _refuse_missing(self, error: OSError) -> NoReturn:
         msg = (
-            f"{self.path} is gone: it was moved or deleted while this history was in "
-            "use. Put it back, or store the reports elsewhere with "
+            f"{self.path} is missing: it was moved or deleted while this history was "
+            "in use. Restore it, or store the reports elsewhere with "
             "history.save(new_path)."
         )
         raise FileNotFoundError(msg) from error
@@ -93,9 +93,10 @@ class Journal:
     def _refuse_size(self, size: int) -> NoReturn:
         msg = (
             f"{self.path} has {size} bytes, but this history left it with "
-            f"{self._reach}: something else has written to it. Give each run a file of "
-            "its own, and in distributed training append on one rank only. To go on "
-            f"after what is in the file, open it again: NCHistory({str(self.path)!r})."
+            f"{self._reach}: something else has written to it. Use a separate file for "
+            "each run, and in distributed training append on one rank only. To "
+            "continue from what is in the file, open it again: "
+            f"NCHistory({str(self.path)!r})."
         )
         raise RuntimeError(msg)
 
@@ -115,7 +116,7 @@ def _write(descriptor: int, text: bytes, start: int) -> None:
 
 
 def _lock(descriptor: int) -> None:
-    """Keep other processes from writing, where the system and the disk can."""
+    """Lock out other processes, where the system and the disk support it."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 

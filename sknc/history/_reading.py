@@ -1,4 +1,4 @@
-"""Reading the file of a history, whatever a killed run left at its end."""
+"""Read the file of a history, even if a killed run truncated its last line."""
 
 import warnings
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import NoReturn
 from sknc.history._entry import HistoryEntry, entry_of, is_cut_off
 from sknc.history._journal import Journal
 
-_CALLER = 5  # of NCHistory, in the stack
+_CALLER = 5  # stack level of the caller of NCHistory
 
 
 def read_file(path: Path) -> tuple[Journal, list[HistoryEntry]]:
     """
-    Return the journal of a file that need not exist, and its entries, one a line.
+    Return the journal of a file, which may not exist, and its entries.
 
-    Warns if the last line is cut off, and leaves it out. Other damage is an error.
+    Warns if the last line is truncated, and skips it. Other damage is an error.
     """
     try:
         data = path.read_bytes()
@@ -32,14 +32,14 @@ def _read(path: Path, data: bytes) -> tuple[Journal, list[HistoryEntry]]:
         ends.append((ends[-1] if ends else 0) + len(line) + 1)
     if last:
         entry = _last_entry(path, last, entries)
-        if entry is not None:  # only its line feed is missing
+        if entry is not None:  # only the line feed is missing
             entries.append(entry)
             ends.append(len(data))
     return Journal(path, ends, len(data)), entries
 
 
 def _entry(path: Path, line: bytes, before: list[HistoryEntry]) -> HistoryEntry:
-    """Return the entry of a whole line."""
+    """Return the entry of a complete line."""
     try:
         entry = entry_of(line)
     except ValueError as error:
@@ -53,16 +53,15 @@ def _entry(path: Path, line: bytes, before: list[HistoryEntry]) -> HistoryEntry:
 def _last_entry(
     path: Path, line: bytes, before: list[HistoryEntry]
 ) -> HistoryEntry | None:
-    """Return the entry of a line without line feed, or None if it is cut off."""
+    """Return the entry of a line without line feed, or None if it is truncated."""
     try:
         return _entry(path, line, before)
     except ValueError:
         if not is_cut_off(line):
             raise
     msg = (
-        f"{path}: line {len(before) + 1}, the last, is cut off, because the run that "
-        "wrote it was killed. Its report is lost. The next report that is appended "
-        "takes its place."
+        f"{path}: line {len(before) + 1}, the last, is truncated, because the run that "
+        "wrote it was killed. Its report is lost. The next append replaces it."
     )
     warnings.warn(msg, stacklevel=_CALLER)
     return None
@@ -71,9 +70,11 @@ def _last_entry(
 def _refuse(
     path: Path, number: int, what: str, error: Exception | None = None
 ) -> NoReturn:
-    other = " If it is no history of sknc, choose another path." if number == 1 else ""
+    other = (
+        " If it is not a history of sknc, choose another path." if number == 1 else ""
+    )
     msg = (
         f"{path}: line {number} cannot be read: {what}. Restore the file from a copy, "
-        f"or delete that line to go on without its reports.{other}"
+        f"or delete that line to continue without its reports.{other}"
     )
     raise ValueError(msg) from error

@@ -1,4 +1,4 @@
-"""Entries of a history, added in the order of their steps and stored."""
+"""Add entries to a history in the order of their steps, and store them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ from sknc.report.nc_report import NCReport
 
 class StoredEntries:
     """
-    Reports by step, in memory and, with a path, in a file.
+    Reports by step, in memory and optionally in a file.
 
     Parameters
     ----------
     path : str or path-like, default=None
-        The file, if any.
+        The file, if there is one.
     """
 
     path: Path | None
@@ -34,9 +34,9 @@ class StoredEntries:
     @classmethod
     def load(cls, path: Any) -> Self:
         """
-        Open a file that exists; reports can be appended.
+        Open an existing file; reports can be appended.
 
-        Nothing is written before the first `append`, so the file of a run in progress
+        Nothing is written before the first `append`, so the file of a running process
         can be read.
 
         Parameters
@@ -75,22 +75,22 @@ class StoredEntries:
         Parameters
         ----------
         step : int or float
-            Epoch or number of batches; greater than that of the last report.
+            Epoch or number of batches, greater than the last step.
         report : NCReport, default=None
-            Of the training samples.
+            Report on the training samples.
         held_out : NCReport, default=None
-            Of held-out samples.
+            Report on held-out samples.
 
         Raises
         ------
         TypeError
-            If something else than a report is passed, or none.
+            If a report is not an `NCReport`, or there is none.
         ValueError
-            If the step is not a finite number, or not greater than the last.
+            If the step is not a finite number, or not greater than the last step.
         RuntimeError
             If something else has written to the file.
         OSError
-            If the file cannot be written. The reports are not added then.
+            If the file cannot be written. The reports are then not added.
         """
         entry = HistoryEntry(check_step(step), report, held_out)
         _check_reports(entry)
@@ -101,9 +101,9 @@ class StoredEntries:
 
     def rewind(self, step: float) -> None:
         """
-        Remove the reports after a step, also from the file.
+        Remove the reports after a step, in the file too.
 
-        For a run that is resumed from a checkpoint older than its last report.
+        Use it when a run resumes from a checkpoint older than its last report.
 
         Parameters
         ----------

@@ -13,23 +13,22 @@ from sknc.metrics._catalogue.table import did_you_mean
 from sknc.plotting import CollapseTrajectoryDisplay
 from sknc.report._rendering import data_frame
 
-_SCORE = "score"  # the report as a number
+_SCORE = "score"  # the report as a single number
 
 
 class NCHistory(StoredEntries):
     """
-    The reports of one run by step, in memory and, with a path, in a file.
+    The reports of one run by step, in memory and optionally in a file.
 
-    Each `append` adds a line to the file, and returns once it is on the disk: if the
-    run is killed, at most the last line is lost. `NCHistory` of a file that exists
-    goes on after what is in it.
+    Each `append` adds a line to the file, and returns once it is on disk. If the run is
+    killed, at most the last line is lost. Opening an existing file continues it.
 
     Parameters
     ----------
     path : str or path-like, default=None
-        File for the reports, in JSON Lines; its folder must exist. Without one, the
-        reports are kept in memory only. One process writes to a file: in distributed
-        training, append on one rank.
+        File for the reports, in JSON Lines; its folder must exist. Without a path, the
+        reports are kept in memory only. Only one process may write to a file: in
+        distributed training, append on one rank.
 
     Attributes
     ----------
@@ -43,24 +42,24 @@ class NCHistory(StoredEntries):
     IsADirectoryError
         If `path` is a folder.
     ValueError
-        If the file has a line that cannot be read, which the message names.
+        If a line of the file cannot be read; the message says which.
 
     Warns
     -----
     UserWarning
-        If the last line of the file is cut off. It is left out, and overwritten by the
-        next `append`.
+        If the last line of the file is truncated. It is skipped, and the next `append`
+        overwrites it.
 
     See Also
     --------
-    CollapseTrajectoryDisplay : Draws the reports.
+    CollapseTrajectoryDisplay : Plots the reports.
 
     Notes
     -----
-    ``len(history)`` is the number of steps, ``history[-1]`` the last entry, with
-    `step`, `train` and `held_out`; iteration yields the entries.
-    ``history["nc1_pinv"]`` is an array of that metric on the training samples, one
-    value a step.
+    ``len(history)`` is the number of steps, and ``history[-1]`` the last entry, with
+    `step`, `train` and `held_out`. Iteration yields the entries.
+    ``history["nc1_pinv"]`` is an array of that metric on the training samples, with one
+    value per step.
 
     Examples
     --------
@@ -80,7 +79,7 @@ class NCHistory(StoredEntries):
     # Reading --------------------------------------------------------------------
 
     def __contains__(self, key: object) -> bool:
-        """Whether any of the reports has that metric."""
+        """Whether any report has that metric."""
         return key in self.keys()
 
     @overload
@@ -96,7 +95,7 @@ class NCHistory(StoredEntries):
             return self.metric(place)
         if isinstance(place, slice):
             if place.step is not None and place.step < 0:
-                msg = "A history has its steps in order: slice it forward."
+                msg = "Steps of a history increase. Use a slice with a positive step."
                 raise ValueError(msg)
             part = NCHistory()
             part._entries = self._entries[place]
@@ -105,14 +104,14 @@ class NCHistory(StoredEntries):
 
     @property
     def steps(self) -> np.ndarray:
-        """Steps of the entries, integers if all of them are, (n_steps,)."""
+        """Steps of the entries, as integers if all of them are, (n_steps,)."""
         found = [entry.step for entry in self]
         whole = all(isinstance(step, int) for step in found)
         return np.array(found, np.int64 if whole else np.float64)
 
     def keys(self) -> list[str]:
         """
-        Return the metrics that any of the reports has.
+        Return the metrics that any report has.
 
         Returns
         -------
@@ -130,9 +129,9 @@ class NCHistory(StoredEntries):
         Parameters
         ----------
         key : str
-            Key of the metric, or "score" for the reports as numbers.
+            Key of the metric, or "score" for the score of each report.
         held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
+            Whether to use the reports on held-out samples.
 
         Returns
         -------
@@ -166,9 +165,10 @@ class NCHistory(StoredEntries):
         Returns
         -------
         DataFrame
-            One row a step: "step", and for each metric "train/nc1_pinv" and
-            "held_out/nc1_pinv", with "train/score" and "held_out/score" before them.
-            NaN where there is no value; no columns of samples without reports.
+            One row per step: "step", and columns such as "train/nc1_pinv" and
+            "held_out/nc1_pinv" for each metric, after "train/score" and
+            "held_out/score". NaN where there is no value. Training or held-out columns
+            are missing if there are no such reports.
 
         Raises
         ------
@@ -187,7 +187,7 @@ class NCHistory(StoredEntries):
         return data_frame(list(columns), rows, backend, "NCHistory.to_frame")
 
     def __repr__(self) -> str:
-        """Return the number of steps, the last one, and the file."""
+        """Return the number of steps, their range, and the file."""
         where = "" if self.path is None else f", path={str(self.path)!r}"
         if not self._entries:
             return f"NCHistory(no steps{where})"
@@ -200,12 +200,12 @@ class NCHistory(StoredEntries):
 
     def to_display(self) -> CollapseTrajectoryDisplay:
         """
-        Return the display of the reports, not drawn yet.
+        Return a display of the reports, not yet drawn.
 
         Returns
         -------
         CollapseTrajectoryDisplay
-            With the steps as epochs.
+            Display with the steps as epochs.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class NCHistory(StoredEntries):
             If there are no reports.
         """
         if not self._entries:
-            msg = "This history has no reports to draw: append some first."
+            msg = "This history has no reports to plot. Append some first."
             raise ValueError(msg)
         train = [entry.train for entry in self]
         held_out = [entry.held_out for entry in self]
@@ -228,16 +228,16 @@ class NCHistory(StoredEntries):
         **options: Any,
     ) -> CollapseTrajectoryDisplay:
         """
-        Draw the metrics over the steps.
+        Plot the metrics over the steps.
 
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            Where to draw; by default a new figure is made.
+            Where to draw; by default a new figure.
         metrics : str or iterable of str, default=None
-            Which; by default one of each property.
+            Metrics to plot; by default one for each property.
         xlabel : str, default="step"
-            What steps are.
+            Label of the steps.
         **options
             Passed to `CollapseTrajectoryDisplay.plot`.
 
@@ -251,7 +251,7 @@ class NCHistory(StoredEntries):
         ImportError
             If matplotlib is not installed.
         ValueError
-            If there are no reports, or an option is wrong.
+            If there are no reports, or an option is invalid.
         """
         display = self.to_display()
         return display.plot(ax, metrics=metrics, xlabel=xlabel, **options)
@@ -266,35 +266,35 @@ class NCHistory(StoredEntries):
         **options: Any,
     ) -> CollapseTrajectoryDisplay:
         """
-        Draw several runs over each other.
+        Plot several runs in the same panels.
 
         Parameters
         ----------
         histories : mapping of str to NCHistory
-            Histories by the names that legends show.
+            Histories by the name in the legend.
         ax : matplotlib Axes or array-like of Axes, default=None
-            Where to draw; by default a new figure is made.
+            Where to draw; by default a new figure.
         metrics : str or iterable of str, default=None
-            Which; by default one of each property.
+            Metrics to plot; by default one for each property.
         xlabel : str, default="step"
-            What steps are.
+            Label of the steps.
         **options
             Passed to `CollapseTrajectoryDisplay.plot`.
 
         Returns
         -------
         CollapseTrajectoryDisplay
-            With `axes_` and `figure_`. Runs differ by color, training and held-out
-            samples by line.
+            With `axes_` and `figure_`. Runs differ in color, training and held-out
+            samples in line style.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         TypeError
-            If it is not a mapping of histories.
+            If `histories` is not a mapping of names to histories.
         ValueError
-            If there are none, one has no reports, or an option is wrong.
+            If there are no histories, one has no reports, or an option is invalid.
         """
         if not isinstance(histories, Mapping) or not all(
             isinstance(history, NCHistory) for history in histories.values()
@@ -315,14 +315,14 @@ class NCHistory(StoredEntries):
 
 
 def _keys_of(side: str, history: NCHistory) -> list[str]:
-    """Return the metrics that any of the reports of a part of the samples has."""
+    """Return the metrics of the training or the held-out reports."""
     reports = (getattr(entry, side) for entry in history)
     found = (key for report in reports if report is not None for key in report)
     return list(dict.fromkeys(found))
 
 
 def _missing(key: str, side: str, history: NCHistory) -> str:
-    """Return why there are no values of a metric, and what to do."""
+    """Return why a metric has no values, and what to do."""
     other = {"train": "held_out", "held_out": "train"}[side]
     if key in _keys_of(other, history):
         return (

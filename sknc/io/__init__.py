@@ -1,8 +1,8 @@
 """
-Features in files: opened as one data set, and read some rows at a time.
+Features in files, opened as one data set and read some rows at a time.
 
-- `_paths`, `_choosing`, `_labels`: which files and which arrays in them are read.
-- `_formats`: a module for each format, and their table.
+- `_paths`, `_choosing`, `_labels`: which files, and which arrays in them, are read.
+- `_formats`: one module per format, and a table of them.
 """
 
 from sknc.io.feature_files import FeatureFiles, open_features

@@ -13,10 +13,10 @@ LABEL_NAMES = ("labels", "label", "y", "targets", "target")
 
 def features_of(path: Path, key: str | None) -> StoredArray:
     """
-    Return the features of a file: an array of two axes, of real numbers.
+    Return the features of a file: a real array with two axes.
 
-    Without a key it is the only one with two axes, or the only one of these with a
-    usual name.
+    Without a key, this is the only array with two axes, or the only one with a usual
+    name.
     """
     arrays = arrays_in(path)
     if key is None:
@@ -34,18 +34,18 @@ def features_of(path: Path, key: str | None) -> StoredArray:
 
 
 _AXES = {
-    1: "Labels are passed as labels=; in a folder with both, name the files of "
-    "features, as in 'folder/features*.npy'.",
-    3: "Put samples below each other: X.reshape(-1, X.shape[-1]), with a label a row.",
+    1: "Pass labels as labels=. If a folder has both, name the feature files, as in "
+    "'folder/features*.npy'.",
+    3: "Stack the samples: X.reshape(-1, X.shape[-1]), with one label per row.",
     4: "Pool or flatten maps first: X.mean(axis=(2, 3)) or X.reshape(len(X), -1).",
 }
 
 
 def labels_of(path: Path, key: str | None, *, beside: bool) -> StoredArray | None:
     """
-    Return the labels of a file, with one axis; None if a file of features has none.
+    Return the labels of a file, with one axis, or None if a feature file has none.
 
-    Without a key they are those with a usual name or, in a file of labels, the only
+    Without a key, these are the labels with a usual name or, in a label file, the only
     array.
     """
     arrays = arrays_in(path)
@@ -64,7 +64,7 @@ def labels_of(path: Path, key: str | None, *, beside: bool) -> StoredArray | Non
 
 
 def check_readable_labels(what: str, dtype: np.dtype) -> None:
-    """Refuse labels in a file that are Python objects or bytes."""
+    """Raise if the labels in a file are Python objects or bytes."""
     if dtype.hasobject:
         raise holds_objects(what, "y.astype(str)")
     if dtype.kind == "S":
@@ -85,7 +85,7 @@ def _only(
         return names[0]
     found = f"several arrays, {_listed(arrays)}" if arrays else "no arrays"
     example = next(iter(names or among), "features")
-    msg = f"{path} holds {found}. Name the one to read, as in {parameter}={example!r}."
+    msg = f"{path} has {found}. Name the one to read, as in {parameter}={example!r}."
     raise ValueError(msg)
 
 
@@ -101,7 +101,7 @@ def _named(
 
 
 def _listed(arrays: dict[str, StoredArray], at_most: int = 8) -> str:
-    """Name arrays with their shapes."""
+    """Return the names of arrays with their shapes."""
     names = [f"{name!r} {array.shape}" for name, array in arrays.items()]
     more = [f"{len(names) - at_most} more"] if len(names) > at_most else []
     return ", ".join([*names[:at_most], *more])
@@ -121,9 +121,9 @@ def _check_axes(
 
 
 def holds_objects(what: str, remedy: str) -> ValueError:
-    """Return the error of an array in a file that is of Python objects."""
+    """Return the error for an array of Python objects in a file."""
     msg = (
-        f"{what} are Python objects, which are not read, because doing so could run "
-        f"any code. Save {remedy} instead."
+        f"{what} are Python objects, which are not loaded because doing so could run "
+        f"code. Save {remedy} instead."
     )
     return ValueError(msg)

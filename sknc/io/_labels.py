@@ -1,4 +1,4 @@
-"""Labels for shards: inside them, in files of their own, or an array."""
+"""Labels of shards: inside them, in separate files, or in an array."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _EXPECTED = "an array of labels, or paths of files of labels"
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of a stored array, in order."""
+    """Some rows of a stored array."""
 
     array: StoredArray
     start: int
@@ -33,7 +33,7 @@ def label_parts(
     """
     Return the labels of each shard, or None if there are none.
 
-    `labels` are all labels, files of them, or None for those in the shards.
+    `labels` are all labels, label files, or None for labels inside the shards.
     """
     if labels is None:
         return _inside(paths, lengths, label_key)
@@ -45,8 +45,8 @@ def label_parts(
         return _of_all(arrays[0], str(files[0]), lengths)
     if len(files) != len(paths):
         msg = (
-            f"Expected one file of labels for all files of features or one for each, "
-            f"got {len(files)} for {len(paths)}."
+            "Expected one label file for all feature files or one for each, got "
+            f"{len(files)} for {len(paths)}."
         )
         raise ValueError(msg)
     _check_order(files, paths)
@@ -56,16 +56,16 @@ def label_parts(
 
 
 def _check_order(labels: Sequence[Path], shards: Sequence[Path]) -> None:
-    """Raise if the names have the same numbers, but in another order."""
+    """Raise if the names have the same numbers in another order."""
     numbers = varying_numbers(labels), varying_numbers(shards)
     if sorted(numbers[0]) != sorted(numbers[1]):
-        return  # names that tell nothing
+        return  # names without information
     for path, shard, own, other in zip(labels, shards, *numbers, strict=True):
         if own != other:
             msg = (
-                f"Files of labels are in another order than those of features: {path} "
-                f"would belong to {shard}. Quote the pattern, so that the shell leaves "
-                "it alone, or give both in the same order."
+                f"Label files are in a different order than feature files: {path} "
+                f"would belong to {shard}. Quote the pattern, so that the shell does "
+                "not expand it, or give both in the same order."
             )
             raise ValueError(msg)
 
@@ -82,7 +82,7 @@ def _inside(
         parts.append(Part(array, 0, n_rows))
     if parts and len(parts) < len(paths):
         without = next(p for p, a in zip(paths, found, strict=True) if a is None)
-        msg = f"{without} has no labels, but other files do: write them there too."
+        msg = f"{without} has no labels, but other files do. Add labels to this file."
         raise ValueError(msg)
     return parts or None
 
@@ -101,7 +101,7 @@ def _in_memory(labels: Any) -> StoredArray:
 
 
 def _of_all(array: StoredArray, name: str, lengths: Sequence[int]) -> list[Part]:
-    """Return the parts of labels of all shards."""
+    """Return the labels of each shard, from those of all shards."""
     _check_length(name, array.shape[0], "features", sum(lengths))
     starts = accumulate(lengths, initial=0)
     return [Part(array, start, n) for start, n in zip(starts, lengths, strict=False)]
@@ -110,14 +110,14 @@ def _of_all(array: StoredArray, name: str, lengths: Sequence[int]) -> list[Part]
 def _check_length(name: str, n_labels: int, shard: str, n_rows: int) -> None:
     if n_labels != n_rows:
         msg = (
-            f"{name} holds {n_labels} labels for {n_rows} rows of {shard}: expected "
-            "one label for each row."
+            f"{name} has {n_labels} labels for {n_rows} rows of {shard}: expected one "
+            "label per row."
         )
         raise ValueError(msg)
 
 
 def label_values(parts: Sequence[Part], rows: int = 1 << 20) -> Iterator[np.ndarray]:
-    """Yield the labels that occur, some rows at a time."""
+    """Yield the unique labels of some rows at a time."""
     for part in parts:
         stop = part.start + part.n_rows
         for block in blocks(part.array, part.start, stop, rows):

@@ -1,4 +1,4 @@
-"""Which files a path, a pattern, a folder or a list of these names."""
+"""Find the files named by a path, a pattern, a folder or a list of these."""
 
 import glob
 import os
@@ -16,14 +16,14 @@ _PATTERN = re.compile(r"[*?[]")
 
 
 def is_path(value: Any) -> bool:
-    """Whether a value is one path or pattern, or a list of such and of nothing else."""
+    """Whether a value is a path or a pattern, or a list of only these."""
     if isinstance(value, (list, tuple)) and len(value):
         return all(_names_a_file(item) for item in value)
     return isinstance(value, (str, os.PathLike))
 
 
 def _names_a_file(item: Any) -> bool:
-    """Whether an item of a list is a path, and not the label of a sample."""
+    """Whether an item of a list is a path, not the label of a sample."""
     if isinstance(item, str):
         return is_known(Path(item)) or Path(item).exists()
     return isinstance(item, os.PathLike)
@@ -31,9 +31,10 @@ def _names_a_file(item: Any) -> bool:
 
 def find_files(what: str, paths: Any) -> list[Path]:
     """
-    Return the files of known formats that are meant, at least one.
+    Return at least one file of a known format.
 
-    `paths` are files, folders and patterns: in the order of a list, else natural order.
+    `paths` are files, folders and patterns. A list keeps its order; otherwise files are
+    in natural order.
     """
     if isinstance(paths, (str, os.PathLike)):
         return _files_of(what, paths)
@@ -56,7 +57,7 @@ def natural_order(path: Path) -> tuple[Any, ...]:
 
 
 def varying_numbers(paths: Sequence[Path]) -> list[tuple[int, ...]]:
-    """Return the numbers in each name, without those that all have in one place."""
+    """Return the numbers in each name, except those common to all names."""
     found = [
         tuple(int(run) for run in re.findall(r"[0-9]+", str(path.with_suffix(""))))
         for path in paths

@@ -22,25 +22,25 @@ BATCH_ROWS = 8192
 @dataclass(frozen=True, eq=False)
 class FeatureFiles:
     """
-    Features and labels in files, of which some rows at a time are in memory.
+    Features and labels in files, read some rows at a time.
 
-    `open_features` makes it. It holds no open files, and can be pickled.
+    Created by `open_features`. It holds no open files, and can be pickled.
 
     Parameters
     ----------
     paths : tuple of Path
-        The files of features, in the order of their rows.
+        The feature files, in the order of their rows.
     arrays : tuple
         The features in each file.
     label_parts : tuple or None
-        The labels of each file, or None without labels.
+        The labels of each file, or None if there are none.
 
     Attributes
     ----------
     shape : tuple of (int, int)
-        Number of rows in all files, and of features.
+        Total number of rows, and number of features.
     dtype : np.dtype
-        Of the features, as `batches` yields them.
+        Dtype of the features that `batches` yields.
     lengths : tuple of int
         Number of rows of each file.
 
@@ -73,45 +73,45 @@ class FeatureFiles:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows in all files, and of features."""
+        """Total number of rows, and number of features."""
         return sum(self.lengths), self.arrays[0].shape[1]
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the features, as `batches` yields them."""
+        """Dtype of the features that `batches` yields."""
         return self.arrays[0].dtype.newbyteorder("=")
 
     @cached_property
     def classes(self) -> np.ndarray:
         """
-        Sorted labels that occur, (K,).
+        Sorted unique labels, (K,).
 
-        Asked for the first time, all labels are read.
+        The first access reads all labels.
         """
         found = [*label_values(self._labels())]
         return np.unique(np.concatenate(found))
 
     def __repr__(self) -> str:
-        """Name the files, the shape and the dtype."""
+        """Return the file names, the shape and the dtype."""
         n_files = f"{len(self.paths)} files from " if len(self.paths) > 1 else ""
         without = "" if self.label_parts else ", no labels"
         return f"<{n_files}{self.paths[0]}: {self.shape}, {self.dtype}{without}>"
 
     def place_of(self, row: int) -> tuple[Path, int]:
         """
-        Return where a row is.
+        Return the file of a row, and its position there.
 
         Parameters
         ----------
         row : int
-            Counted over all files.
+            Row number, counted over all files.
 
         Returns
         -------
         path : Path
-            Of the file.
+            The file.
         row : int
-            Counted from its beginning.
+            Row number in that file.
         """
         last = self.shape[0] - 1
         row = check_integer("row", row, f"0 to {last}", lambda n: 0 <= n <= last)
@@ -128,18 +128,18 @@ class FeatureFiles:
         Parameters
         ----------
         rows : int, default=8192
-            Number of rows in a batch. The last one of a file may have fewer.
+            Number of rows in a batch. The last batch of a file may have fewer.
         start : int, default=0
-            First row to read, counted over all files. To go on after an interruption,
-            pass the number of rows that were read.
+            First row to read, counted over all files. To resume after an interruption,
+            pass the number of rows already read.
         stop : int or None, default=None
-            First row not to read, or None for the end.
+            Row at which to stop, or None for the end.
 
         Returns
         -------
         iterator of (X, y)
-            Arrays of shapes (n_rows, n_features) and (n_rows,). Those of mapped files
-            are read-only views, which take memory until they are dropped.
+            Arrays of shapes (n_rows, n_features) and (n_rows,). Arrays of mapped files
+            are read-only views, whose memory is freed when they are deleted.
 
         Raises
         ------
@@ -171,9 +171,9 @@ class FeatureFiles:
     def _labels(self) -> tuple[Part, ...]:
         if self.label_parts is None:
             msg = (
-                f"There are no labels in {self.paths[0]}: pass labels= to "
-                "open_features, an array or a path, or the name of an array of this "
-                "file as label_key=."
+                f"There are no labels in {self.paths[0]}. Pass labels= to "
+                "open_features, an array or a path, or pass the name of an array in "
+                "this file as label_key=."
             )
             raise ValueError(msg)
         return self.label_parts
@@ -193,27 +193,26 @@ def open_features(
     label_key: str | None = None,
 ) -> FeatureFiles:
     """
-    Open files of features as one data set; only shapes and dtypes are read.
+    Open feature files as one data set; only shapes and dtypes are read.
 
     Parameters
     ----------
     paths : str, path-like or iterable of these
         A file, a folder of files, a glob pattern such as ``"train/*.npy"``, or a list
-        of these. Files of a folder or pattern are sorted by name, with numbers in
-        them by value: ``shard2`` before ``shard10``. Lists keep their order, which is
-        that of the rows, and of labels in an array or in one file.
+        of these. Files of a folder or pattern are sorted by name, with numbers by
+        value: ``shard2`` before ``shard10``. Lists keep their order, which determines
+        the order of rows, and of labels in an array or in a single file.
     labels : array-like, or path or paths as for `paths`, default=None
-        The labels of all rows as an array or in one file, or one file of labels for
-        each file of features, in the same order. By default they are in the files of
-        features.
+        The labels of all rows as an array or in one file, or one label file per feature
+        file, in the same order. By default labels are in the feature files.
     key : str, default=None
         Name of the features in files that hold several arrays. By default the only
         array of two axes, or the one named ``features``, ``X``, ``x`` or
         ``embeddings``.
     label_key : str, default=None
         Name of the labels in files that hold several arrays. By default ``labels``,
-        ``label``, ``y``, ``targets`` or ``target`` and, in a file of labels, the only
-        array of one axis.
+        ``label``, ``y``, ``targets`` or ``target`` or, in a label file, the only array
+        with one axis.
 
     Returns
     -------
@@ -223,18 +222,18 @@ def open_features(
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or none that matches.
+        If there is no such file, or no file matches.
     ValueError
-        If the suffix of a file is unknown, a file is damaged or holds Python objects,
-        the array to read is not clear, numbers of rows, widths or dtypes differ, or
-        files of labels have the same numbers in their names as those of features, but
-        in another order.
+        If the suffix of a file is unknown; if a file is damaged or contains Python
+        objects; if it is unclear which array to read; if numbers of rows, widths or
+        dtypes differ; or if label files have the same numbers in their names as feature
+        files, in another order.
     ImportError
         If the library that reads a format is not installed.
 
     See Also
     --------
-    sknc.NeuralCollapseAnalyzer.fit_batches : Takes what ``batches`` yields.
+    sknc.NeuralCollapseAnalyzer.fit_batches : Accepts what ``batches`` yields.
 
     Examples
     --------
@@ -273,8 +272,8 @@ def _check_alike(paths: list[Path], arrays: list[StoredArray]) -> None:
             if found != expected:
                 msg = (
                     f"Files of one data set must agree: {path} has {found} as its "
-                    f"{what}, {paths[0]} has {expected}. Open them one by one, or "
-                    "convert them."
+                    f"{what}, {paths[0]} has {expected}. Convert them, or open them "
+                    "separately."
                 )
                 raise ValueError(msg)
     if not any(array.shape[0] for array in arrays):

@@ -1,4 +1,4 @@
-"""Fit an estimator on files, of which several are read side by side."""
+"""Fit an estimator on files, with several processes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ from sknc.io.feature_files import BATCH_ROWS, FeatureFiles, open_features
 
 Estimator = TypeVar("Estimator", bound=CenterEstimator)
 
-# Parts of this size take so long that a state for each costs little; several for each
-# process show progress, and none waits long for another.
+# Parts of this size take so long that a state for each is cheap. Several parts per
+# process show progress and balance the load.
 _PART_BYTES, _MOST_PARTS_PER_JOB = 1 << 30, 8
 
 
@@ -32,29 +32,29 @@ def fit_files(
     progress: bool = False,
 ) -> Estimator:
     """
-    Forget what an estimator has accumulated, and accumulate all rows of files.
+    Fit an estimator on all rows of files.
 
     Parameters
     ----------
     analyzer : NeuralCollapseAnalyzer or NearestClassCenter
-        What to fit.
+        The estimator to fit; earlier samples are dropped.
     paths : str, path-like, iterable of these or FeatureFiles
-        Files, as for `open_features`, or what it returned.
+        Files, as in `open_features`, or its result.
     labels : array-like, or path or paths as for `paths`, default=None
-        Labels, as for `open_features`.
+        Labels, as in `open_features`.
     key : str, default=None
         Name of the features in files that hold several arrays.
     label_key : str, default=None
         Name of the labels in files that hold several arrays.
     classes : array-like of shape (n_classes,), default=None
-        All labels there will be, as in ``fit_batches``.
+        All possible labels, as in ``fit_batches``.
     rows : int, default=8192
         Number of rows in a batch.
     n_jobs : int, default=None
-        Number of processes that read and sum at the same time, as in scikit-learn: None
-        is one, unless in a `joblib.parallel_config` context; -1 is one for each core.
+        Number of processes, as in scikit-learn: None means 1, unless in a
+        `joblib.parallel_config` context; -1 means one per core.
     progress : bool, default=False
-        Whether to show a progress bar, which takes tqdm.
+        Whether to show a progress bar; requires tqdm.
 
     Returns
     -------
@@ -66,24 +66,23 @@ def fit_files(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If files or labels do not fit together, or rows are malformed. The estimator is
-        then as it was before.
+        If files or labels do not match, or rows are malformed. The estimator is then
+        unchanged.
     ImportError
         If the library that reads a format is not installed.
 
     See Also
     --------
-    open_features : Which files, and batches of them for a loop of your own.
+    open_features : Which files are read, and batches for your own loop.
 
     Notes
     -----
-    With several processes each one sums parts of the rows, and the sums are merged in
-    the order of the rows. So the result does not depend on which process is fastest;
-    between different `n_jobs` it differs by rounding. Rows are assigned to the groups
-    of ``n_jackknife`` in each part anew.
+    Each process sums parts of the rows, and the sums are merged in the order of the
+    rows, so the result does not depend on timing. Different `n_jobs` give different
+    rounding. The groups of ``n_jackknife`` are assigned separately in each part.
 
-    Starting processes takes some seconds. On a machine with few cores it saves little,
-    because products of one process use all cores.
+    Starting processes takes some seconds. On a machine with few cores this saves
+    little, because one process already uses all cores.
 
     Examples
     --------
@@ -117,8 +116,8 @@ def _opened(paths: Any, labels: Any, key: str | None, label_key: str | None) -> 
     if isinstance(paths, FeatureFiles):
         if any(value is not None for value in (labels, key, label_key)):
             msg = (
-                "labels=, key= and label_key= belong to paths: pass them to "
-                "open_features, or paths to fit_files."
+                "labels=, key= and label_key= belong to paths. Pass them to "
+                "open_features, or pass paths to fit_files."
             )
             raise ValueError(msg)
         return paths
@@ -132,22 +131,22 @@ def _parts_per_job(files: FeatureFiles, n_processes: int) -> int:
 
 def part_edges(lengths: Iterable[int], n_parts: int, rows: int) -> list[int]:
     """
-    Cut all rows into parts of about equal length.
+    Split all rows into parts of about equal length.
 
     Parameters
     ----------
     lengths : iterable of int
-        Numbers of rows of the files.
+        Number of rows of each file.
     n_parts : int
-        How many parts at most.
+        Maximum number of parts.
     rows : int
         Number of rows in a batch.
 
     Returns
     -------
     list of int
-        Where parts begin and end: between files if such a place is near, otherwise
-        between batches.
+        The edges of the parts: between files if such a place is near, otherwise between
+        batches.
     """
     between = [*accumulate(lengths, initial=0)]
     n_rows = between[-1]
@@ -172,7 +171,7 @@ def _merged(
     n_jobs: int | None,
     advance: Callable[[int], None],
 ) -> Estimator:
-    """Return an estimator fitted on all parts, by several processes."""
+    """Fit all parts in several processes, and merge the estimators."""
     new, parts = analyzer._unfitted(), [*pairwise(edges)]
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(_fitted)(new, files, part, rows, classes) for part in parts
@@ -206,7 +205,7 @@ def _fitted(
 
 @contextmanager
 def _naming_rows(files: FeatureFiles, row: int, n_rows: int) -> Iterator[None]:
-    """Say in an error where the rows are that it is about."""
+    """Add the position of the rows to an error about them."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -219,7 +218,7 @@ def _naming_rows(files: FeatureFiles, row: int, n_rows: int) -> Iterator[None]:
 
 @contextmanager
 def _bar(n_rows: int, progress: bool) -> Iterator[Callable[[int], None]]:
-    """Give a function that counts rows, and shows them if asked to."""
+    """Yield a function that counts rows, and shows them if requested."""
     if not check_flag("progress", progress):
         yield lambda n: None
         return

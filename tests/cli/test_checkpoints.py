@@ -113,10 +113,10 @@ class TestCheckpoint:
         assert text.endswith("This was in rows 530 to 559, from 0.\n")
         replace(broken, good)
         resumed = self.report(*data, capsys=capsys)
-        assert resumed.err == "sknc report: goes on after 530 of 1000 rows.\n"
+        assert resumed.err == "sknc report: resumes after 530 of 1000 rows.\n"
         assert resumed.out == whole
         again = self.report(*data, capsys=capsys)
-        assert again.err == "sknc report: goes on after 1000 of 1000 rows.\n"
+        assert again.err == "sknc report: resumes after 1000 of 1000 rows.\n"
         assert again.out == whole
 
     def test_other_choices_of_what_to_report(self, data, tmp_path, capsys):
@@ -134,7 +134,7 @@ class TestCheckpoint:
     @pytest.mark.parametrize(
         ("change", "text"),
         [
-            (["--rows", "31"], "or to batches of other --rows"),
+            (["--rows", "31"], "or to another --rows"),
             (["--key", "other"], "belongs to other files"),
             (["--no-covariance"], "was made with covariance=True"),
             (["--jackknife", "4"], "was made with n_jackknife=3"),
@@ -145,7 +145,7 @@ class TestCheckpoint:
         self.report(*data, capsys=capsys)
         error = self.refused(*data, *change, capsys=capsys)
         assert text in error
-        assert error.endswith("name another file, or delete it to start over.\n")
+        assert error.endswith("Name another file, or delete it to start over.\n")
 
     @pytest.mark.parametrize("name", ["x1.npy", "y1.npy"])
     def test_files_that_changed(self, name, data, tmp_path, capsys):
@@ -155,9 +155,9 @@ class TestCheckpoint:
         after = changed.stat().st_mtime_ns + 1_000_000_000
         os.utime(changed, ns=(after, after))
         assert self.refused(*data, capsys=capsys) == (
-            f"sknc report: The checkpoint {state} belongs to other files, to what was "
-            "in them before they changed, or to batches of other --rows: name another "
-            "file, or delete it to start over.\n"
+            f"sknc report: The checkpoint {state} belongs to other files, to files "
+            "that have changed since, or to another --rows. Name another file, or "
+            "delete it to start over.\n"
         )
 
     def test_files_of_the_same_name(self, tmp_path, capsys):
@@ -172,7 +172,7 @@ class TestCheckpoint:
         error = self.refused(str(paths[1]), "--checkpoint", state, capsys=capsys)
         assert "belongs to other files" in error
         again = self.report(str(paths[0]), "--checkpoint", state, capsys=capsys)
-        assert again.err == "sknc report: goes on after 20 of 20 rows.\n"
+        assert again.err == "sknc report: resumes after 20 of 20 rows.\n"
 
     def test_folders_of_a_format(self, tmp_path):
         part = tmp_path / "a.zarr" / "c" / "0"
@@ -187,7 +187,10 @@ class TestCheckpoint:
         state = tmp_path / "run.sknc"
         self.report(*data, "--save", str(state), capsys=capsys)
         error = self.refused(*data, "--checkpoint", str(state), capsys=capsys)
-        assert "run.sknc is the state of something else: name another file" in error
+        assert (
+            "run.sknc is not a state of sknc report --checkpoint. Name another file"
+            in error
+        )
         state.write_bytes(state.read_bytes()[:-3])
         error = self.refused(*data, "--checkpoint", str(state), capsys=capsys)
         assert "run.sknc is cut off or damaged: its end is missing." in error

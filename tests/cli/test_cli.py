@@ -63,7 +63,7 @@ class TestArguments:
     def test_folder_of_the_figure(self, libraries, tmp_path, capsys):
         with pytest.raises(SystemExit, match=r"^2$"):
             main(["demo", "--output", str(tmp_path / "none" / "figure.png")])
-        assert "does not exist: create it." in capsys.readouterr().err
+        assert "does not exist. Create it." in capsys.readouterr().err
 
     @pytest.mark.parametrize("device", ["abacus", "meta", "cuda:99"])
     def test_device(self, device, libraries, tmp_path, capsys):
@@ -162,8 +162,8 @@ class TestDemo:
             (
                 [0.5, 1.0, 1.0],
                 [3, 2, 1],
-                "No training error was left at epoch 5.\nFrom then to epoch 9 nc1_pinv "
-                "went from 2.0000 to 1.0000: the features kept collapsing.",
+                "There were no training errors from epoch 5 on.\nFrom then to epoch 9 "
+                "nc1_pinv went from 2.0000 to 1.0000: the features kept collapsing.",
             ),
             ([0.5, 1.0, 1.0], [3, 1, 2], "went from 1.0000 to 2.0000."),
         ],

@@ -171,7 +171,7 @@ class TestMerge:
     def test_exact(self, printed):
         states = ("part0.sknc", "part1.sknc", "part2.sknc")
         text = printed("merge", *states, "-o", "all.sknc")
-        assert text == "3 states of 300 samples are in all.sknc\n"
+        assert text == "3 states of 300 samples merged into all.sknc\n"
         found = sknc.load("all.sknc")
         parts = [sknc.load(name) for name in states]
         want = parts[0].merge(parts[1]).merge(parts[2])
@@ -259,11 +259,11 @@ class TestCompare:
         names = ("part0.sknc", "--held-out", "test.npz")
         printed("report", *names, "--json", "--output", "both.json")
         remedy = (
-            ": write it with sknc report --held-out FILES --json, or leave out "
+            ". Write it with sknc report --held-out FILES --json, or leave out "
             "--held-out."
         )
         found = refused("compare", "one.json", "both.json", "--held-out", code=2)
-        what = "holds one report, not that of held-out samples too"
+        what = "has no report on held-out samples"
         assert found == f"one.json {what}{remedy}"
         found = refused("compare", "both.json", "part1.sknc", "--held-out", code=2)
         what = "is a state, which has no held-out samples"
@@ -283,10 +283,12 @@ class TestCompare:
     def test_refused(self, refused, printed, folder):
         printed("report", "part0.sknc", "--json", "--output", "a.json")
         found = refused("compare", "a.json", "a.json", "--metrics", "all", code=2)
-        assert found == "a.json is a report, which is as it is: leave out --metrics."
+        assert found == "a.json is a report, which is final: leave out --metrics."
         (folder / "b.json").write_text("{}")
         found = refused("compare", "a.json", "b.json")
-        assert found.startswith("b.json is neither a state nor a report: expected what")
+        assert found.startswith(
+            "b.json is neither a state nor a report: expected a file"
+        )
         NearestClassCenter().fit(*states.samples()).save("centers.sknc")
         found = refused("compare", "centers.sknc", "a.json")
         assert found.startswith("centers.sknc is the state of a NearestClassCenter")

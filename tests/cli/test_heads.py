@@ -103,7 +103,7 @@ class TestHeads:
         assert found == "There is no file none.pt: name that of the head's weights."
         (folder / "head.txt").write_text("1 2 3")
         found = refused("report", "all.npz", "--head", "head.txt")
-        assert found.startswith("head.txt is of no known kind: expected .npz, .npy,")
+        assert found.startswith("head.txt has an unknown format: expected .npz, .npy,")
         np.save("v.npy", np.ones(3))
         found = refused("report", "all.npz", "--head", "v.npy")
         assert found.startswith("v.npy has no weights of two axes")
@@ -116,7 +116,7 @@ class TestHeads:
         torch.save({"fc.weight": Harm()}, "model.pt")
         found = refused("report", "all.npz", "--head", "model.pt")
         assert found == (
-            "model.pt cannot be read as a state dict without running code (Weights "
+            "model.pt cannot be loaded as a state dict without running code (Weights "
             "only load failed). Save one with torch.save(model.state_dict(), path)."
         )
         assert not (folder / "harm").exists()
@@ -142,8 +142,8 @@ class TestHeads:
         [
             (
                 np.array(["0", "1", "2", "3"], object),
-                "are Python objects, which are not read, because doing so could run "
-                "any code.",
+                "are Python objects, which are not loaded because doing so could run "
+                "code.",
             ),
             (np.array([b"0", b"1", b"2", b"3"]), "are bytes, expected numbers or text"),
         ],
@@ -161,7 +161,7 @@ class TestHeads:
         np.savez("head.npz", **parts | {name: parts[name].astype(object)})
         assert refused("report", "all.npz", "--head", "head.npz") == (
             f"The numbers in head.npz ({name!r}) are Python objects, which are not "
-            "read, because doing so could run any code. Save W.astype(np.float64) "
+            "loaded because doing so could run code. Save W.astype(np.float64) "
             "instead."
         )
 
@@ -170,8 +170,8 @@ class TestHeads:
         parts = {"weights": self.WEIGHTS, "biases": self.BIAS}
         np.savez("head.npz", **{f"{layer}{name}": part for name, part in parts.items()})
         assert refused("report", "all.npz", "--head", "head.npz") == (
-            "head.npz has 'biases' beside the weights, which may be a bias or labels: "
-            "name a bias one of bias, b, intercept_ and labels one of classes, "
+            "head.npz has 'biases' next to the weights, which may be a bias or "
+            "labels. Name a bias one of bias, b, intercept_ and labels one of classes, "
             "classes_, or save the file without 'biases'."
         )
 
@@ -182,6 +182,6 @@ class TestHeads:
         for name, found in (("b.npy", "none"), ("b.npz", "'first', 'second'")):
             options = ("--head", "w.npy", "--bias", name)
             assert refused("report", "all.npz", *options) == (
-                f"{name} must hold one array with a bias for each class, got {found}: "
-                "save it alone, with np.save('bias.npy', b)."
+                f"{name} must have one array with a bias for each class, got {found}. "
+                "Save it alone, with np.save('bias.npy', b)."
             )

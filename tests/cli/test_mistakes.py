@@ -58,8 +58,8 @@ class TestMistakes:
 
     def test_labels(self, refused):
         assert refused("report", "x0.npy") == (
-            "There are no labels in x0.npy: name their file with --labels, or their "
-            "array in this file with --label-key."
+            "There are no labels in x0.npy. Name the label file with --labels, or the "
+            "array of labels in this file with --label-key."
         )
         np.savez("two.npz", a=np.eye(6), b=np.eye(6), labels=np.arange(6))
         assert "Name the one to read, as in --key " in refused("report", "two.npz")
@@ -102,8 +102,8 @@ class TestMistakes:
                 "or 'x0.npy'?"
             ),
             "report x0.npy --labels short.npy": (
-                "sknc report: short.npy holds 99 labels for 100 rows of features: "
-                "expected one label for each row."
+                "sknc report: short.npy has 99 labels for 100 rows of features: "
+                "expected one label per row."
             ),
             "report x0.npy --labels y0.npy --head head.npy": (
                 "sknc report: The head in head.npy has weights (6, 4), transposed: "

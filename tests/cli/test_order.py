@@ -12,15 +12,15 @@ def test_order_of_a_shell(refused, printed):
     features = ("x10.npy", "x11.npy", "x2.npy")
     found = refused("report", *features, "--labels", "y*.npy")
     assert found == (
-        "Files of labels are in another order than those of features: y2.npy would "
-        "belong to x10.npy. Quote the pattern, so that the shell leaves it alone, "
-        "or give both in the same order."
+        "Label files are in a different order than feature files: y2.npy would belong "
+        "to x10.npy. Quote the pattern, so that the shell does not expand it, or "
+        "give both in the same order."
     )
     labels = np.concatenate([np.load(f"y{n}.npy") for n in (2, 10, 11)])
     np.save("labels.npy", labels)
     assert refused("report", *features, "--labels", "labels.npy") == (
-        "x2.npy comes after x11.npy, so it is not clear which rows the one file of "
-        "labels is about. Quote the pattern, so that files are sorted by their "
+        "x2.npy comes after x11.npy, so it is not clear which rows the labels in "
+        "the one file belong to. Quote the pattern, so that files are sorted by their "
         "numbers, or give them in that order."
     )
     text = printed("report", "x*.npy", "--labels", "y*.npy")

@@ -39,22 +39,22 @@ class TestReport:
         reads = ("all.npz", "--held-out", "test.npz", "--head", "head.bin")
         found = refused("report", *reads, option, path, code=2)
         assert found == (
-            f"{option} {path.removeprefix('./')} is a file that is read: name another "
-            "to write."
+            f"{option} {path.removeprefix('./')} would overwrite an input file. "
+            "Name another file."
         )
         assert (folder / path).read_bytes() == before
 
     def test_labels_and_states(self, folder, refused, unread):
         found = refused(*SHARDS, "--output", "y2.npy", code=2)
-        assert found.startswith("--output y2.npy is a file that is read")
+        assert found.startswith("--output y2.npy would overwrite an input file")
         (folder / "link.txt").symlink_to("x1.npy")
         found = refused(*SHARDS, "--output", "link.txt", code=2)
-        assert found.startswith("--output link.txt is a file that is read")
+        assert found.startswith("--output link.txt would overwrite an input file")
         held_out = ("--held-out", "x0.npy", "--held-out-labels", "y0.npy")
         found = refused("report", "all.npz", *held_out, "--output", "y0.npy", code=2)
-        assert found.startswith("--output y0.npy is a file that is read")
+        assert found.startswith("--output y0.npy would overwrite an input file")
         found = refused("report", "part0.sknc", "--output", "part0.sknc", code=2)
-        assert found.startswith("--output part0.sknc is a file that is read")
+        assert found.startswith("--output part0.sknc would overwrite an input file")
 
     @pytest.mark.parametrize(
         ("first", "second"),
@@ -67,13 +67,16 @@ class TestReport:
     def test_one_file_for_two(self, first, second, refused, unread):
         targets = (first, "./a.sknc", second, "a.sknc")
         found = refused("report", "all.npz", *targets, code=2)
-        assert found == f"{first} and {second} are the same file: name two."
+        assert (
+            found
+            == f"{first} and {second} are the same file. Name two different files."
+        )
 
     @pytest.mark.parametrize("option", ["--save", "--checkpoint"])
     def test_suffix_of_features(self, option, refused, unread):
         assert refused("report", "all.npz", option, "new.npz", code=2) == (
-            f"{option} new.npz writes a state, but .npz is a suffix of features: name "
-            "new.sknc."
+            f"{option} new.npz writes a state, but .npz is a suffix of feature files. "
+            "Use new.sknc."
         )
 
     @pytest.mark.parametrize("option", ["--save", "--checkpoint", "--output"])
@@ -119,7 +122,7 @@ class TestReport:
 
 def test_compare(refused, unread):
     found = refused("compare", "part0.sknc", "b.json", "--output", "b.json", code=2)
-    assert found == "--output b.json is a file that is read: name another to write."
+    assert found == "--output b.json would overwrite an input file. Name another file."
 
 
 class TestMerge:
@@ -129,7 +132,7 @@ class TestMerge:
     def test_one_state_twice(self, first, second, refused):
         found = refused("merge", first, second, "-o", "all.sknc", code=2)
         assert found == (
-            f"{second} is named twice, and its samples would count twice: name each "
+            f"{second} is named twice, so its samples would count twice. Name each "
             "state once."
         )
 
@@ -137,7 +140,7 @@ class TestMerge:
         states = ("part0.sknc", "part1.sknc")
         found = refused("merge", *states, "-o", "./part1.sknc", code=2)
         assert found == (
-            "--output part1.sknc is a file that is read: name another to write."
+            "--output part1.sknc would overwrite an input file. Name another file."
         )
         assert sknc.load("part1.sknc").n_samples_seen_ == 100
 

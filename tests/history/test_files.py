@@ -115,7 +115,7 @@ class TestRoundTrip:
     def test_reading_writes_nothing(self, filled):
         filled.write_bytes(filled.read_bytes()[:-9])
         before = filled.read_bytes(), filled.stat().st_mtime_ns
-        with pytest.warns(UserWarning, match="is cut off"):
+        with pytest.warns(UserWarning, match="is truncated"):
             NCHistory.load(filled)
         assert (filled.read_bytes(), filled.stat().st_mtime_ns) == before
         assert not (filled.parent / "other").exists()
@@ -178,7 +178,9 @@ class TestPaths:
     def test_file_is_gone(self, filled):
         history = NCHistory(filled)
         filled.unlink()
-        with pytest.raises(FileNotFoundError, match="is gone: it was moved or deleted"):
+        with pytest.raises(
+            FileNotFoundError, match="is missing: it was moved or deleted"
+        ):
             history.append(4, make_report())
         history.save(filled)
         assert texts(NCHistory(filled)) == texts(history)
@@ -194,7 +196,7 @@ class TestCutOff:
         assert len(lengths) > 25
         for length in sorted({*lengths, len(whole) - 2}):
             filled.write_bytes(whole[:length])
-            with pytest.warns(UserWarning, match=r"line 3, the last, is cut off, .*"):
+            with pytest.warns(UserWarning, match=r"line 3, the last, is truncated, .*"):
                 history = NCHistory(filled)
             assert texts(history) == expected[:2]
             history.append(3, make_report(3), make_report(13))
@@ -205,20 +207,20 @@ class TestCutOff:
         start = whole[:-1].rindex(b"\n") + 1
         for kept in (0, 5, 300):
             filled.write_bytes(whole[: start + kept].ljust(start + 4096, b"\0"))
-            with pytest.warns(UserWarning, match="line 3, the last, is cut off"):
+            with pytest.warns(UserWarning, match="line 3, the last, is truncated"):
                 history = NCHistory(filled)
             history.append(3, make_report(3), make_report(13))
             assert filled.read_bytes() == whole
 
     def test_warning_names_the_line_of_the_caller(self, filled):
         filled.write_bytes(filled.read_bytes()[:-9])
-        with pytest.warns(UserWarning, match="is cut off") as caught:
+        with pytest.warns(UserWarning, match="is truncated") as caught:
             NCHistory(filled)
         assert caught[0].filename == __file__
 
     def test_first_line(self, filled):
         filled.write_bytes(filled.read_bytes()[:100])
-        with pytest.warns(UserWarning, match="line 1, the last, is cut off"):
+        with pytest.warns(UserWarning, match="line 1, the last, is truncated"):
             history = NCHistory(filled)
         assert len(history) == 0
         history.append(0, make_report())
@@ -227,7 +229,9 @@ class TestCutOff:
     @pytest.mark.parametrize("text", [b"A note", b"\x80\x04model", b"{}", b'{"a": 1'])
     def test_another_file_is_not_overwritten(self, path, text):
         path.write_bytes(text)
-        match = r"line 1 cannot be read: .* If it is no history of sknc, choose another"
+        match = (
+            r"line 1 cannot be read: .* If it is not a history of sknc, choose another"
+        )
         with pytest.raises(ValueError, match=match):
             NCHistory(path)
         assert path.read_bytes() == text
@@ -254,7 +258,7 @@ class TestDamaged:
             (lambda line: line.replace(b'"step"', b'"stop"'), r"it lacks \['step'\]"),
             (
                 lambda line: spoiled(line, b'"sknc_history": 1', b'"sknc_history": 2'),
-                "it has format version 2, and this version of sknc reads version 1",
+                "it has format version 2, but this version of sknc reads version 1",
             ),
             (
                 lambda line: spoiled(line, b'"step": 2', b'"step": 1'),
@@ -301,7 +305,7 @@ class TestDamaged:
         before = filled.read_bytes()
         match = (
             rf"(?s)^.*history.jsonl: line 2 cannot be read: .*{what}.*Restore the file "
-            r"from a copy, or delete that line to go on without its reports\.$"
+            r"from a copy, or delete that line to continue without its reports\.$"
         )
         with pytest.raises(ValueError, match=match):
             NCHistory(filled)
@@ -514,7 +518,7 @@ def check_killed_runs(path, n_rounds):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             steps = NCHistory(path).steps.tolist()
-        n_cut += any("is cut off" in str(item.message) for item in caught)
+        n_cut += any("is truncated" in str(item.message) for item in caught)
         assert steps == list(range(len(steps)))
         # Whatever was said to be appended is there, and at most one step more.
         assert said == list(range(len(said)))

@@ -48,10 +48,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-ONE_OF_EACH = "expected one label for each row."
-DAMAGED = "It may be damaged, cut short or misnamed: write it again."
+ONE_OF_EACH = "expected one label per row."
+DAMAGED = "It may be damaged, truncated or misnamed. Write it again."
 OBJECTS = (
-    "are Python objects, which are not read, because doing so could run any code. Save"
+    "are Python objects, which are not loaded because doing so could run code. Save"
 )
 
 CASES = [
@@ -114,26 +114,25 @@ CASES = [
         "features.npy",
         "short.npy",
         {},
-        f"short.npy holds 4 labels for 5 rows of features: {ONE_OF_EACH}",
+        f"short.npy has 4 labels for 5 rows of features: {ONE_OF_EACH}",
     ),
     (
         ["features.npy"] * 2,
         ["labels.npy", "short.npy"],
         {},
-        f"short.npy holds 4 labels for 5 rows of features.npy: {ONE_OF_EACH}",
+        f"short.npy has 4 labels for 5 rows of features.npy: {ONE_OF_EACH}",
     ),
     (
         ["features.npy"] * 3,
         ["labels.npy"] * 2,
         {},
-        "Expected one file of labels for all files of features or one for each, "
-        "got 2 for 3.",
+        "Expected one label file for all feature files or one for each, got 2 for 3.",
     ),
     (
         "features.npy",
         [0, 1],
         {},
-        f"labels= holds 2 labels for 5 rows of features: {ONE_OF_EACH}",
+        f"labels= has 2 labels for 5 rows of features: {ONE_OF_EACH}",
     ),
     (
         "features.npy",
@@ -161,14 +160,14 @@ CASES = [
         None,
         {},
         "The features in labels.npy must have two axes, a row for each sample; "
-        "got shape (5,). Labels are passed as labels=;",
+        "got shape (5,). Pass labels as labels=.",
     ),
     (
         "tokens.npy",
         None,
         {},
-        "got shape (5, 3, 2). Put samples below each other: X.reshape(-1, "
-        "X.shape[-1]), with a label a row.",
+        "got shape (5, 3, 2). Stack the samples: X.reshape(-1, X.shape[-1]), with "
+        "one label per row.",
     ),
     (
         "maps.npy",
@@ -187,7 +186,7 @@ CASES = [
         "two.npz",
         None,
         {},
-        "two.npz holds several arrays, 'a' (5, 2), 'b' (5, 1), 'c' (5,). Name the"
+        "two.npz has several arrays, 'a' (5, 2), 'b' (5, 1), 'c' (5,). Name the"
         " one to read, as in key='a'.",
     ),
     (
@@ -200,10 +199,10 @@ CASES = [
         "mixed.npz",
         None,
         {},
-        "mixed.npz holds several arrays, 'X' (5, 2), 'labels' (5,), 'target' "
+        "mixed.npz has several arrays, 'X' (5, 2), 'labels' (5,), 'target' "
         "(5,). Name the one to read, as in label_key='labels'.",
     ),
-    ("nothing.npz", None, {}, "nothing.npz holds no arrays."),
+    ("nothing.npz", None, {}, "nothing.npz has no arrays."),
     (
         "table.npy",
         None,
@@ -242,7 +241,7 @@ CASES = [
         None,
         {},
         "Files of one data set must agree: wide.npy has 3 as its features in a "
-        "row, features.npy has 2. Open them one by one, or convert them.",
+        "row, features.npy has 2. Convert them, or open them separately.",
     ),
     (
         ["features.npy", "half.npy"],
@@ -294,8 +293,8 @@ def test_features_without_labels_have_a_shape_but_no_batches(folder):
     files = open_features("features.npy")
     assert files.shape == (5, 2)
     message = re.escape(
-        "There are no labels in features.npy: pass labels= to open_features, an array "
-        "or a path, or the name of an array of this file as label_key=."
+        "There are no labels in features.npy. Pass labels= to open_features, an array "
+        "or a path, or pass the name of an array in this file as label_key=."
     )
     for read in (files.batches, lambda: files.classes):
         with pytest.raises(ValueError, match=message):
@@ -320,7 +319,7 @@ def test_rows_out_of_range(folder, arguments, message):
 def test_only_some_files_have_labels(folder):
     np.savez("with.npz", X=np.ones((2, 2)), y=[0, 1])
     np.savez("without.npz", X=np.ones((2, 2)))
-    message = "without.npz has no labels, but other files do: write them there too."
+    message = "without.npz has no labels, but other files do. Add labels to this file."
     with pytest.raises(ValueError, match=re.escape(message)):
         open_features(["with.npz", "without.npz"])
 
@@ -359,12 +358,12 @@ class TestOrderOfLabels:
     def test_numbers_in_another_order(self, features, labels, save):
         save(features, np.eye(2))
         save(labels, np.arange(2))
-        with pytest.raises(ValueError, match=r"^Files of labels") as error:
+        with pytest.raises(ValueError, match=r"^Label files") as error:
             open_features(features, labels)
         assert str(error.value) == (
-            "Files of labels are in another order than those of features: "
+            "Label files are in a different order than feature files: "
             f"{labels[1]} would belong to {features[1]}. Quote the pattern, so that "
-            "the shell leaves it alone, or give both in the same order."
+            "the shell does not expand it, or give both in the same order."
         )
         assert open_features(features, sorted(labels, key=lambda n: n[1:].lstrip("0")))
 

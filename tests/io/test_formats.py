@@ -95,7 +95,7 @@ def test_damaged_files_are_named(tmp_path, X, y, way):
     for damaged in (data[: len(data) // 2], b"", b"no such format " * 20):
         path.write_bytes(damaged)
         name = re.escape(way.name)
-        message = rf"{name} (cannot be read as a \.\w+ file: \w|is cut short, or)"
+        message = rf"{name} (cannot be read as a \.\w+ file: \w|is truncated, or)"
         with pytest.raises(ValueError, match=message) as error:
             open_features(tmp_path / way.name)
         assert "\n" not in str(error.value)
@@ -154,10 +154,12 @@ def test_a_tensor_alone(tmp_path, X, y, torch):
 def test_pickles_and_old_files_of_torch_are_refused(tmp_path, X, torch):
     path = tmp_path / "X.pt"
     torch.save({"features": torch.from_numpy(X), "run": Anything()}, path)
-    with pytest.raises(ValueError, match=r"X\.pt holds Python objects, which are not"):
+    with pytest.raises(
+        ValueError, match=r"X\.pt contains Python objects, which are not"
+    ):
         open_features(path)
     torch.save(torch.from_numpy(X), path, _use_new_zipfile_serialization=False)
-    with pytest.raises(ValueError, match=r"X\.pt is cut short, or in torch's old"):
+    with pytest.raises(ValueError, match=r"X\.pt is truncated, or in torch's old"):
         open_features(path)
     torch.save({"features": torch.from_numpy(X).to(torch.float8_e4m3fn)}, path)
     with pytest.raises(ValueError, match=r"must be real numbers, got \|V1"):

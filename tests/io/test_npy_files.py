@@ -69,7 +69,7 @@ def test_compressed_archives_are_streamed(tmp_path, X, y):
     np.testing.assert_array_equal(all_rows(files)[0], X)
     np.testing.assert_array_equal(all_rows(files, start=60, stop=190)[0], X[60:190])
     np.savez_compressed(path, features=np.asfortranarray(X), labels=y)
-    with pytest.raises(ValueError, match=r"compressed with its columns first"):
+    with pytest.raises(ValueError, match=r"compressed in column-major order"):
         open_features(path)
 
 

@@ -1,9 +1,8 @@
 """
-Neural collapse of a small network, in seconds: what ``sknc demo`` runs.
+The demonstration of ``sknc demo``: neural collapse of a small network in seconds.
 
-Trains a network with three hidden layers on the handwritten digits that come with
-scikit-learn, well past the epoch at which it makes no error in training, and measures
-its last-layer features on the way.
+Trains a network with three hidden layers on the handwritten digits of scikit-learn,
+well past zero training error, and measures its last-layer features at several epochs.
 """
 
 import sys
@@ -36,20 +35,20 @@ __all__ = [
     "train_and_measure",
 ]
 
-_CLASSES = (0, 1, 2)  # that are drawn in their plane
+_CLASSES = (0, 1, 2)  # drawn in their plane
 
 
 @dataclass(frozen=True, eq=False)
 class DemoRun:
     """
-    What a run was seen to do.
+    Results of a run.
 
     Parameters
     ----------
     trajectory : CollapseTrajectoryDisplay
         Reports of all measured epochs.
     planes : dict of int to SimplexProjectionDisplay
-        Three classes at the first and the last epoch.
+        Three classes at the first and at the last epoch.
     """
 
     trajectory: CollapseTrajectoryDisplay
@@ -69,7 +68,7 @@ def run_demo(settings: DemoSettings, output: str | Path) -> DemoRun:
 
 
 def train_and_measure(settings: DemoSettings, *, progress: bool = False) -> DemoRun:
-    """Train and measure; leave random state and threads of torch as they were."""
+    """Train and measure; restore torch's random state and threads at the end."""
     place = _check_device(settings.device)
     samples, held_out = load_digits(settings, place)
     measured, pairs, planes = settings.measured_epochs(), [], {}
@@ -90,7 +89,7 @@ def train_and_measure(settings: DemoSettings, *, progress: bool = False) -> Demo
 
 
 def _plane(analyzer: Any, model: Any, X: Any, y: Any) -> SimplexProjectionDisplay:
-    """Place samples of three classes in the plane of their class means."""
+    """Project samples of three classes onto the plane of their class means."""
     place = SimplexProjectionDisplay.from_estimator
     return place(analyzer, features(model, X), y, classes=_CLASSES)
 
@@ -115,11 +114,10 @@ def _check_device(name: str) -> Any:
 
     try:
         probe = torch.zeros(1, device=name)
-        probe.tolist()  # "meta" has no numbers to read
+        probe.tolist()  # tensors on "meta" have no data
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         msg = (
-            f'device must be one that torch can use here, such as "cpu" or "cuda", got '
-            f"{name!r}."
+            f'device must be available to torch, such as "cpu" or "cuda", got {name!r}.'
         )
         raise ValueError(msg) from error
     return probe.device

@@ -1,4 +1,4 @@
-"""The figure: three classes at the first and last epoch, and curves between them."""
+"""The figure: three classes at the first and last epoch, and curves in between."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +17,8 @@ def save_figure(
     settings: DemoSettings,
     path: Path,
 ) -> None:
-    """Draw the planes beside the curves, and save the figure."""
-    # A Figure of its own: pyplot would keep it, and might look for a screen.
+    """Draw the planes next to the curves, and save the figure."""
+    # Not pyplot, which would keep the figure and may need a display.
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -36,7 +36,7 @@ def save_figure(
 
 
 def _draw_planes(figure: Any, planes: Mapping[int, SimplexProjectionDisplay]) -> None:
-    """Draw one plane below the other, to the same scale and with one legend."""
+    """Draw the planes below each other, with the same scale and one legend."""
     axes = figure.subplots(len(planes), 1, sharex=True, sharey=True, squeeze=False)
     bottom, top = [], []
     for ax, (epoch, plane) in zip(axes[:, 0], planes.items(), strict=True):
@@ -50,17 +50,17 @@ def _draw_planes(figure: Any, planes: Mapping[int, SimplexProjectionDisplay]) ->
 
 
 def check_output(path: Path) -> Path:
-    """Refuse before training what would fail after it."""
+    """Check the output file before training, not after it."""
     from matplotlib.figure import Figure
 
     formats = Figure().canvas.get_supported_filetypes()
     if path.suffix[1:].lower() not in formats:
         msg = (
-            f"The figure's file name must end in one of .{', .'.join(formats)}: got "
+            f"The figure's file name must end in one of .{', .'.join(formats)}, got "
             f"{str(path)!r}."
         )
         raise ValueError(msg)
     if not path.parent.is_dir():
-        msg = f"The figure's folder {str(path.parent)!r} does not exist: create it."
+        msg = f"The figure's folder {str(path.parent)!r} does not exist. Create it."
         raise ValueError(msg)
     return path

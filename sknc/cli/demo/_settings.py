@@ -1,4 +1,4 @@
-"""What can be chosen about the demonstration."""
+"""Settings of the demonstration."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ class DemoSettings:
     """Settings of the demonstration; the defaults reach collapse."""
 
     epochs: int = 300
-    seed: int = 0  # of the split, the initial weights and the order of samples
+    seed: int = 0  # for the split, the initial weights and the order of samples
     device: str = "cpu"
-    width: int = 256  # of each hidden layer
+    width: int = 256  # per hidden layer
     batch_size: int = 256
-    learning_rate: float = 0.06  # of the first steps
+    learning_rate: float = 0.06  # at the start
     momentum: float = 0.9
-    weight_decay: float = 5e-3  # of every parameter; collapse takes some
-    decay: float = 0.3  # factor of the learning rate at each of `decay_at`
-    decay_at: tuple[float, ...] = (0.4, 0.6, 0.8)  # shares of `epochs`
-    held_out: float = 0.25  # share of the samples
+    weight_decay: float = 5e-3  # of all parameters; collapse needs some
+    decay: float = 0.3  # factor on the learning rate at each of `decay_at`
+    decay_at: tuple[float, ...] = (0.4, 0.6, 0.8)  # fractions of `epochs`
+    held_out: float = 0.25  # fraction of the samples
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -32,6 +32,6 @@ class DemoSettings:
                 raise ValueError(msg)
 
     def measured_epochs(self) -> list[int]:
-        """Return the epochs to measure at: nearly geometric, with first and last."""
+        """Return the epochs to measure: nearly geometric, with the first and last."""
         spaced = np.geomspace(1, self.epochs, _N_MEASUREMENTS)
         return sorted({round(epoch) for epoch in spaced.tolist()})

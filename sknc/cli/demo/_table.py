@@ -1,10 +1,10 @@
-"""The demonstration's numbers as text, and what they show."""
+"""The results of the demonstration as text."""
 
 import numpy as np
 
 from sknc.plotting import CollapseTrajectoryDisplay
 
-# Key of a metric, and whether the table shows it for held-out samples too.
+# Key of a metric, and whether the table also shows it for held-out samples.
 _METRICS = (
     ("nc0_weight_sum", False),
     ("nc1_pinv", True),
@@ -19,9 +19,9 @@ _HELD_OUT = "held-out"
 
 def format_table(display: CollapseTrajectoryDisplay) -> str:
     """
-    Return NC0 to NC4 by epoch as text, a line an epoch under two lines of keys.
+    Return NC0 to NC4 by epoch as text, one line per epoch, under two lines of keys.
 
-    Of training samples, unless held-out samples are named.
+    Values are for training samples, unless a column says held-out.
     """
     columns = [("", "epoch", [f"{epoch:g}" for epoch in display.epochs.tolist()])]
     for key, has_held_out in _METRICS:
@@ -34,7 +34,7 @@ def format_table(display: CollapseTrajectoryDisplay) -> str:
 
 
 def _split(key: str) -> tuple[str, str]:
-    """Return a key in two parts, one above the other in the heading."""
+    """Split a key into two lines for the heading."""
     place = key.rindex("_") + 1 if key.endswith("accuracy") else key.index("_") + 1
     return key[:place], key[place:]
 
@@ -50,7 +50,7 @@ def _aligned(cells: list[str]) -> list[str]:
 
 
 def conclusion(display: CollapseTrajectoryDisplay) -> str:
-    """Return in words what falls to 0, and how far it fell."""
+    """Return a text on which metrics fall to 0, and how far."""
     text = "All but nc4_head_accuracy are 0 at collapse."
     reached = np.flatnonzero(display.train["nc4_head_accuracy"] == 1)
     first, last = (int(reached[0]) if len(reached) else -1), len(display.epochs) - 1
@@ -59,7 +59,7 @@ def conclusion(display: CollapseTrajectoryDisplay) -> str:
     start, end = display.train["nc1_pinv"][[first, last]].tolist()
     went_on = ": the features kept collapsing" if end < start else ""
     return (
-        f"{text} No training error was left at epoch {display.epochs[first]}.\n"
+        f"{text} There were no training errors from epoch {display.epochs[first]} on.\n"
         f"From then to epoch {display.epochs[last]} nc1_pinv went from {start:.4f} to "
         f"{end:.4f}{went_on}."
     )

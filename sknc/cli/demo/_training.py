@@ -11,7 +11,7 @@ from sknc.cli.demo._settings import N_HIDDEN_LAYERS, DemoSettings
 
 
 def load_digits(settings: DemoSettings, place: Any) -> list[tuple[Any, Any]]:
-    """Return (images, labels) to train on, and held out."""
+    """Return training and held-out (images, labels)."""
     import torch
     from sklearn import datasets
     from sklearn.model_selection import train_test_split
@@ -26,13 +26,13 @@ def load_digits(settings: DemoSettings, place: Any) -> list[tuple[Any, Any]]:
 
 
 def make_model(settings: DemoSettings) -> Any:
-    """Return a network of two parts, ``body`` and the linear ``head``."""
+    """Return a network with two parts, ``body`` and the linear ``head``."""
     import torch
     from torch import nn
 
     layers: list[Any] = []
     n_inputs, width = 64, settings.width
-    # torch fills weights from its global generator: seed it here, then put it back.
+    # torch draws initial weights from its global generator: seed it, then restore it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         for _ in range(N_HIDDEN_LAYERS):
@@ -44,7 +44,7 @@ def make_model(settings: DemoSettings) -> Any:
 
 
 def train(model: Any, X: Any, y: Any, settings: DemoSettings) -> Iterator[int]:
-    """Train, and yield the number of each epoch that is over."""
+    """Train, and yield the number of each finished epoch."""
     import torch
 
     optimizer = torch.optim.SGD(
@@ -78,7 +78,7 @@ def _train_epoch(model: Any, X: Any, y: Any, optimizer: Any, batch_size: int) ->
 def measure(
     model: Any, train: tuple[Any, Any], held_out: tuple[Any, Any], batch_size: int
 ) -> Any:
-    """Analyze both parts about the class means of the first."""
+    """Analyze both sets about the class means of the first."""
     from sknc.torch import analyze
 
     loaders = [
@@ -89,7 +89,7 @@ def measure(
 
 
 def features(model: Any, images: Any) -> Any:
-    """Return what the head reads, in evaluation mode."""
+    """Return the inputs of the head, in evaluation mode."""
     import torch
 
     model.eval()
@@ -100,10 +100,11 @@ def features(model: Any, images: Any) -> Any:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """
-    Let torch use one thread of the CPU, then as many as before.
+    Let torch use one CPU thread, then as many as before.
 
-    Layers this small gain nothing from more, lose much where other programs run, and
-    one thread adds in the same order on machines with any number of cores.
+    Such small layers gain nothing from more threads, and slow down much when other
+    programs run. One thread also gives the same sums on machines with any number of
+    cores.
     """
     import torch
 

@@ -55,7 +55,7 @@ BATCHES = """
 Parameters
 ----------
 progress : bool, default=False
-    Whether to show a progress bar, which takes tqdm.
+    Whether to show a progress bar; requires tqdm.
 """
 # Of methods that measure samples about what was fitted.
 SCORED_BATCHES = f"""{BATCHES}batches : iterable of (X, y) or (X, y, sample_weight)

@@ -1,4 +1,4 @@
-"""One module for each format, and the table of them by suffix."""
+"""One module for each format, and a table of them by suffix."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,16 +27,16 @@ FORMATS: dict[str, ArraysIn] = {
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
     """
-    Return the arrays of a file by name, of which only shapes and dtypes are read.
+    Return the arrays of a file by name; only shapes and dtypes are read.
 
-    The name is empty if the format has no names. A damaged file is an error.
+    The name is empty if the format has no names. Raises if the file is damaged.
     """
     with reading(path):
         return FORMATS[suffix_of(path)](path)
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix by which the table knows a file."""
+    """Return the suffix that identifies the format of a file."""
     return path.suffix.lower()
 
 

@@ -34,7 +34,7 @@ class ArrowArray:
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """Return the columns of an Arrow file that are numbers, text or lists of these."""
+    """Return the columns with numbers, text, or lists of these."""
     columns.require_pyarrow(path)
     with _opened(path) as (schema, _):
         kinds = [(field.name, field.type) for field in schema]
@@ -49,7 +49,7 @@ def arrays_in(path: Path) -> dict[str, StoredArray]:
 
 
 def _n_rows(path: Path, kinds: list[Any]) -> int:
-    """Count the rows, by reading a column that is small if there is one."""
+    """Count the rows, reading a small column if there is one."""
     if not kinds:
         return 0
     small = min(range(len(kinds)), key=lambda number: columns.is_list(kinds[number]))
@@ -58,7 +58,7 @@ def _n_rows(path: Path, kinds: list[Any]) -> int:
 
 
 def _first(path: Path, number: int) -> Any:
-    """Return the first row of a column, or none."""
+    """Return the first row of a column, or None."""
     with _opened(path, number) as (_, batches):
         rows = (batch.column(0)[:1] for batch in batches if len(batch))
         return next(rows, None)
@@ -68,7 +68,7 @@ def _first(path: Path, number: int) -> Any:
 def _opened(
     path: Path, number: int | None = None
 ) -> Iterator[tuple[Any, Iterator[Any]]]:
-    """Give the schema and the record batches, of one column or of all."""
+    """Return the schema and the record batches, of one column or of all."""
     import pyarrow as pa
 
     options = pa.ipc.IpcReadOptions(
@@ -83,7 +83,7 @@ def _opened(
 
 
 def _batches(reader: Any, is_file: bool) -> Iterator[Any]:
-    """Yield record batches, whose offsets are checked before anybody follows them."""
+    """Yield record batches, after checking their offsets."""
     if is_file:
         reader = map(reader.get_batch, range(reader.num_record_batches))
     for batch in reader:

@@ -11,7 +11,7 @@ from sknc.io._formats.errors import FileFormatError
 
 
 def require_pyarrow(path: Path) -> None:
-    """Say how to install pyarrow, if it is missing."""
+    """Raise an error that says how to install pyarrow, if it is missing."""
     with required(f"Reading {path.suffix} files", "pyarrow", "io"):
         import pyarrow  # noqa: F401
 
@@ -34,10 +34,10 @@ def row_dtype(kind: Any) -> np.dtype | None:
 
 def row_shape(kind: Any, first: Callable[[], Any]) -> tuple[int, ...]:
     """
-    Return the shape of a row: of no axes, or of the numbers in a list.
+    Return the shape of a row: () for a number, else that of its list.
 
-    `first` returns the first row as an array, or None if there is none. It is called if
-    the type does not tell the length of lists.
+    `first` returns the first row as an array, or None if there are no rows. It is
+    called if the type does not fix the length of lists.
     """
     import pyarrow as pa
 
@@ -66,7 +66,7 @@ def values(column: Any, shape: tuple[int, ...], path: Path, name: str) -> np.nda
     if is_list(column.type):
         parts.append(column.flatten())
     if any(part.null_count for part in parts):
-        msg = f"Values are missing in column {name!r} of {path}: drop these rows."
+        msg = f"Column {name!r} of {path} has missing values. Drop these rows."
         raise FileFormatError(msg)
     if _is_text(parts[-1].type):
         return np.asarray(column.to_pylist(), dtype=str)
@@ -81,14 +81,14 @@ def _check_lengths(column: Any, shape: tuple[int, ...], path: Path, name: str) -
     if (lengths != shape[0]).any():
         other = lengths[lengths != shape[0]][0]
         msg = (
-            f"Lists in column {name!r} of {path} must have one length, got "
+            f"Lists in column {name!r} of {path} must have the same length, got "
             f"{shape[0]} and {other}."
         )
         raise FileFormatError(msg)
 
 
 def is_list(kind: Any) -> bool:
-    """Whether a type is of lists of any length or of one."""
+    """Whether a type is a list, of fixed or variable length."""
     import pyarrow as pa
 
     return bool(
@@ -109,7 +109,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def within(pieces: Iterator[Any], start: int, stop: int) -> Iterator[Any]:
-    """Yield what lies in rows ``start:stop`` of pieces that follow each other."""
+    """Yield rows ``start:stop`` of consecutive pieces."""
     before = 0
     for piece in pieces:
         first, last = max(start - before, 0), min(stop - before, len(piece))

@@ -1,4 +1,4 @@
-"""Errors about files, whatever library reads them."""
+"""Errors about files, for all libraries that read them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,17 +6,16 @@ from pathlib import Path
 
 
 class FileFormatError(ValueError):
-    """What is wrong with a file, and what to do."""
+    """A file cannot be read; the message says why, and what to do."""
 
 
 @contextmanager
 def reading(path: Path | None) -> Iterator[None]:
     """
-    Name the file that an error in the body is about.
+    Turn errors of the body into errors that name the file.
 
-    Each library has errors of its own for damaged files, and Python's for what it does
-    not expect: all become `FileFormatError`, unless a library or the file is missing,
-    or may not be read.
+    Every error becomes a `FileFormatError`, except those about a missing library, a
+    missing file or permissions.
     """
     try:
         yield
@@ -29,6 +28,6 @@ def reading(path: Path | None) -> Iterator[None]:
         reason = " ".join(text.partition("\n")[0].split()).rstrip(".")
         msg = (
             f"{path} cannot be read as a {path.suffix} file: {reason}. It may be "
-            "damaged, cut short or misnamed: write it again."
+            "damaged, truncated or misnamed. Write it again."
         )
         raise FileFormatError(msg) from error

@@ -13,7 +13,7 @@ from sknc.io._formats.stored import StoredArray
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """Return the data sets of an HDF5 file, those in groups as ``"group/name"``."""
+    """Return the data sets of an HDF5 file; those in groups as ``"group/name"``."""
     with required("Reading HDF5 files", "h5py", "io"):
         import h5py
     found: dict[str, StoredArray] = {}

@@ -1,4 +1,4 @@
-"""NumPy's file of one array, and arrays mapped from any file."""
+"""NumPy's ``.npy`` files, and contiguous arrays mapped from any file."""
 
 import math
 from collections.abc import Iterator
@@ -13,26 +13,26 @@ from sknc.io._formats.stored import StoredArray
 
 @dataclass(frozen=True)
 class MappedArray:
-    """An array whose numbers follow each other in a file."""
+    """An array stored contiguously in a file."""
 
     path: Path
     offset: int  # bytes before the first number
     shape: tuple[int, ...]  # rows first
-    dtype: np.dtype  # of the numbers as they are stored
-    # Whether the numbers of a column, not of a row, are next to each other.
+    dtype: np.dtype  # dtype in the file
+    # Whether the array is stored in column-major order.
     columns_first: bool = False
 
     @property
     def end(self) -> int:
-        """Bytes up to the last number."""
+        """Return the position after the last byte of the array."""
         return self.offset + math.prod(self.shape) * self.dtype.itemsize
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
         """
         Yield views of the file.
 
-        Each has a map of its own, because pages of a map of the whole file would stay
-        in memory until it is closed.
+        Each view has a separate memory map, because pages of one map of the whole file
+        would stay in memory until it is closed.
         """
         for first in range(start, stop, rows):
             yield self._rows(first, min(first + rows, stop))
@@ -70,7 +70,7 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def check_length(array: MappedArray) -> None:
-    """Raise if a file ends before its array does."""
+    """Raise if a file is shorter than its header says."""
     found = array.path.stat().st_size
     if found < array.end:
         msg = f"it has {found} bytes, but its header promises {array.end}"

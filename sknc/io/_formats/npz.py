@@ -1,4 +1,4 @@
-"""NumPy's archive of named arrays."""
+"""NumPy's ``.npz`` archives of named arrays."""
 
 import math
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from sknc.io._formats.errors import FileFormatError
 from sknc.io._formats.npy import MappedArray, check_length, read_header
 from sknc.io._formats.stored import StoredArray
 
-_LOCAL_HEADER = 30  # bytes before the name, whose last four are two lengths
+_LOCAL_HEADER = 30  # bytes before the name, ending with two lengths
 
 
 @dataclass(frozen=True)
 class CompressedArray:
-    """A compressed array of an archive, which is read from its beginning."""
+    """A compressed array of an archive, which can only be read from its beginning."""
 
     path: Path
     member: str  # name of the file in it
@@ -26,7 +26,7 @@ class CompressedArray:
     dtype: np.dtype
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
-        """Yield rows; what comes before them is decompressed too."""
+        """Yield rows; all rows before them are decompressed too."""
         row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         with ZipFile(self.path) as archive, archive.open(self.member) as file:
             read_header(file)
@@ -60,8 +60,8 @@ def _array(path: Path, archive: ZipFile, member: ZipInfo) -> StoredArray:
         return array
     if columns_first:
         msg = (
-            f"{name!r} in {path} is compressed with its columns first, so that no row "
-            "can be read before all are. Write it again by np.savez_compressed of "
+            f"{name!r} in {path} is compressed in column-major order, so reading one "
+            "row means reading all. Write it again with np.savez_compressed and "
             "np.ascontiguousarray(X)."
         )
         raise FileFormatError(msg)
@@ -69,7 +69,7 @@ def _array(path: Path, archive: ZipFile, member: ZipInfo) -> StoredArray:
 
 
 def _data_offset(path: Path, member: ZipInfo) -> int:
-    """Return where the bytes of a member begin, which only its own header says."""
+    """Return the offset of a member's data, which only its local header gives."""
     with path.open("rb") as file:
         file.seek(member.header_offset)
         header = file.read(_LOCAL_HEADER)

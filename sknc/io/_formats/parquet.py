@@ -23,7 +23,7 @@ class ParquetArray:
     dtype: np.dtype
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
-        """Yield rows; row groups that end before the first of them are skipped."""
+        """Yield rows; row groups before the first of them are skipped."""
         with _opened(self.path) as file:
             groups, before = _groups_from(file, start)
             for column in columns.within(
@@ -33,7 +33,7 @@ class ParquetArray:
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """Return the columns of a Parquet file that are numbers, text or lists of these."""
+    """Return the columns with numbers, text, or lists of these."""
     columns.require_pyarrow(path)
     found: dict[str, StoredArray] = {}
     with _opened(path) as file:
@@ -58,7 +58,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _groups_from(file: Any, start: int) -> tuple[list[int], int]:
-    """Return the row groups from that of a row on, and the number of rows before."""
+    """Return the row groups from a row on, and the number of rows before them."""
     before, number, n_groups = 0, 0, file.metadata.num_row_groups
     while number < n_groups:
         n_rows = file.metadata.row_group(number).num_rows

@@ -17,7 +17,7 @@ _DTYPES = {
     "I32": "i4", "U64": "u8", "I64": "i8", "F16": "f2", "F32": "f4", "F64": "f8",
     "BF16": "f4",
 }  # fmt: skip
-_OTHER = "V1"  # refused when it is to be read
+_OTHER = "V1"  # refused when it is read
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:

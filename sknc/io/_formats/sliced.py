@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-_MOST_BYTES = 1 << 26  # of rows that are read together because of their chunks
+_MOST_BYTES = 1 << 26  # read together at most, to fill chunks
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,16 @@ class SlicedArray:
     name: str  # of the array in it
     shape: tuple[int, ...]  # rows first
     dtype: np.dtype
-    # From `path` and `name` to a context that gives the array.
+    # Called with `path` and `name`; returns a context that yields the array.
     opened: Callable[[Path, str], AbstractContextManager[Any]]
-    chunk_rows: int = 1  # how many rows the file stores together
+    chunk_rows: int = 1  # rows per chunk of the file
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
         """
-        Yield rows, whole chunks if there is room.
+        Yield rows, in whole chunks if there is room.
 
-        The file is opened again for each piece: pages of a file that a library has
-        mapped stay in memory until it is closed.
+        The file is reopened for each piece, because the pages of a mapped file stay in
+        memory until it is closed.
         """
         first, step = start, self._step(rows)
         while first < stop:

@@ -1,4 +1,4 @@
-"""What every format gives: arrays with shape and dtype, read some rows at a time."""
+"""Arrays with shape and dtype that are read some rows at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from sknc.io._formats.errors import reading
 
 class StoredArray(Protocol):
     """
-    An array in a file, of which only the shape and the dtype have been read.
+    An array in a file; only its shape and dtype have been read.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class StoredArray(Protocol):
     shape : tuple of int
         Rows first.
     dtype : np.dtype
-        That of what `pieces` yields.
+        Of the arrays that `pieces` yields.
     """
 
     @property
@@ -34,24 +34,24 @@ class StoredArray(Protocol):
 
     @property
     def dtype(self) -> np.dtype:
-        """That of what `pieces` yields."""
+        """Dtype of the arrays that `pieces` yields."""
 
     def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
         """
-        Yield rows ``start:stop`` in order, cut where the file makes it easy.
+        Yield rows ``start:stop`` in order, in pieces that suit the file.
 
         Parameters
         ----------
         start, stop : int
             Which rows, ``0 <= start <= stop <= shape[0]``.
         rows : int
-            About how many rows a piece should have.
+            Approximate number of rows of a piece.
 
         Yields
         ------
         array of shape (n_rows, ...)
-            The next rows. An array may be a view of a mapped file: whoever drops it
-            frees its memory.
+            The next rows. An array may be a view of a mapped file, whose memory is
+            freed when the array is deleted.
         """
 
 
@@ -82,9 +82,9 @@ def blocks(
     array: StoredArray, start: int, stop: int, rows: int
 ) -> Iterator[np.ndarray]:
     """
-    Yield rows ``start:stop`` in blocks of `rows`, of which the last may be shorter.
+    Yield rows ``start:stop`` in blocks of `rows`; the last one may be shorter.
 
-    They are in the byte order of the machine.
+    Blocks have the byte order of the machine.
     """
     held: list[np.ndarray] = []
     n_held = 0
@@ -117,5 +117,5 @@ def _pieces(
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Return parts one below the other, without a copy if there is one only."""
+    """Concatenate parts, without a copy if there is only one."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -16,7 +16,7 @@ from sknc.io._formats.torch_rows import TorchRows
 
 
 def arrays_in(path: Path) -> dict[str, StoredArray]:
-    """Return the tensors of a ``.pt`` file: one, or those of a dictionary."""
+    """Return the tensors of a ``.pt`` file: a single one, or those of a dictionary."""
     return {
         name: SlicedArray(path, name, tuple(tensor.shape), _dtype(tensor), _opened)
         for name, tensor in _tensors(path).items()
@@ -41,18 +41,18 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 
 def _refused(path: Path, error: Exception) -> FileFormatError | None:
-    """Return the error for a file that may be intact although torch refuses it."""
+    """Return the error for a file that torch refuses but that may be intact."""
     if "mmap can only be used" in str(error):
         msg = (
-            f"{path} is cut short, or in torch's old format, which cannot be read some "
-            "rows at a time: save it again with torch.save(X, path)."
+            f"{path} is truncated, or in torch's old format, which cannot be read some "
+            "rows at a time. Save it again with torch.save(X, path)."
         )
         return FileFormatError(msg)
     if "weights_only" in str(error):
         msg = (
-            f"{path} holds Python objects, which are not read, because doing so could "
-            "run any code. Save tensors only: torch.save({'features': X, 'labels': y}, "
-            "path)."
+            f"{path} contains Python objects, which are not loaded because doing so "
+            "could run code. Save only tensors: "
+            "torch.save({'features': X, 'labels': y}, path)."
         )
         return FileFormatError(msg)
     return None
@@ -63,7 +63,7 @@ def _dtype(tensor: Any) -> np.dtype:
     name = str(tensor.dtype).removeprefix("torch.")
     try:
         return np.dtype("float32" if name == "bfloat16" else name)
-    except TypeError:  # such as float8, which is refused when it is to be read
+    except TypeError:  # such as float8, which is refused when it is read
         return np.dtype("V1")
 
 

@@ -12,7 +12,7 @@ from sknc._utils.arrays import to_numpy
 class TorchRows:
     """Rows of a tensor as NumPy arrays; bfloat16 becomes float32, which is exact."""
 
-    tensor: Any  # what ``[start:stop]`` gives a tensor of
+    tensor: Any  # an object whose ``[start:stop]`` is a tensor
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         """Return some rows."""
