@@ -81,17 +81,13 @@ def possible_blocks(page):
 
 
 def test_blocks_that_lack_a_library_are_left_out(monkeypatch):
-    there = {"torch", "pandas", "matplotlib", "dask"}
+    there, page = {"torch", "pandas", "matplotlib", "dask"}, "fitting.md"
     monkeypatch.setitem(globals(), "find_spec", there.__contains__)
-    assert [*possible_blocks("guide.md")] == blocks("guide.md")
+    assert [*possible_blocks(page)] == blocks(page)
     there.remove("torch")
-    left_out = set(blocks("guide.md")) - {*possible_blocks("guide.md")}
+    left_out = set(blocks(page)) - {*possible_blocks(page)}
     first_lines = {code.splitlines()[0] for code in left_out}
-    assert first_lines == {
-        "import torch",
-        "batches = list(features(loader))",
-        "import numpy as np",
-    }
+    assert first_lines == {"import torch", "batches = list(features(loader))"}
 
 
 SCRIPTS = [p.name for p in sorted(DOCS.glob("*.md")) if p.name not in NOT_SCRIPTS]
@@ -115,9 +111,9 @@ def test_blocks_run_one_after_the_other(page):
 
 def test_recipe_for_features_leaves_the_model_as_it_was(torch):
     namespace = {}
-    for code in blocks("guide.md")[:2]:
+    for code in blocks("fitting.md")[:2]:
         with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(code, "guide.md", "exec"), namespace)
+            exec(compile(code, "fitting.md", "exec"), namespace)
     model, loader = namespace["model"], namespace["loader"]
     model[0].eval()  # frozen, say
     for (found, _), (x, _) in zip(namespace["features"](loader), loader, strict=True):
@@ -133,10 +129,51 @@ def test_recipe_for_features_leaves_the_model_as_it_was(torch):
     assert [part.training for part in model] == [False, True, True]
 
 
-def test_first_page_leads_to_every_page():
-    listed = re.findall(r"^\| \[[^\]]+\]\((\w+\.md)\) \|", text("index.md"), re.M)
-    generated = {"index.md", "reference.md"}
-    assert sorted(listed) == sorted({p.name for p in DOCS.glob("*.md")} - generated)
+def pages_below(name):
+    """Return the pages that come below one: those in its tables of pages."""
+    tables = re.findall(r"^\| page \|.*\n((?:\|.*\n)+)", text(name), re.MULTILINE)
+    row = r"^\| \[[^\]]+\]\((\w+\.md)\) \|"
+    return [page for table in tables for page in re.findall(row, table, re.MULTILINE)]
+
+
+def test_every_page_has_one_place_in_the_navigation():
+    listed, open_pages = ["index.md"], ["index.md"]
+    while open_pages:
+        below = pages_below(open_pages.pop())
+        listed += below
+        open_pages += below
+    pages = {p.name for p in DOCS.glob("*.md")} - {"reference.md"}  # generated
+    assert sorted(listed) == sorted(pages)
+
+
+@pytest.mark.parametrize("page", [p.name for p in sorted(DOCS.glob("*.md"))])
+def test_images_have_alternative_text(page):
+    for words in re.findall(r"!\[([^\]]*)\]\(", text(page)):
+        assert len(words.split()) > 4, words
+
+
+def test_check_of_the_site_finds_what_is_wrong(tmp_path):
+    check = runpy.run_path(str(DOCS / "site" / "check_links.py"))["problems"]
+    (tmp_path / "a.html").write_text(
+        '<link rel="canonical" href="https://x.org/a"><h1 id="top">A</h1>'
+        '<a href="b.html#end">B</a><a href="#top">A</a><a href="https://x.org">X</a>'
+    )
+    (tmp_path / "b.html").write_text('<p id="end"></p><img src="c.png" alt="A C">')
+    (tmp_path / "c.png").touch()
+    assert check(tmp_path) == []
+    (tmp_path / "b.html").write_text(
+        '<a href="a.html#bottom"></a><a href="d.html"></a><img src="c.png">'
+        '<script src="https://cdn.org/m.js"></script>'
+    )
+    (tmp_path / "s.css").write_text("@import 'https://fonts.org/f.css';")
+    assert check(tmp_path) == [
+        "a.html: b.html#end leads nowhere",
+        "b.html: loads https://cdn.org/m.js",
+        "b.html: c.png has no alternative text",
+        "b.html: a.html#bottom leads nowhere",
+        "b.html: d.html leads nowhere",
+        "s.css: loads https://fonts.org/f.css",
+    ]
 
 
 def test_pages_have_blocks():

@@ -26,6 +26,8 @@ exclude_patterns = ["_build", "site", "gallery"]
 templates_path = ["templates"]
 myst_heading_anchors = 4  # so that links to headings work as they do on GitHub
 autosummary_generate = True
+# Training frameworks are not installed where the site is built.
+autodoc_mock_imports = ["lightning", "skorch", "torchmetrics", "transformers"]
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 copybutton_prompt_text = r">>> |\.\.\. "
@@ -51,7 +53,8 @@ html_title = "sknc"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
-html_sidebars = {"index": [], "**": ["sidebar-nav-bs"]}
+_WHOLE_WIDTH = ("index", "changelog", "performance", "design")  # without pages below
+html_sidebars = {name: [] for name in _WHOLE_WIDTH} | {"**": ["sidebar-nav-bs"]}
 html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,

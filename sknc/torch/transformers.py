@@ -17,7 +17,7 @@ class NeuralCollapseCallback(TrainerCallback):
 
     Metrics are logged by the trainer, so all its integrations receive them, under names
     such as "nc/train/nc1_pinv" and "nc/held_out/nc4_mismatch". The latest values are
-    also added to evaluations, with "eval_" before the name, where early stopping and
+    also added to evaluations, with ``eval_`` before the name, where early stopping and
     ``metric_for_best_model`` find them. Training is unaffected, bit for bit, as with
     `sknc.torch.analyze`.
 
