@@ -179,7 +179,7 @@ class MetricReport(float):
         return float.__format__(float(self), spec) if spec else str(self)
 
     def _repr_html_(self) -> str:
-        return as_html(self._content)
+        return as_html({"": self._content})
 
 
 def read_only(value: Any) -> Any:

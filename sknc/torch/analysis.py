@@ -12,7 +12,7 @@ from sknc.convention import Convention
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.metrics import TABLE
 from sknc.report import NCReport
-from sknc.report._rendering import report_page, write_page
+from sknc.report._rendering import Content, as_html, report_page, write_page
 from sknc.torch._arguments import check_loaders, checked_cache, checked_model
 from sknc.torch._batches import device_of
 from sknc.torch._collectives import Ranks
@@ -77,11 +77,15 @@ class Analysis:
         It is that of `NCReport.to_html` with the values of training and held-out
         samples in one table and in the same figures.
         """
-        reports = {"Training samples": self.train._content}
-        if self.held_out is not None:
-            reports["Held-out samples"] = self.held_out._content
         lead = f"{self._passes_in_words().capitalize()} over the training samples"
-        write_page(path, report_page(reports, title, lead, self.notes))
+        write_page(path, report_page(self._contents(), title, lead, self.notes))
+
+    def _repr_html_(self) -> str:
+        return as_html(self._contents())
+
+    def _contents(self) -> dict[str, Content]:
+        reports = {"Training samples": self.train, "Held-out samples": self.held_out}
+        return {name: one._content for name, one in reports.items() if one is not None}
 
     def __getattr__(self, name: str) -> Never:
         """Explain where the metrics are."""

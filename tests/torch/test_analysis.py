@@ -648,3 +648,19 @@ def test_page_without_held_out_samples(tmp_path):
     page = (tmp_path / "one.html").read_text(encoding="utf-8")
     assert f">{analysis.train.nc1_cdnv:.6g}</td>" in page
     assert "Held-out" not in page
+
+
+def test_table_of_both_reports_in_a_notebook():
+    analysis = analyze(networks.mlp(), LOADER, held_out=TEST)
+    table = analysis._repr_html_()
+    assert table.count("<table") == 1
+    for name, report in (
+        ("Training samples", analysis.train),
+        ("Held-out samples", analysis.held_out),
+    ):
+        assert f">{name}</th>" in table
+        assert f">{report.nc1_cdnv:.6g}</td>" in table
+        assert f"{name}: Neural collapse of {report.n_samples} samples" in table
+        assert f"{name}: score (1 - nc1_within_fraction) {float(report):.6g}" in table
+    alone = analyze(networks.mlp(), LOADER)
+    assert alone._repr_html_() == alone.train._repr_html_()

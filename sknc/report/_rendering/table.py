@@ -1,6 +1,6 @@
 """A report as a table: rows under headings, footnotes and closing lines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
@@ -104,6 +104,20 @@ def footnotes(*contents: Shown) -> dict[str, int]:
 def closing_lines(content: Shown) -> list[str]:
     """Return what concerns the whole report, a line each."""
     return content.summary() + notes_on_no_row(content)
+
+
+def lines_of_all(
+    contents: Mapping[str, Shown], lines_of: Callable[[Shown], Iterable[str]]
+) -> list[str]:
+    """Return lines of reports, each once, after the names of those that have it."""
+    names: dict[str, list[str]] = {}
+    for name, content in contents.items():
+        for line in lines_of(content):
+            names.setdefault(line, []).append(name)
+    return [
+        line if len(found) == len(contents) else f"{', '.join(found)}: {line}"
+        for line, found in names.items()
+    ]
 
 
 def notes_on_no_row(content: Shown) -> list[str]:

@@ -10,7 +10,7 @@ from sknc.report._rendering.page.document import contents, page, section
 from sknc.report._rendering.page.markup import Markup, joined, tag
 from sknc.report._rendering.page.metric_table import reference_list
 from sknc.report._rendering.page.versions import versions
-from sknc.report._rendering.table import Shown, notes_on_no_row
+from sknc.report._rendering.table import Shown, lines_of_all, notes_on_no_row
 
 
 def assembled(
@@ -27,14 +27,7 @@ def notes_section(
     reports: Mapping[str, Shown], remarks: Sequence[str]
 ) -> dict[str, Markup]:
     """Return the part with notes on the whole, which is left out if there are none."""
-    found: dict[str, list[str]] = {remark: [] for remark in remarks}
-    for name, content in reports.items():
-        for line in notes_on_no_row(content):
-            found.setdefault(line, []).append(name)
-    lines = [
-        f"{', '.join(names)}: {line}" if 0 < len(names) < len(reports) else line
-        for line, names in found.items()
-    ]
+    lines = [*remarks, *lines_of_all(reports, notes_on_no_row)]
     if not lines:
         return {}
     items = tag("ul", *(tag("li", line) for line in lines), class_="remarks")

@@ -28,7 +28,7 @@ from sknc.report._rendering.page.parts import (
 from sknc.report._rendering.page.quantiles import quantile_tables
 from sknc.report._rendering.page.sortable import sortable_table
 from sknc.report._rendering.regression_content import RegressionContent
-from sknc.report._rendering.table import Shown, footnotes
+from sknc.report._rendering.table import Shown, footnotes, lines_of_all
 
 _MOST_DIRECTIONS = 20  # of the features of a regression, in the figure
 _ALONE = "all samples"  # of a report with none beside it
@@ -46,14 +46,10 @@ def report_page(
 
     The lead is another line below the title; remarks stand beside notes on the whole.
     """
-    several = len(reports) > 1
     content = next(iter(reports.values()))
-    if not several:
+    if len(reports) == 1:
         reports = {_ALONE: content}
-    leads = [
-        f"{name}: {content.title()}" if several else content.title()
-        for name, content in reports.items()
-    ]
+    leads = lines_of_all(reports, lambda one: [one.title()])
     leads += [lead] if lead else []
     parts = {
         "Verdict": section(
@@ -106,12 +102,7 @@ def _verdict(reports: Mapping[str, Content]) -> Markup:
 
 def _closing(reports: Mapping[str, Shown]) -> Markup:
     """Return the score, and what else is said of a whole, a line for each report."""
-    lines = (
-        f"{name}: {'; '.join(one.summary())}"
-        if len(reports) > 1
-        else "; ".join(one.summary())
-        for name, one in reports.items()
-    )
+    lines = lines_of_all(reports, lambda one: ["; ".join(one.summary())])
     return joined(*(tag("p", line, class_="muted closing") for line in lines))
 
 
