@@ -184,7 +184,7 @@ def formats(folder: Path, n_rows: int, width: int) -> None:
     X, y = np.concatenate(parts[0]).astype(np.float16), np.concatenate(parts[1])
     size = X.nbytes / MEGABYTE
     print(f"{X.shape} of float16, {size:.0f} MB\n")
-    print("| file | read, MB/s | beside `.npy` | fit, MB/s | beside `.npy` |")
+    print("| file | read, MB/s | relative to `.npy` | fit, MB/s | relative to `.npy` |")
     print("|---|---|---|---|---|")
     reference: tuple[float, float] | None = None
     for way in (NPY, *WAYS):

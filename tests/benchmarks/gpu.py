@@ -12,9 +12,9 @@ from sknc import NeuralCollapseAnalyzer
 _ABSENT = """
 ## On a GPU
 
-Still to be measured: no CUDA device was at hand. `tests/benchmarks/run.py` measures it
-where there is one (`partial_fit` against `addmm`, `covariance=False` against the copy
-bandwidth, and host synchronizations a batch)."""
+Not measured yet, because no CUDA device was available. If there is one,
+`tests/benchmarks/run.py` compares `partial_fit` with `addmm` and `covariance=False` with
+the copy bandwidth, and counts host synchronizations per batch."""
 
 
 def sections(quick: bool) -> Iterator[str]:

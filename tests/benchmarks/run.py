@@ -21,13 +21,13 @@ import peers
 import regression
 
 _PASSES = """\
-Against the library `neural_collapse`, in the same batches: a pass for its means, one
-for its variances and covariance, then its measures; with decisions, a third pass. One
-`X.T @ X` of all rows is the least that a single pass with a scatter can take: where it
-alone exceeds *at most*, that is out of reach on this machine."""
+We compare with the library `neural_collapse` on the same batches. It needs one pass for
+means, one for variances and the covariance, and a third for decisions. `X.T @ X` of all
+rows is the lower limit for a single pass with a scatter. If it alone exceeds the target,
+the target is out of reach on this machine."""
 _REGRESSION = """\
-`NeuralRegressionCollapse` keeps two (D, D) matrices, whose products are in float64
-whatever the features are."""
+`NeuralRegressionCollapse` stores two (D, D) matrices. It computes their products in
+float64, whatever the dtype of the features."""
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _sections(quick: bool) -> Iterable[str]:
-    columns = ["what", "(N, D, K)", "median", "against", "ratio", "at most", ""]
+    columns = ["what", "(N, D, K)", "median", "against", "ratio", "target", ""]
     for title, case, text in (
         ("Accumulation", cases.accumulation, ""),
         ("Report and score", cases.reports, _PASSES),
@@ -54,7 +54,7 @@ def _sections(quick: bool) -> Iterable[str]:
     ):
         rows = [row.cells() for row in case(quick)]
         yield section(title, columns, rows, text)
-    wide = ["what", "size", "seconds", "peak memory", "at most", ""]
+    wide = ["what", "size", "seconds", "peak memory", "target", ""]
     yield section("Many classes", wide, cases.many_classes(quick))
     tall = ["what", "(N, D, K)", "seconds", "a row", "state"]
     yield section("Vocabularies", tall, cases.vocabulary_fit(quick))
@@ -101,16 +101,17 @@ def _head() -> str:
 Written by `tests/benchmarks/run.py` on {datetime.date.today()}: {os.cpu_count()} cores,
 {platform.machine()}, Python {platform.python_version()}; {found}.{missing}
 
-Times are medians of runs in turn in one process, with a pause before each in which
-threads of the last one fall asleep; ratios compare such medians. float32 features,
-batches of 4 096 rows unless said. Peak memory is what was allocated above the
-accumulated state. *At most* is a bar that this project sets itself.
+Cases run in turn in one process, with a pause before each run so that threads of the last
+one fall asleep. Times are medians of the runs, and ratios are ratios of medians. Features
+are float32, in batches of 4 096 rows unless stated otherwise. Peak memory does not include
+the accumulated state. *Target* is the limit we set for ourselves.
 
-![Time a row by number of rows and classes](figures/growth.png)
+![Time per row, by number of rows and classes](figures/growth.png)
 
-Time a row does not grow with the number of rows (the first ones pay for memory and
-anchors), and beyond the update of the scatter no faster than the number of classes. The
-state holds two vectors a class and one (D, D) matrix: O(K D + D²)."""
+The time per row does not grow with the number of rows. The first rows take longer, because
+they allocate memory and set anchors. The update of the scatter does not depend on the number
+of classes, and the other work grows at most in proportion to it. The state has two vectors
+for each class and one (D, D) matrix, O(K D + D²) in total."""
 
 
 def _version(name: str) -> str:

@@ -110,7 +110,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
     lines = [
-        "| `analyze`, NC0 to NC4 | batches of 32 | bare pass | ratio | at most |  |",
+        "| `analyze`, NC0 to NC4 | batches of 32 | bare pass | ratio | target |  |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for what, n_batches, options in CASES[: 1 if quick else None]:

@@ -92,7 +92,7 @@ def main() -> None:
     verdict = "met" if ratio <= AT_MOST else "**missed**"
     table = "\n".join(
         [
-            "| a training step with `Monitor` | bare step | ratio | at most |  "
+            "| a training step with `Monitor` | bare step | ratio | target |  "
             "| `report()` |",
             "| --- | --- | --- | --- | --- | --- |",
             f"| batch of {BATCH} | {unit:.3g} s | {ratio:.3f}× | {AT_MOST}× | "
