@@ -13,8 +13,8 @@ _ABSENT = """
 ## On a GPU
 
 Not measured yet, because no CUDA device was available. If there is one,
-`tests/benchmarks/run.py` compares `partial_fit` with `addmm` and `covariance=False` with
-the copy bandwidth, and counts host synchronizations per batch."""
+`tests/benchmarks/run.py` compares `partial_fit` with `addmm` and `covariance=False`
+with the copy bandwidth, and counts host synchronizations per batch."""
 
 
 def sections(quick: bool) -> Iterator[str]:

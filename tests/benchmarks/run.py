@@ -21,10 +21,10 @@ import peers
 import regression
 
 _PASSES = """\
-We compare with the library `neural_collapse` on the same batches. It needs one pass for
-means, one for variances and the covariance, and a third for decisions. `X.T @ X` of all
-rows is the lower limit for a single pass with a scatter. If it alone exceeds the target,
-the target is out of reach on this machine."""
+We compare with the library `neural_collapse` on the same batches. It needs one pass
+for means, one for variances and the covariance, and a third for decisions. `X.T @ X`
+of all rows is the lower limit for a single pass with a scatter. If it alone exceeds
+the target, the target is out of reach on this machine."""
 _REGRESSION = """\
 `NeuralRegressionCollapse` stores two (D, D) matrices. It computes their products in
 float64, whatever the dtype of the features."""
@@ -101,17 +101,17 @@ def _head() -> str:
 Written by `tests/benchmarks/run.py` on {datetime.date.today()}: {os.cpu_count()} cores,
 {platform.machine()}, Python {platform.python_version()}; {found}.{missing}
 
-Cases run in turn in one process, with a pause before each run so that threads of the last
-one fall asleep. Times are medians of the runs, and ratios are ratios of medians. Features
-are float32, in batches of 4 096 rows unless stated otherwise. Peak memory does not include
-the accumulated state. *Target* is the limit we set for ourselves.
+Cases run in turn in one process, with a pause before each run so that threads of the
+last one fall asleep. Times are medians of the runs, and ratios are ratios of medians.
+Features are float32, in batches of 4 096 rows unless stated otherwise. Peak memory
+does not include the accumulated state. *Target* is the limit we set for ourselves.
 
 ![Time per row, by number of rows and classes](figures/growth.png)
 
-The time per row does not grow with the number of rows. The first rows take longer, because
-they allocate memory and set anchors. The update of the scatter does not depend on the number
-of classes, and the other work grows at most in proportion to it. The state has two vectors
-for each class and one (D, D) matrix, O(K D + D²) in total."""
+The time per row does not grow with the number of rows. The first rows take longer,
+because they allocate memory and set anchors. The update of the scatter does not
+depend on the number of classes, and the other work grows at most in proportion to it.
+The state has two vectors for each class and one (D, D) matrix, O(K D + D²) in total."""
 
 
 def _version(name: str) -> str:
