@@ -40,7 +40,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "image_scrapers": ("gallery.described_figures",),  # beside this file
     "reset_modules": ("matplotlib", "gallery.one_thread"),
-    "thumbnail_size": (560, 392),
+    "thumbnail_size": (560, 330),
     "within_subsection_order": "FileNameSortKey",
     "capture_repr": (),
     "download_all_examples": False,
