@@ -12,11 +12,18 @@ import pages
 import pytest
 from pages import HOSTILE
 
-from sknc import Convention, NCReport, NeuralCollapseAnalyzer
+from sknc import (
+    Convention,
+    LayerwiseReport,
+    NCReport,
+    NeuralCollapseAnalyzer,
+    NeuralRegressionCollapse,
+)
 from sknc.metrics import TABLE
 from sknc.metrics._catalogue.regression_table import REGRESSION_TABLE
 from sknc.report._rendering import report_page
 from sknc.report._rendering.page.document import resource
+from sknc.report._rendering.page.figures import Series, dot_plot
 from sknc.report._rendering.page.markup import joined, tag, with_code, with_links
 from sknc.report._rendering.page.scales import decades, scale_of
 from sknc.report._rendering.page.sortable import MOST_ROWS
@@ -380,6 +387,36 @@ def test_extreme_values(tmp_path):
     report = NeuralCollapseAnalyzer(np.eye(3, 6), metrics="all").fit(collapsed, y)
     page = page_of(report.score(collapsed, y), tmp_path)
     assert 'href="#mark-first-zero"' in page.text
+
+
+def test_reports_with_little_in_them(tmp_path):
+    X, y = pages.samples()
+    analyzer = NeuralCollapseAnalyzer(metrics="all", covariance=False)
+    page_of(analyzer.fit(np.zeros((6, 2)), [0, 0, 1, 1, 2, 2]).report(), tmp_path)
+    page = page_of(analyzer.fit(X, y).report(classes=[0, 1]), tmp_path)
+    assert "All 2 classes." in page.shown
+    empty = NeuralCollapseAnalyzer(metrics=[]).fit(X, y).report()
+    page_of(LayerwiseReport({"only": empty}), tmp_path)
+    regression = NeuralRegressionCollapse().fit(X, X[:, :1])
+    assert "target 0" in page_of(regression.report(), tmp_path).shown
+    regression = NeuralRegressionCollapse(metrics="all").fit(0 * X, 0.0 * y)
+    page_of(regression.report(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("short", "short"),
+        (" two \n lines", "two lines"),
+        ("a name of 21 letters.", "a name of 21 letters."),
+        ("model.layers.11.mlp.down_proj", "model.laye….down_proj"),
+        ("漢" * 10, "漢" * 10),
+        ("漢" * 11, "漢漢漢漢漢…漢漢漢漢漢"),
+    ],
+)
+def test_long_names_are_cut_in_figures(name, shown):
+    figure = dot_plot("x", "Caption", [], [name], [Series("all", [1.0])])
+    assert f"</title>{shown}</text>" in figure
 
 
 def test_replaces_a_file_as_a_whole(tmp_path):

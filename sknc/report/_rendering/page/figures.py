@@ -8,7 +8,8 @@ them shrink.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from unicodedata import east_asian_width
 
 from sknc.report._rendering.page.markup import Markup, joined, tag
 from sknc.report._rendering.page.scales import Scale, decades, scale_of
@@ -130,7 +131,7 @@ def _height_of(row: int) -> float:
 
 def _left(names: Sequence[str]) -> float:
     """Return the percent of the width at which rows begin, right of their names."""
-    return 11 + 1.7 * max(len(_shortened(name)) for name in names)
+    return 11 + 1.7 * max(_letters(_shortened(name)) for name in names)
 
 
 def _name(name: str, row: int, left: float) -> Markup:
@@ -150,10 +151,22 @@ def _name(name: str, row: int, left: float) -> Markup:
 def _shortened(name: str) -> str:
     """Return a name that fits, cut in the middle."""
     text = " ".join(name.split())
-    if len(text) <= _LONGEST_NAME:
+    if _letters(text) <= _LONGEST_NAME:
         return text
-    half = (_LONGEST_NAME - 1) // 2
-    return f"{text[:half].rstrip()}…{text[-half:].lstrip()}"
+    start = _beginning(text).rstrip()
+    return f"{start}…{_beginning(text[::-1])[::-1].lstrip()}"
+
+
+def _beginning(text: str) -> str:
+    """Return as much of a text as half of a name has room for."""
+    widths = accumulate(map(_letters, text))
+    n_fitting = sum(width <= (_LONGEST_NAME - 1) // 2 for width in widths)
+    return text[:n_fitting]
+
+
+def _letters(text: str) -> int:
+    """Return how wide a text is; Chinese, Japanese and Korean letters are two wide."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _marks_of(
