@@ -27,6 +27,8 @@ _BY_LINE: dict[str, dict[str, Any]] = {
 _LINE: dict[str, Any] = {"linewidth": 1.6, "markersize": 4}
 _BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
 _MARK: dict[str, Any] = {"linewidth": 1.2, "linestyle": ":", "zorder": 1}
+# Where there is no room beside the curves, names are still read over them.
+_LEGEND: dict[str, Any] = {"fontsize": 9, "framealpha": 0.8, "edgecolor": "none"}
 _DEEPEST_BAND = 10  # times below the curve, with a logarithm
 _NO_ERROR = "no training error"
 
@@ -136,7 +138,7 @@ def add_legends(panels: Iterable[Any], runs: Mapping[str, Any]) -> None:
         new = {label: line for label, line in found.items() if label not in seen}
         seen |= new.keys()
         if set(new) - {"train"}:
-            panel.legend(new.values(), new.keys(), frameon=False, fontsize=9)
+            panel.legend(new.values(), new.keys(), **_LEGEND)
         elif panel.get_legend() is not None:
             panel.get_legend().remove()
 

@@ -618,6 +618,12 @@ class TestRuns:
         assert not any(legends(display)[2:])
         display.figure_.canvas.draw()
 
+    def test_names_can_be_read_over_curves(self, runs, pyplot):
+        legend = CollapseTrajectoryDisplay.from_runs(runs).plot().axes_[0].get_legend()
+        assert legend.get_frame_on()
+        assert 0.5 < legend.get_frame().get_alpha() < 1  # and curves under names
+        assert legend.get_frame().get_edgecolor()[3] == 0
+
     @pytest.mark.parametrize("n_runs", [7, 12])
     def test_many(self, pyplot, n_runs):
         one = CollapseTrajectoryDisplay(EPOCHS, {"nc1_cdnv": [3, 2, 1]})
