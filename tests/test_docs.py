@@ -192,12 +192,28 @@ def test_page_of_metrics_is_what_its_script_prints():
 
 
 def test_page_table_functions_and_catalogue_name_the_same_keys():
-    rows = re.findall(r"^\| \*{0,2}`(\w+)`\*{0,2} \|(.*)$", text("metrics.md"), re.M)
-    page = [key for key, cells in rows if cells.count("|") == 5]
+    row = r"^\| \*{0,2}\[`(\w+)`\]\(#(\w+)\)\*{0,2} \|"
+    rows = re.findall(row, text("metrics.md"), re.MULTILINE)
+    page = [key for key, _ in rows]
     assert len(page) == len(set(page))
     assert set(page) == set(TABLE) == {row["key"] for row in catalogue()}
     functions = {name for name in sknc.metrics.__all__ if name.islower()}
     assert functions - NOT_METRICS == set(TABLE)
+
+
+def test_every_metric_has_a_formula_in_the_page():
+    page = text("metrics.md")
+    sections = re.findall(
+        r"^### `(\w+)`\n\n```math\n([^`]+)```\n(?:\n[^#]*)?", page, re.MULTILINE
+    )
+    assert len(sections) == page.count("\n### ") == page.count("```math")
+    with_formula = dict(sections)
+    assert {name for _, name in re.findall(r"\[`(\w+)`\]\(#(\w+)\)", page)} == {
+        *with_formula
+    }
+    named = re.findall(r"^- `sknc\.metrics\.(\w+)`", page, re.MULTILINE)
+    assert sorted(named) == sorted(TABLE)
+    assert all(latex.count("{") == latex.count("}") for latex in with_formula.values())
 
 
 def test_page_explains_every_need():
@@ -206,7 +222,7 @@ def test_page_explains_every_need():
         re.findall(r"^\| (\w+) \| .* \|$", text("metrics.md"), re.M)
     ) - {
         "need",
-        "key",
+        "symbol",
         "function",
     }
 

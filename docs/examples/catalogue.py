@@ -3,10 +3,12 @@ Print the page of all metrics, as markdown.
 
     python docs/examples/catalogue.py > docs/metrics.md
 
-It has one table for each group of `sknc.metrics.catalogue()`.
+Formulas are those of the docstrings.
 """
 
 import inspect
+import re
+import textwrap
 
 from sknc.metrics import TABLE, catalogue
 from sknc.metrics._catalogue.properties import PROPERTIES
@@ -29,16 +31,36 @@ NEEDS = {
     "ood_mean": "out-of-distribution samples: `score_ood`",
     "ood_features": "out-of-distribution samples: `score_ood`",
 }
-# Taken from the convention by a report.
+SYMBOLS = {
+    "K, D, N": "numbers of classes, features and samples; class k has $n_k$ samples",
+    "x_i, y_i": "features of sample i, and its class",
+    r"\mu_k, \mu_G, \mu_S": "mean of class k; the center that the "
+    "[convention](conventions.md) names, by default the mean of the class means; the "
+    "mean of all samples",
+    r"\bar\mu_k = \mu_k - \mu_G": r"centered class mean, row k of $\bar M$; $\mu_k$ is "
+    "row k of $M$",
+    r"\Sigma_k, \sigma_k^2": "covariance of class k, and its trace",
+    r"\Sigma_W, \Sigma_B": "covariance within classes, and between them: that of the "
+    r"class means about $\mu_G$",
+    r"A^\dagger": "pseudo-inverse: the inverse on the directions that A spans, zero on "
+    "the others",
+    "W, w_k, b": "weights of the head, its row for class k, and its bias",
+    r"\lVert A \rVert_F, \lVert A \rVert_*, \lVert A \rVert_2": "Frobenius, nuclear "
+    "and spectral norm",
+    r"I, \mathbf{1}": "the identity, and the column of K ones",
+    r"\operatorname{mean}_{i<j}": "mean over pairs of classes; so for the others",
+    r"\operatorname{std}, \operatorname{var}": "standard deviation, of divisor one "
+    "less than the number of values, and variance, of divisor their number",
+    "P": "share of the samples",
+}
+# Read from the convention by a report.
 FROM_CONVENTION = {"minority", "weight_decay", "convention"}
 
 INTRODUCTION = """# Metrics
 
-This page lists all {n} metrics, as `sknc.metrics.catalogue()` describes them. The
-{n_headline} in bold are the default ones; [definitions](definitions.md) has their
-formulas. The docstring of each function has its formula, range, invariances, source and
-an example:
-`help(sknc.metrics.nc1_cdnv)`.
+All {n} metrics of `sknc.metrics.catalogue()`, with their formulas. The {n_headline} in
+bold are the default ones. The docstring of each function has its range, invariances,
+source and an example too: `help(sknc.metrics.nc1_cdnv)`.
 
 ```python
 from sklearn.datasets import load_digits
@@ -55,9 +77,18 @@ keys = [row["key"] for row in catalogue() if row["group"] == "NC1"]
 the colon.
 
 *Better* says whether lower or higher values are more collapsed. *At collapse* is the
-value at exact collapse, or a dash if collapse does not determine it; K is the number of
-classes. *Needs* lists the inputs of a metric. If one is missing, a report leaves the
-metric out:
+value at exact collapse, or a dash if collapse does not determine it.
+
+## Symbols
+
+| symbol | is |
+|---|---|
+"""
+
+WHAT_IS_NEEDED = """
+## Needs
+
+If one of the inputs that a metric needs is missing, a report leaves the metric out:
 
 | need | present with |
 |---|---|
@@ -91,22 +122,49 @@ def cell(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def model_of(key: str) -> str:
+    """Return the metric whose formula it is, of rows of the head; or itself."""
+    found = re.search(r"The formula of `(\w+)`", TABLE[key].function.__doc__ or "")
+    return found[1] if found else key
+
+
+def formula(key: str) -> str:
+    """Return the formula of a docstring, and what follows it, as markdown."""
+    text = inspect.getdoc(TABLE[key].function).partition("\nParameters\n")[0]
+    _, math, words = re.split(r"^\.\. math::\n((?:    .*\n)+)", text, flags=re.M)
+    words = re.sub(r":math:`([^`]+)`", r"$\1$", words).strip()
+    return f"```math\n{textwrap.dedent(math)}```\n" + f"\n{words}\n" * bool(words)
+
+
 def table(rows: list[dict[str, object]]) -> str:
     """Return the table of a group."""
-    lines = [
-        "| key | what | better | at collapse | needs | source |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| key | what | better | at collapse |", "|---|---|---|---|"]
     for row in rows:
-        key = f"`{row['key']}`"
+        key = f"[`{row['key']}`](#{model_of(row['key'])})"
         if TABLE[row["key"]].headline:
             key = f"**{key}**"
         better = "–" if row["direction"] == "none" else row["direction"]
-        needs = ", ".join(row["needs"])
-        ideal, source = cell(row["ideal"]), row["source"]
         summary = row["summary"].removesuffix(".").replace("``", "`")
-        lines.append(f"| {key} | {summary} | {better} | {ideal} | {needs} | {source} |")
+        lines.append(f"| {key} | {summary} | {better} | {cell(row['ideal'])} |")
     return "\n".join(lines)
+
+
+def sections(rows: list[dict[str, object]]) -> str:
+    """Return a section for each formula of a group."""
+    by_formula: dict[str, list[dict[str, object]]] = {}
+    for row in rows:
+        by_formula.setdefault(model_of(row["key"]), []).append(row)
+    return "\n".join(
+        f"### `{key}`\n\n{formula(key)}\n" + "".join(map(origin, same))
+        for key, same in by_formula.items()
+    )
+
+
+def origin(row: dict[str, object]) -> str:
+    """Return the line that says what a metric needs and where it is from."""
+    of_head = ", of the rows of W, uncentered" * (model_of(row["key"]) != row["key"])
+    needs = ", ".join(row["needs"])
+    return f"- `sknc.metrics.{row['key']}`{of_head}: needs {needs}; {row['source']}\n"
 
 
 def options(key: str) -> str:
@@ -125,11 +183,16 @@ def main() -> None:
     rows = catalogue()
     n_headline = sum(metric.headline for metric in TABLE.values())
     print(INTRODUCTION.format(n=len(rows), n_headline=n_headline), end="")
-    for need, text in NEEDS.items():
-        print(f"| {need} | {text} |")
+    for symbol, text in SYMBOLS.items():
+        print(f"| ${symbol}$ | {text} |")
     for group, title in PROPERTIES.items():
         members = [row for row in rows if row["group"] == group]
-        print(f"\n## {group}: {title}\n\n{table(members)}")
+        print(
+            f"\n## {group}: {title}\n\n{table(members)}\n\n{sections(members)}", end=""
+        )
+    print(WHAT_IS_NEEDED, end="")
+    for need, text in NEEDS.items():
+        print(f"| {need} | {text} |")
     print("\n## Many classes")
     limits = {metric.most_classes for metric in TABLE.values()} - {None}
     for most in sorted(limits):

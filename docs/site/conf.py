@@ -1,6 +1,7 @@
 """How Sphinx builds the site: ``sphinx-build -W -c docs/site docs docs/_build``."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import sknc
@@ -17,6 +18,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -24,12 +26,15 @@ extensions = [
 ]
 exclude_patterns = ["_build", "site", "gallery"]
 templates_path = ["templates"]
+myst_enable_extensions = ["dollarmath"]
+myst_fence_as_directive = ["math"]  # as GitHub has it
 myst_heading_anchors = 4  # so that links to headings work as they do on GitHub
 autosummary_generate = True
 # Training frameworks are not installed where the site is built.
 autodoc_mock_imports = ["lightning", "skorch", "torchmetrics", "transformers"]
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+default_role = "py:obj"  # so that names in docstrings are links
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
@@ -50,15 +55,19 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sknc"
-html_static_path = ["static"]
+# One file of MathJax, with all glyphs, so that formulas need nothing from elsewhere.
+_MATHJAX = Path(find_spec("sphinx-mathjax-offline").origin).parent
+mathjax_path = "tex-svg.js"
+html_static_path = ["static", str(_MATHJAX / "static" / "mathjax" / mathjax_path)]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
-_WHOLE_WIDTH = ("index", "changelog", "performance", "design")  # without pages below
-html_sidebars = {name: [] for name in _WHOLE_WIDTH} | {"**": ["sidebar-nav-bs"]}
+_ALONE = ("index", "metrics", "performance", "design", "changelog")  # no pages below
+html_sidebars = {name: [] for name in _ALONE} | {"**": ["sidebar-nav-bs"]}
 html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
+    "secondary_sidebar_items": {"index": [], "**": ["page-toc"]},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

@@ -3,12 +3,17 @@ What the site has beyond the pages of the documentation.
 
 Tables whose first column is headed ``page`` order the site: their pages come below the
 page with the table. The reference is written from the names that the package exports.
-Links that are right in the repository lead to the pages made of what they name.
+Links that are right in the repository lead to the pages made of what they name, and
+names of public objects, where they stand as code, to their page of the reference.
 """
 
 import re
 from importlib import import_module
 from pathlib import Path
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.nodes import make_refnode
 
 _MODULES = {
     "sknc": "Estimators, reports and figures",
@@ -40,6 +45,7 @@ def setup(app):
     app.connect("config-inited", write_reference)
     app.connect("source-read", lead_to_pages, priority=400)  # before tables are read
     app.connect("source-read", add_tables_of_contents)
+    app.add_post_transform(LinkNames)
     return {"parallel_read_safe": True}
 
 
@@ -88,3 +94,40 @@ def add_tables_of_contents(app, page, source):
 def _toctree(caption, pages):
     lines = ["```{toctree}", ":hidden:", *[f":caption: {caption}"] * bool(caption)]
     return "\n".join(["", *lines, "", *pages, "```", ""])
+
+
+class LinkNames(SphinxPostTransform):
+    """Make a link of each name of a public object that stands as code in a page."""
+
+    default_priority = 400
+    formats = ("html",)
+
+    def run(self, **kwargs):
+        """Look at all code of a page."""
+        docname = self.env.docname
+        for node in list(self.document.findall(nodes.literal)):
+            if _is_linked(node):
+                continue
+            found = self._target(node.astext().removesuffix("()"))
+            if found and found[0] != docname:
+                page, anchor = found
+                title, builder = node.astext(), self.app.builder
+                link = make_refnode(builder, docname, page, anchor, node.copy(), title)
+                link[0].children = [nodes.Text(title)]
+                node.replace_self(link)
+
+    def _target(self, name):
+        """Return the page and the anchor of an object, with or without its module."""
+        objects = self.env.domains.python_domain.objects
+        for whole in (name, *(f"{module}.{name}" for module in _MODULES)):
+            if whole in objects and whole.startswith("sknc."):
+                return objects[whole].docname, objects[whole].node_id
+        return None
+
+
+def _is_linked(node):
+    inside = (nodes.reference, nodes.title)
+    while node := node.parent:
+        if isinstance(node, inside):
+            return True
+    return False

@@ -55,8 +55,11 @@ def nc4_mismatch(decisions: Decisions) -> float:
     unchanged_by="",
 )
 def nc4_ncc_accuracy(decisions: Decisions) -> float:
-    """
+    r"""
     Share of samples that are nearest to the center of their own class.
+
+    .. math::
+        P(\arg\min_k \lVert x - \mu_k \rVert = y)
 
     Examples
     --------
@@ -80,8 +83,11 @@ def nc4_ncc_accuracy(decisions: Decisions) -> float:
     unchanged_by="",
 )
 def nc4_head_accuracy(decisions: Decisions) -> float:
-    """
+    r"""
     Share of samples that the head assigns to their own class.
+
+    .. math::
+        P(\arg\max_k (w_k^\top x + b_k) = y)
 
     See Also
     --------

@@ -67,8 +67,12 @@ def imb_balanced_accuracy(decisions: Decisions) -> float:
 def imb_many_recall(
     statistics: AnyStatistics, decisions: Decisions, *, many: float = 100
 ) -> float:
-    """
+    r"""
     Mean recall of the head on classes of many fitted samples.
+
+    .. math::
+        \operatorname{mean}_{k : n_k > \text{many}}
+        P(\arg\max_j (w_j^\top x + b_j) = k \mid y = k)
 
     Parameters
     ----------
@@ -109,8 +113,12 @@ def imb_medium_recall(
     few: float = 20,
     many: float = 100,
 ) -> float:
-    """
+    r"""
     Mean recall of the head on classes of neither many nor few fitted samples.
+
+    .. math::
+        \operatorname{mean}_{k : \text{few} \leq n_k \leq \text{many}}
+        P(\arg\max_j (w_j^\top x + b_j) = k \mid y = k)
 
     Parameters
     ----------
@@ -144,8 +152,12 @@ def imb_medium_recall(
 def imb_few_recall(
     statistics: AnyStatistics, decisions: Decisions, *, few: float = 20
 ) -> float:
-    """
+    r"""
     Mean recall of the head on classes of few fitted samples.
+
+    .. math::
+        \operatorname{mean}_{k : n_k < \text{few}}
+        P(\arg\max_j (w_j^\top x + b_j) = k \mid y = k)
 
     Parameters
     ----------
