@@ -6,12 +6,14 @@ from typing import Any, overload
 
 import numpy as np
 
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_flag, shown
 from sknc.history._entry import HistoryEntry
 from sknc.history._stored import StoredEntries
 from sknc.metrics._catalogue.table import did_you_mean
 from sknc.plotting import CollapseTrajectoryDisplay
 from sknc.report._rendering import data_frame
+from sknc.report.nc_report import NCReport
 
 _SCORE = "score"  # the report as a single number
 
@@ -153,14 +155,10 @@ class NCHistory(StoredEntries):
             [math.nan if r is None or key not in r else r[key] for r in reports]
         )
 
+    @documented(NCReport.to_frame)
     def to_frame(self, backend: str = "pandas") -> Any:
         """
         Return the reports as a data frame.
-
-        Parameters
-        ----------
-        backend : str, default="pandas"
-            "pandas", "polars" or another library that narwhals knows.
 
         Returns
         -------
@@ -169,11 +167,6 @@ class NCHistory(StoredEntries):
             "held_out/nc1_pinv" for each metric, after "train/score" and
             "held_out/score". NaN where there is no value. Training or held-out columns
             are missing if there are no such reports.
-
-        Raises
-        ------
-        ImportError
-            If narwhals or the backend is not installed.
         """
         columns = {"step": self.steps.tolist()}
         for side in ("train", "held_out"):
@@ -257,6 +250,7 @@ class NCHistory(StoredEntries):
         return display.plot(ax, metrics=metrics, xlabel=xlabel, **options)
 
     @staticmethod
+    @documented(plot)
     def compare(
         histories: "Mapping[str, NCHistory]",
         ax: Any = None,
@@ -272,14 +266,6 @@ class NCHistory(StoredEntries):
         ----------
         histories : mapping of str to NCHistory
             Histories by the name in the legend.
-        ax : matplotlib Axes or array-like of Axes, default=None
-            Where to draw; by default a new figure.
-        metrics : str or iterable of str, default=None
-            Metrics to plot; by default one for each property.
-        xlabel : str, default="step"
-            Label of the steps.
-        **options
-            Passed to `CollapseTrajectoryDisplay.plot`.
 
         Returns
         -------
@@ -289,8 +275,6 @@ class NCHistory(StoredEntries):
 
         Raises
         ------
-        ImportError
-            If matplotlib is not installed.
         TypeError
             If `histories` is not a mapping of names to histories.
         ValueError

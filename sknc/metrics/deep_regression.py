@@ -36,8 +36,6 @@ def deep_nrc1(
 
     Parameters
     ----------
-    statistics : RegressionStatistics
-        The samples.
     fitted : RegressionStatistics, optional
         Samples whose principal directions, and the mean of whose features, are taken;
         by default the same.
@@ -50,11 +48,6 @@ def deep_nrc1(
     See Also
     --------
     sknc.metrics.regression.nrc1 : The same of directions, about the origin.
-
-    References
-    ----------
-    .. [1] A. Rangamani, A. Unal. "Deep neural regression collapse." CPAL 2026.
-       https://arxiv.org/abs/2603.23805
 
     Examples
     --------
@@ -93,11 +86,6 @@ def deep_nrc2(statistics: RegressionStatistics) -> float:
 
     with C the covariances.
 
-    Parameters
-    ----------
-    statistics : RegressionStatistics
-        The samples.
-
     Returns
     -------
     float
@@ -110,8 +98,6 @@ def deep_nrc2(statistics: RegressionStatistics) -> float:
 
     References
     ----------
-    .. [1] A. Rangamani, A. Unal. "Deep neural regression collapse." CPAL 2026.
-       https://arxiv.org/abs/2603.23805
     .. [2] S. Kornblith, M. Norouzi, H. Lee, G. Hinton. "Similarity of neural network
        representations revisited." ICML 2019. https://arxiv.org/abs/1905.00414
 
@@ -156,13 +142,6 @@ def deep_nrc3(statistics: RegressionStatistics, head: LinearHead) -> float:
     with :math:`V_H` the first n principal directions of the features, :math:`V_W` a
     basis of the span of the rows of W, and r = min(n, D).
 
-    Parameters
-    ----------
-    statistics : RegressionStatistics
-        The samples.
-    head : LinearHead
-        Weights of shape (n_targets, n_features).
-
     Returns
     -------
     float
@@ -173,11 +152,6 @@ def deep_nrc3(statistics: RegressionStatistics, head: LinearHead) -> float:
     -----
     Directions that a side lacks, where the head or the covariance of the features has a
     lower rank than r, count as right angles.
-
-    References
-    ----------
-    .. [1] A. Rangamani, A. Unal. "Deep neural regression collapse." CPAL 2026.
-       https://arxiv.org/abs/2603.23805
 
     Examples
     --------
@@ -209,8 +183,6 @@ def deep_nrc4(
 
     Parameters
     ----------
-    statistics : RegressionStatistics
-        The samples.
     fitted : RegressionStatistics, optional
         Samples from which the prediction is learned; by default the same.
     rtol : float, default=1e-3
@@ -232,11 +204,6 @@ def deep_nrc4(
     -----
     With an intercept, as networks have one. The authors' code leaves it out; of
     centered features both are equal. Targets are not standardized.
-
-    References
-    ----------
-    .. [1] A. Rangamani, A. Unal. "Deep neural regression collapse." CPAL 2026.
-       https://arxiv.org/abs/2603.23805
 
     Examples
     --------

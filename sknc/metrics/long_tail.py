@@ -20,6 +20,7 @@ from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import AnyStatistics
 
 _RECALL: dict[str, Any] = {
+    "group": "imbalance",
     "needs": ("head_decisions",),
     "lower_is_collapsed": None,
     "ideal": None,
@@ -28,13 +29,14 @@ _RECALL: dict[str, Any] = {
     "unchanged_by": "",
     "raises": "",
 }
+_RECALL_BY_COUNT = _RECALL | {"sources": (by.LIU_TAIL,)}
 
 
 def _none_there(words: str) -> tuple[when.Condition, ...]:
     return (when.otherwise(f"no scored class has {words}"),)
 
 
-@metric("imbalance", sources=(by.BRODERSEN,), **_RECALL)
+@metric(sources=(by.BRODERSEN,), **_RECALL)
 def imb_balanced_accuracy(decisions: Decisions) -> float:
     r"""
     Balanced accuracy of the head: mean recall of the classes.
@@ -58,12 +60,7 @@ def imb_balanced_accuracy(decisions: Decisions) -> float:
     return _mean_recall(decisions, np.ones(decisions.counts.shape[0], bool))
 
 
-@metric(
-    "imbalance",
-    sources=(by.LIU_TAIL,),
-    undefined=_none_there("more than `many` fitted samples"),
-    **_RECALL,
-)
+@metric(undefined=_none_there("more than `many` fitted samples"), **_RECALL_BY_COUNT)
 def imb_many_recall(
     statistics: AnyStatistics, decisions: Decisions, *, many: float = 100
 ) -> float:
@@ -101,10 +98,7 @@ def imb_many_recall(
 
 
 @metric(
-    "imbalance",
-    sources=(by.LIU_TAIL,),
-    undefined=_none_there("from `few` to `many` fitted samples"),
-    **_RECALL,
+    undefined=_none_there("from `few` to `many` fitted samples"), **_RECALL_BY_COUNT
 )
 def imb_medium_recall(
     statistics: AnyStatistics,
@@ -143,12 +137,7 @@ def imb_medium_recall(
     return _mean_recall(decisions, (counts >= few) & (counts <= many))
 
 
-@metric(
-    "imbalance",
-    sources=(by.LIU_TAIL,),
-    undefined=_none_there("fewer than `few` fitted samples"),
-    **_RECALL,
-)
+@metric(undefined=_none_there("fewer than `few` fitted samples"), **_RECALL_BY_COUNT)
 def imb_few_recall(
     statistics: AnyStatistics, decisions: Decisions, *, few: float = 20
 ) -> float:

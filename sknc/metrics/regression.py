@@ -9,10 +9,15 @@ functions of `RegressionStatistics`: without classes, and without a `Convention`
 import math
 
 from sknc._utils.arrays import Array
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_flag, check_not_negative
 from sknc.head import LinearHead
 from sknc.metrics._catalogue import regression_conditions as when
-from sknc.metrics._catalogue.regression import ANDRIOPOULOS, regression_metric
+from sknc.metrics._catalogue.regression import (
+    ANDRIOPOULOS,
+    PARAMETERS,
+    regression_metric,
+)
 from sknc.metrics._shared.subspaces import (
     collapsed_directions,
     row_space,
@@ -62,8 +67,6 @@ def nrc1(
 
     Parameters
     ----------
-    statistics : RegressionStatistics
-        The samples.
     fitted : RegressionStatistics, optional
         Samples whose principal directions are taken; by default the same.
     center : bool, default=True
@@ -81,12 +84,6 @@ def nrc1(
     zero have none and are left out. Principal directions whose variance is rounding
     count as none. Where the n-th and the next variance are equal, the subspace, and so
     the value, is not unique. Unchanged by rotations and uniform scaling, not by shifts.
-
-    References
-    ----------
-    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
-       neural collapse in neural multivariate regression." NeurIPS 2024.
-       https://arxiv.org/abs/2409.04180
 
     Examples
     --------
@@ -121,13 +118,6 @@ def nrc2(statistics: RegressionStatistics, head: LinearHead) -> float:
 
     with :math:`P_W` the projection onto the span of the rows of W.
 
-    Parameters
-    ----------
-    statistics : RegressionStatistics
-        The samples.
-    head : LinearHead
-        Weights of shape (n_targets, n_features).
-
     Returns
     -------
     float
@@ -137,12 +127,6 @@ def nrc2(statistics: RegressionStatistics, head: LinearHead) -> float:
     Notes
     -----
     Unchanged by rotations of both sides and by scaling of either, not by shifts.
-
-    References
-    ----------
-    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
-       neural collapse in neural multivariate regression." NeurIPS 2024.
-       https://arxiv.org/abs/2409.04180
 
     Examples
     --------
@@ -181,10 +165,6 @@ def nrc3(
 
     Parameters
     ----------
-    statistics : RegressionStatistics
-        The samples.
-    head : LinearHead
-        Weights of shape (n_targets, n_features).
     gamma : float, optional
         The constant, in units of the squared targets; by default the one between 0 and
         the least eigenvalue of :math:`\Sigma` for which the distance is least, see
@@ -210,12 +190,6 @@ def nrc3(
     Unchanged by shifts of either side, by rotations of features and head, by rotations
     of the targets and the rows of the head, and by scaling of the head.
 
-    References
-    ----------
-    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
-       neural collapse in neural multivariate regression." NeurIPS 2024.
-       https://arxiv.org/abs/2409.04180
-
     Examples
     --------
     Targets with standard deviations 1 and 2, and rows of equal length: the best gamma
@@ -234,16 +208,10 @@ def nrc3(
     return found.distance(math.sqrt(check_not_negative("gamma", gamma)) / found.unit)
 
 
+@documented(PARAMETERS)
 def best_gamma(statistics: RegressionStatistics, head: LinearHead) -> float:
     """
     Return the gamma for which `nrc3` is least.
-
-    Parameters
-    ----------
-    statistics : RegressionStatistics
-        The samples.
-    head : LinearHead
-        Weights of shape (n_targets, n_features).
 
     Returns
     -------

@@ -26,8 +26,6 @@ def mse(statistics: RegressionStatistics, head: LinearHead) -> float:
 
     Parameters
     ----------
-    statistics : RegressionStatistics
-        The samples.
     head : LinearHead
         Weights of shape (n_targets, n_features), and bias.
 
@@ -72,8 +70,6 @@ def r2(statistics: RegressionStatistics, head: LinearHead) -> float:
 
     Parameters
     ----------
-    statistics : RegressionStatistics
-        The samples.
     head : LinearHead
         Weights of shape (n_targets, n_features), and bias.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,6 +14,12 @@ class MetricReport(float):
     """Base of reports: metrics by key or attribute, shown and exported as a table."""
 
     _content: Shown
+    notes: Mapping[str, str]
+    n_samples: int
+    n_features: int
+    weighted: bool
+    dtype: str
+    device: str
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by construction."""
@@ -164,6 +170,47 @@ class MetricReport(float):
 
     def _page(self, title: str | None) -> str:
         """Return the text of the page."""
+        raise NotImplementedError
+
+    def to_json(self, **options: Any) -> str:
+        """
+        Return the whole report as JSON text, which `from_json` reads.
+
+        Parameters
+        ----------
+        **options
+            Passed to `json.dumps`.
+
+        Returns
+        -------
+        str
+            NaN is null, infinite values are "Infinity" and "-Infinity".
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """
+        Read a report from the text that `to_json` returned.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The JSON text.
+
+        Returns
+        -------
+        MetricReport
+            With the numbers of the one that was written.
+
+        Raises
+        ------
+        TypeError
+            If it is not text.
+        ValueError
+            If the text is not that of such a report, is damaged, or was written by a
+            version of sknc whose reports this one cannot read.
+        """
         raise NotImplementedError
 
     # Showing -------------------------------------------------------------------

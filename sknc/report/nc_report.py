@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sknc._utils.docstrings import documented
 from sknc.convention import Convention
 from sknc.metrics import TABLE
 from sknc.metrics._catalogue.table import did_you_mean
@@ -85,14 +86,8 @@ class NCReport(MetricReport):
 
     _content: Content
     per_class: Mapping[str, np.ndarray]
-    notes: Mapping[str, str]
     convention: Convention
-    n_samples: int
     n_classes: int
-    n_features: int
-    weighted: bool
-    dtype: str
-    device: str
     rank: int | None
     condition: float | None
     quantiles: Mapping[str, Mapping[float, float]]
@@ -149,14 +144,10 @@ class NCReport(MetricReport):
     def _page(self, title: str | None) -> str:
         return report_page({"": self._content}, title)
 
+    @documented(MetricReport.to_json)
     def to_json(self, **options: Any) -> str:
         """
         Return the whole report as JSON text, which `from_json` reads.
-
-        Parameters
-        ----------
-        **options
-            Passed to `json.dumps`.
 
         Returns
         -------
@@ -168,14 +159,10 @@ class NCReport(MetricReport):
         return to_json(self._content, **options)
 
     @classmethod
+    @documented(MetricReport.from_json.__func__)  # type: ignore[attr-defined]
     def from_json(cls, text: str | bytes) -> "NCReport":
         """
         Read a report from the text that `to_json` returned.
-
-        Parameters
-        ----------
-        text : str or bytes
-            The JSON text.
 
         Returns
         -------
@@ -185,8 +172,6 @@ class NCReport(MetricReport):
 
         Raises
         ------
-        TypeError
-            If it is not text.
         ValueError
             If the text is not that of a report, is damaged, or was written by a
             version of sknc whose reports this one cannot read.

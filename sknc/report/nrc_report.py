@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sknc._utils.docstrings import documented
 from sknc.metrics._catalogue.regression_table import REGRESSION_TABLE
 from sknc.report._metric_report import MetricReport, read_only
 from sknc.report._rendering import (
@@ -71,13 +72,7 @@ class NRCReport(MetricReport):
     least_target_variance: float
     explained_variance_ratio: np.ndarray
     per_target: Mapping[str, np.ndarray]
-    notes: Mapping[str, str]
-    n_samples: int
-    n_features: int
     n_targets: int
-    weighted: bool
-    dtype: str
-    device: str
 
     def __new__(cls, content: RegressionContent) -> "NRCReport":
         """Store the number and what is behind it."""
@@ -87,14 +82,10 @@ class NRCReport(MetricReport):
         self.__dict__.update(parts, _content=content)
         return self
 
+    @documented(MetricReport.to_json)
     def to_json(self, **options: Any) -> str:
         """
         Return the whole report as JSON text, which `from_json` reads.
-
-        Parameters
-        ----------
-        **options
-            Passed to `json.dumps`.
 
         Returns
         -------
@@ -105,27 +96,16 @@ class NRCReport(MetricReport):
         return regression_to_json(self._content, **options)
 
     @classmethod
+    @documented(MetricReport.from_json.__func__)  # type: ignore[attr-defined]
     def from_json(cls, text: str | bytes) -> "NRCReport":
         """
         Read a report from the text that `to_json` returned.
-
-        Parameters
-        ----------
-        text : str or bytes
-            The JSON text.
 
         Returns
         -------
         NRCReport
             With the numbers and notes of the one that was written, to the last digit.
 
-        Raises
-        ------
-        TypeError
-            If it is not text.
-        ValueError
-            If the text is not that of such a report, is damaged, or was written by a
-            version of sknc whose reports this one cannot read.
         """
         return cls(regression_from_json(text))
 

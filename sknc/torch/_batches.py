@@ -37,12 +37,10 @@ def unpacked(
         return _of_mapping(dict(batch), model)
     if isinstance(batch, (tuple, list)) and len(batch) == 2:
         return _with_inputs(*batch)
-    is_tuple = isinstance(batch, (tuple, list))
-    found = f"{len(batch)} parts" if is_tuple else f"a {type(batch).__name__}"
     msg = (
         "The loader must yield (inputs, labels), or a mapping with 'labels', got "
-        f"{found}. For other batches pass a function that returns (inputs, labels), "
-        "for example unpack=lambda batch: (batch[0], batch[1])."
+        f"{_described(batch)}. For other batches pass a function that returns "
+        "(inputs, labels), for example unpack=lambda batch: (batch[0], batch[1])."
     )
     if isinstance(batch, torch.Tensor):
         msg += " If the loader is one batch, pass it in a list: [(inputs, labels)]."
@@ -52,14 +50,17 @@ def unpacked(
 def _of_unpack(found: Any) -> ModelBatch:
     if isinstance(found, (tuple, list)) and len(found) in (2, 3):
         return _with_inputs(*found)
-    is_tuple = isinstance(found, (tuple, list))
-    got = f"{len(found)} parts" if is_tuple else f"a {type(found).__name__}"
     msg = (
         "unpack must return (inputs, labels) or (inputs, labels, sample_weight), got "
-        f"{got}. Inputs are a tensor, a tuple of positional arguments or a dictionary "
-        "of keyword arguments of the model."
+        f"{_described(found)}. Inputs are a tensor, a tuple of positional arguments or "
+        "a dictionary of keyword arguments of the model."
     )
     raise ValueError(msg)
+
+
+def _described(found: Any) -> str:
+    is_tuple = isinstance(found, (tuple, list))
+    return f"{len(found)} parts" if is_tuple else f"a {type(found).__name__}"
 
 
 def _with_inputs(inputs: Any, labels: Any, weights: Any = None) -> ModelBatch:

@@ -21,6 +21,42 @@ _OPTIONS = tuple(
 )
 
 
+# What the docstrings of all callbacks say.
+CALLBACK = """
+
+Parameters
+----------
+every_n_steps : int, default=None
+    Measure every this many optimizer steps instead.
+history : NCHistory, default=None
+    Stores every report, by step.
+monitor : bool or "only", default=False
+    Whether to also report, at the same times, the features that training sees,
+    under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
+    bias). "only" reports these alone, without any pass over the samples, and stores
+    them in `history`.
+half_life : float, default=None
+    Number of samples after which a sample counts half in the monitor.
+prefix : str, default="nc"
+    Prefix of the names of logged metrics.
+
+Attributes
+----------
+analysis : Analysis or None
+    The most recent analysis.
+
+Raises
+------
+TypeError
+    If `analyze` has no such option, or `history` is not an `NCHistory`.
+
+See Also
+--------
+sknc.torch.analyze : What is measured, and how.
+sknc.NCHistory : The reports by step.
+"""
+
+
 class Measuring:
     """
     Measure a model during training, and keep the reports.

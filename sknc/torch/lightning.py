@@ -4,7 +4,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from sknc.torch._callbacks import Measuring, Schedule
+from sknc._utils.docstrings import documented
+from sknc.torch._callbacks import CALLBACK, Measuring, Schedule
 from sknc.torch.analysis import Analysis
 
 # The two libraries have different classes of callbacks: use the imported one.
@@ -19,6 +20,7 @@ else:
         from pytorch_lightning import Callback
 
 
+@documented(CALLBACK)
 class NeuralCollapseCallback(Callback):
     """
     Measure neural collapse while a Lightning trainer fits a model.
@@ -39,42 +41,17 @@ class NeuralCollapseCallback(Callback):
     every_n_epochs : int, default=1
         Number of epochs between measurements. Measures after each validation of such an
         epoch, or at its end if there was none.
-    every_n_steps : int, default=None
-        Measure every this many optimizer steps instead.
-    history : NCHistory, default=None
-        Stores every report, by step.
     submodule : str, default=None
         Name of the part of the Lightning module that maps inputs to logits, such as
         "net". By default the module itself, by its ``forward``.
-    monitor : bool or "only", default=False
-        Whether to also report, at the same times, the features that training sees,
-        under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
-        bias). "only" reports these alone, without any pass over the samples, and stores
-        them in `history`.
-    half_life : float, default=None
-        Number of samples after which a sample counts half in the monitor.
-    prefix : str, default="nc"
-        Prefix of the names of logged metrics.
     **options
         Passed to `sknc.torch.analyze`, such as ``metrics="all"`` or ``head="net.fc"``.
 
-    Attributes
-    ----------
-    analysis : Analysis or None
-        The most recent analysis.
-
     Raises
     ------
-    TypeError
-        If `analyze` has no such option, or `history` is not an `NCHistory`.
     ValueError
         If another parameter is invalid, or, when training starts, if there are several
         loaders to choose from.
-
-    See Also
-    --------
-    sknc.torch.analyze : What is measured, and how.
-    sknc.NCHistory : The reports by step.
 
     Notes
     -----

@@ -5,13 +5,15 @@ from typing import Any
 
 from skorch.callbacks import Callback
 
-from sknc.torch._callbacks import Measuring, Schedule
+from sknc._utils.docstrings import documented
+from sknc.torch._callbacks import CALLBACK, Measuring, Schedule
 from sknc.torch.analysis import Analysis
 
 _OWN = {"loader", "held_out", "every_n_epochs", "history", "prefix"}
 _OWN |= {"monitor", "half_life"}
 
 
+@documented(CALLBACK)
 class NeuralCollapseCallback(Callback):
     """
     Measure neural collapse while a skorch net is fitted.
@@ -32,13 +34,6 @@ class NeuralCollapseCallback(Callback):
     history : NCHistory, default=None
         Stores every report, by epoch. Clones of the net, as in a grid search, get
         copies of it.
-    monitor : bool or "only", default=False
-        Whether to also report, at the same times, the features that training sees,
-        under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
-        bias). "only" reports these alone, without any pass over the samples, and stores
-        them in `history`.
-    half_life : float, default=None
-        Number of samples after which a sample counts half in the monitor.
     prefix : str, default="nc"
         Prefix of the names in ``net.history``.
     **options
@@ -57,11 +52,6 @@ class NeuralCollapseCallback(Callback):
         `NCHistory`.
     ValueError
         When training starts, if another parameter is invalid.
-
-    See Also
-    --------
-    sknc.torch.analyze : What is measured, and how.
-    sknc.NCHistory : The reports by step.
 
     Notes
     -----

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from sknc.torch._callbacks import Measuring, Schedule
+from sknc._utils.docstrings import documented
+from sknc.torch._callbacks import CALLBACK, Measuring, Schedule
 from sknc.torch.analysis import Analysis
 
 
+@documented(CALLBACK)
 class NeuralCollapseCallback(TrainerCallback):
     """
     Measure neural collapse while a Hugging Face trainer trains a model.
@@ -33,39 +35,14 @@ class NeuralCollapseCallback(TrainerCallback):
         one; False for none.
     every_n_epochs : int, default=1
         Number of epochs between measurements.
-    every_n_steps : int, default=None
-        Measure every this many optimizer steps instead.
-    history : NCHistory, default=None
-        Stores every report, by step.
-    monitor : bool or "only", default=False
-        Whether to also report, at the same times, the features that training sees,
-        under names such as "nc/monitor/nc1_pinv" (see `sknc.torch.Monitor` for their
-        bias). "only" reports these alone, without any pass over the samples, and stores
-        them in `history`.
-    half_life : float, default=None
-        Number of samples after which a sample counts half in the monitor.
-    prefix : str, default="nc"
-        Prefix of the names of logged metrics.
     **options
         Passed to `sknc.torch.analyze`, such as ``metrics="all"`` or ``shift=True``.
 
-    Attributes
-    ----------
-    analysis : Analysis or None
-        The most recent analysis.
-
     Raises
     ------
-    TypeError
-        If `analyze` has no such option, or `history` is not an `NCHistory`.
     ValueError
         If another parameter is invalid, or, when training starts, if there are several
         evaluation sets to choose from.
-
-    See Also
-    --------
-    sknc.torch.analyze : What is measured, and how.
-    sknc.NCHistory : The reports by step.
 
     Notes
     -----

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from sknc.io._formats import arrow_columns as columns
 from sknc.io._formats.stored import StoredArray
@@ -15,37 +12,20 @@ from sknc.io._formats.stored import StoredArray
 _FILE_MAGIC = b"ARROW1"
 
 
-@dataclass(frozen=True)
-class ArrowArray:
-    """A column of an Arrow file."""
-
-    path: Path
-    name: str
-    number: int
-    shape: tuple[int, ...]  # rows first
-    dtype: np.dtype
-
-    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
-        """Yield rows; each record batch is read as a whole."""
-        with _opened(self.path, self.number) as (_, batches):
-            read = (batch.column(0) for batch in batches)
-            for column in columns.within(read, start, stop):
-                yield columns.values(column, self.shape[1:], self.path, self.name)
-
-
 def arrays_in(path: Path) -> dict[str, StoredArray]:
     """Return the columns with numbers, text, or lists of these."""
     columns.require_pyarrow(path)
     with _opened(path) as (schema, _):
-        kinds = [(field.name, field.type) for field in schema]
-    n_rows = _n_rows(path, [kind for _, kind in kinds])
-    found: dict[str, StoredArray] = {}
-    for number, (name, kind) in enumerate(kinds):
-        dtype = columns.row_dtype(kind)
-        if dtype is not None:
-            shape = columns.row_shape(kind, partial(_first, path, number))
-            found[name] = ArrowArray(path, name, number, (n_rows, *shape), dtype)
-    return found
+        found = [(n, field.name, field.type) for n, field in enumerate(schema)]
+    n_rows = _n_rows(path, [kind for *_, kind in found])
+    read, first = partial(_read, path), partial(_first, path)
+    return columns.column_arrays(path, n_rows, found, read, first)
+
+
+def _read(path: Path, number: int, start: int, stop: int, rows: int) -> Iterator[Any]:
+    """Yield rows of a column; each record batch is read as a whole."""
+    with _opened(path, number) as (_, batches):
+        yield from columns.within((batch.column(0) for batch in batches), start, stop)
 
 
 def _n_rows(path: Path, kinds: list[Any]) -> int:

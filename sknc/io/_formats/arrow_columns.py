@@ -1,6 +1,8 @@
 """Columns of Arrow as NumPy arrays, for the formats that pyarrow reads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,46 @@ import numpy as np
 
 from sknc._utils.optional import required
 from sknc.io._formats.errors import FileFormatError
+from sknc.io._formats.stored import StoredArray
+
+
+@dataclass(frozen=True)
+class ColumnArray:
+    """A column of a file that pyarrow reads."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]  # rows first
+    dtype: np.dtype
+    # From start, stop and about how many rows to read together to Arrow's arrays.
+    read: Callable[[int, int, int], Iterator[Any]]
+
+    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
+        """Yield rows, as many as the file stores or decodes together."""
+        for column in self.read(start, stop, rows):
+            yield values(column, self.shape[1:], self.path, self.name)
+
+
+def column_arrays(
+    path: Path,
+    n_rows: int,
+    columns: Iterable[tuple[Any, str, Any]],
+    read: Callable[[Any, int, int, int], Iterator[Any]],
+    first: Callable[[Any], Any],
+) -> dict[str, StoredArray]:
+    """
+    Return the columns that are numbers, text or lists of these, by name.
+
+    Columns come as key, name and type. By the key, `read` yields rows and `first`
+    returns the first one, or None.
+    """
+    found: dict[str, StoredArray] = {}
+    for key, name, kind in columns:
+        dtype = row_dtype(kind)
+        if dtype is not None:
+            shape = (n_rows, *row_shape(kind, partial(first, key)))
+            found[name] = ColumnArray(path, name, shape, dtype, partial(read, key))
+    return found
 
 
 def require_pyarrow(path: Path) -> None:

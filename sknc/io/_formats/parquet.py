@@ -2,50 +2,29 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from sknc.io._formats import arrow_columns as columns
 from sknc.io._formats.stored import StoredArray
 
 
-@dataclass(frozen=True)
-class ParquetArray:
-    """A column of a Parquet file."""
-
-    path: Path
-    name: str
-    shape: tuple[int, ...]  # rows first
-    dtype: np.dtype
-
-    def pieces(self, start: int, stop: int, rows: int) -> Iterator[np.ndarray]:
-        """Yield rows; row groups before the first of them are skipped."""
-        with _opened(self.path) as file:
-            groups, before = _groups_from(file, start)
-            for column in columns.within(
-                _columns(file, self.name, groups, rows), start - before, stop - before
-            ):
-                yield columns.values(column, self.shape[1:], self.path, self.name)
-
-
 def arrays_in(path: Path) -> dict[str, StoredArray]:
     """Return the columns with numbers, text, or lists of these."""
     columns.require_pyarrow(path)
-    found: dict[str, StoredArray] = {}
     with _opened(path) as file:
-        n_rows = file.metadata.num_rows
-        for field in file.schema_arrow:
-            dtype = columns.row_dtype(field.type)
-            if dtype is not None:
-                shape = columns.row_shape(field.type, partial(_first, file, field.name))
-                found[field.name] = ParquetArray(
-                    path, field.name, (n_rows, *shape), dtype
-                )
-    return found
+        found = [(field.name, field.name, field.type) for field in file.schema_arrow]
+        read, first = partial(_read, path), partial(_first, file)
+        return columns.column_arrays(path, file.metadata.num_rows, found, read, first)
+
+
+def _read(path: Path, name: str, start: int, stop: int, rows: int) -> Iterator[Any]:
+    """Yield rows of a column; row groups that end before them are skipped."""
+    with _opened(path) as file:
+        groups, before = _groups_from(file, start)
+        found = _columns(file, name, groups, rows)
+        yield from columns.within(found, start - before, stop - before)
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from sknc._utils.arrays import namespace
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import refuse
 from sknc.head import LinearHead
-from sknc.metrics._catalogue.sources import Source
+from sknc.metrics._catalogue.sources import Source, references
 from sknc.statistics.regression_statistics import RegressionStatistics
 
 F = TypeVar("F", bound=Callable[..., float])
@@ -34,6 +35,15 @@ RANGAMANI_UNAL = Source(
     'A. Rangamani, A. Unal. "Deep neural regression collapse." CPAL 2026.',
     "arXiv:2603.23805",
 )
+PARAMETERS = """
+
+Parameters
+----------
+statistics : RegressionStatistics
+    The samples.
+head : LinearHead
+    Weights of shape (n_targets, n_features).
+"""
 TOO_LARGE = "the squares of so large numbers overflow. Divide them by a constant"
 
 
@@ -122,7 +132,11 @@ ROWS: dict[str, RegressionMetric] = {}
 
 
 def regression_metric(group: str, source: Source, **fields: Any) -> Callable[[F], F]:
-    """Enter a function of `RegressionStatistics` in the table, with checked calls."""
+    """
+    Enter a function of `RegressionStatistics` in the table, with checked calls.
+
+    Its docstring is completed with the parameters that others have too, and its source.
+    """
 
     def define(function: F) -> F:
         @wraps(function)
@@ -136,6 +150,7 @@ def regression_metric(group: str, source: Source, **fields: Any) -> Callable[[F]
                 arguments["head"] = _head_of(arguments["head"], statistics)
             return function(*given.args, **given.kwargs)
 
+        documented(PARAMETERS, references(source))(checked)
         ROWS[function.__name__] = RegressionMetric(checked, group, source, **fields)
         return checked  # type: ignore[return-value]
 
