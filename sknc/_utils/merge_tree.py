@@ -1,6 +1,6 @@
 """Merging many values that merge in pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 Part = TypeVar("Part", bound="Mergeable")
@@ -11,6 +11,17 @@ class Mergeable(Protocol):
 
     def merge(self, other: Any) -> Any:
         """Return both together; neither changes."""
+
+
+def merge_groups(
+    parts: Iterable[Sequence[Part | None]],
+) -> list[Part | None]:
+    """Merge the parts of each group, None if all are; each item has one a group."""
+    found: list[Part | None] = []
+    for group in zip(*parts, strict=True):
+        held = [part for part in group if part is not None]
+        found.append(merge_all(held) if held else None)
+    return found
 
 
 def merge_all(parts: Sequence[Part]) -> Part:

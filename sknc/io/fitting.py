@@ -131,22 +131,10 @@ def _parts_per_job(files: FeatureFiles, n_processes: int) -> int:
 
 def part_edges(lengths: Iterable[int], n_parts: int, rows: int) -> list[int]:
     """
-    Split all rows into parts of about equal length.
+    Cut the rows of files into at most so many parts of about equal length.
 
-    Parameters
-    ----------
-    lengths : iterable of int
-        Number of rows of each file.
-    n_parts : int
-        Maximum number of parts.
-    rows : int
-        Number of rows in a batch.
-
-    Returns
-    -------
-    list of int
-        The edges of the parts: between files if such a place is near, otherwise between
-        batches.
+    Parts begin and end between files if such a place is near, otherwise between
+    batches, of so many rows.
     """
     between = [*accumulate(lengths, initial=0)]
     n_rows = between[-1]

@@ -30,22 +30,13 @@ class AffineRule(Cached):
     can tell, or overflow, they are computed again in float64. Of scores that rounding
     in float64 cannot tell apart, the first is the greatest.
 
-    Parameters
-    ----------
-    origin : float64 array of shape (D,)
-        Subtracted first, so that a common offset of features costs no digits.
-    weights : float64 array of shape (K, D)
-        One row a class.
-    offsets : float64 array of shape (K,)
-        Added last.
-    unit : float, default=1.0
-        A power of two, so that features of any size have scores that neither overflow
-        nor underflow.
+    The origin costs a common offset of features no digits. The unit is a power of two,
+    so that features of any size have scores that neither overflow nor underflow.
     """
 
-    origin: Array
-    weights: Array
-    offsets: Array
+    origin: Array  # (D,) float64
+    weights: Array  # (K, D) float64
+    offsets: Array  # (K,) float64
     unit: float = 1.0
 
     def decide(self, features: Array) -> Array:

@@ -16,25 +16,12 @@ from sknc._utils.merge_tree import merge_all
 
 @dataclass(frozen=True, eq=False)
 class ClassSpread:
-    """
-    Count, mean and scatter about it of one class.
-
-    Parameters
-    ----------
-    n_samples : int
-        Number of samples.
-    count : float
-        That number, or the sum of their weights.
-    mean : float64 array of shape (D,)
-        Their mean.
-    scatter : float64 array of shape (D, D)
-        Sum of ``w (x - mean)(x - mean)^T``.
-    """
+    """Count, mean and scatter about it of one class."""
 
     n_samples: int
-    count: float
-    mean: Array
-    scatter: Array
+    count: float  # that number, or the sum of the weights
+    mean: Array  # (D,) float64
+    scatter: Array  # (D, D) float64, the sum of ``w (x - mean)(x - mean)^T``
 
     def __post_init__(self) -> None:
         """Keep the arrays from being written to, where their library can."""
@@ -75,12 +62,8 @@ class ClassScatters:
     """
     The scatter of each class; a commutative monoid of 8 K D^2 bytes.
 
-    Updates share the arrays of classes that a batch has no samples of.
-
-    Parameters
-    ----------
-    by_label : mapping of label to ClassSpread
-        The classes that have samples, by `label_keys`.
+    Updates share the arrays of classes that a batch has no samples of. Classes that
+    have samples are found by their `label_keys`.
     """
 
     by_label: Mapping[Any, ClassSpread] = field(default_factory=dict)
@@ -88,30 +71,7 @@ class ClassScatters:
     def including(
         self, features: Array, labels: Array, weights: Array | None, n_classes: int
     ) -> "ClassScatters":
-        """
-        Return this with a batch added.
-
-        Parameters
-        ----------
-        features : array of shape (B, D)
-            Features.
-        labels : array of shape (B,)
-            Their labels.
-        weights : array of shape (B,), or None
-            Positive weights.
-        n_classes : int
-            Number of classes that there may be.
-
-        Returns
-        -------
-        ClassScatters
-            Of all samples.
-
-        Raises
-        ------
-        MemoryError
-            If so many classes do not fit into memory.
-        """
+        """Return this with a batch added, if memory has room for so many classes."""
         check_memory(n_classes, int(features.shape[1]), features)
         found = dict(self.by_label)
         with np.errstate(over="ignore", invalid="ignore"):  # checked with the batch

@@ -12,25 +12,12 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """
-    Squared lengths of residuals from the anchors on some directions.
+    """Squared lengths of residuals from the anchors on some directions."""
 
-    Parameters
-    ----------
-    directions : float64 array of shape (D, R)
-        The directions, as columns.
-    energies : float64 array of shape (K,)
-        Sum over each class's samples of ``w |(x - anchor) directions|^2``.
-    unit : float
-        What lengths along the directions are measured in.
-    key : tuple
-        Which spectrum the directions come from.
-    """
-
-    directions: Array
-    energies: Array
-    unit: float
-    key: tuple[str, ...]
+    directions: Array  # (D, R) float64, as columns
+    energies: Array  # (K,) float64, sums of ``w |(x - anchor) directions|^2``
+    unit: float  # what lengths along the directions are measured in
+    key: tuple[str, ...]  # which spectrum the directions come from
 
 
 @dataclass(frozen=True, eq=False)

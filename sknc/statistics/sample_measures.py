@@ -9,33 +9,21 @@ from sknc._utils.arrays import Array
 
 @dataclass(frozen=True, eq=False)
 class SampleMeasures:
-    """
-    Numbers of each sample, on the host: some 40 bytes a sample.
-
-    Parameters
-    ----------
-    weights : float64 ndarray of shape (N,)
-        Sample weights.
-    energies : float64 ndarray of shape (N,), or None
-        Squared length of the residual in the inverse between-class covariance.
-    correct : bool ndarray of shape (N,), or None
-        Whether the head decides for the true class.
-    ncc_margins : float64 ndarray of shape (N,), or None
-        Signed distance to the nearest boundary of the nearest-center cell.
-    cosine_margins : float64 ndarray of shape (N,), or None
-        Lead of the true class in the cosines with the centered rows of the head,
-        about the global mean of the convention.
-    directional : float64 array of shape (K, K), or None
-        Weighted sum over the samples of class i of the squared product of the residual
-        and the line from center i to center j, both in units of the greatest distance
-        of a center from the mean of all.
-    """
+    """Numbers of each of N samples, float64, on the host: some 40 bytes a sample."""
 
     weights: np.ndarray
+    # Squared length of the residual in the inverse between-class covariance.
     energies: np.ndarray | None = None
+    # Whether the head decides for the true class, bool.
     correct: np.ndarray | None = None
+    # Signed distance to the nearest boundary of the nearest-center cell.
     ncc_margins: np.ndarray | None = None
+    # Lead of the true class in the cosines with the centered rows of the head, about
+    # the global mean of the convention.
     cosine_margins: np.ndarray | None = None
+    # (K, K), weighted sum over the samples of class i of the squared product of the
+    # residual and the line from center i to center j, both in units of the greatest
+    # distance of a center from the mean of all.
     directional: Array | None = None
 
     @classmethod

@@ -20,29 +20,7 @@ def chosen_labels(
     classes: Iterable[Any] | None = None,
     count_range: tuple[float | None, float | None] | None = None,
 ) -> np.ndarray:
-    """
-    Return the labels of classes with samples that were named, or have such a count.
-
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of all classes.
-    classes : iterable of labels, optional
-        Which to keep; all by default.
-    count_range : (least, most), optional
-        Keep those whose count lies in it, ends included; None for no bound.
-
-    Returns
-    -------
-    ndarray of shape (R,)
-        Sorted labels.
-
-    Raises
-    ------
-    ValueError
-        If a named class has no samples, fewer than two are chosen, or the range is
-        malformed.
-    """
+    """Return sorted labels of observed classes that are named, with such a count."""
     labels = statistics.classes[statistics.observed]
     keep = np.ones(len(labels), bool)
     if classes is not None:
@@ -96,25 +74,10 @@ def _bounds(count_range: Any) -> tuple[float, float]:
 
 def subset_of(statistics: ClassStatistics, labels: np.ndarray) -> ClassStatistics:
     """
-    Return the statistics of the samples of some classes.
+    Return the statistics of the samples of some classes, if there are such.
 
-    Parameters
-    ----------
-    statistics : ClassStatistics
-        Statistics of all classes.
-    labels : ndarray of shape (R,)
-        Labels to keep; those that the statistics lack are left out.
-
-    Returns
-    -------
-    ClassStatistics
-        Without the scatter, of which the others' part is not known; unless the scatter
-        of each class was kept.
-
-    Raises
-    ------
-    ValueError
-        If samples had weights, and so their number by class is not known.
+    They are without the scatter, of which the others' part is not known; unless the
+    scatter of each class was kept.
     """
     rows = np.flatnonzero(np.isin(statistics.classes, labels))
     moments = statistics.moments.take(rows).without_scatter()

@@ -47,11 +47,6 @@ class FeatureCache:
         self._batches.clear()
         self._stack.close()
 
-    @property
-    def n_bytes_on_disk(self) -> int:
-        """Size of the temporary file."""
-        return 0 if self._file is None else int(self._file.tell())
-
     def keeping(self, batches: Iterable[Rows]) -> Iterator[Rows]:
         """Yield batches, and keep them."""
         for features, labels, weights in batches:

@@ -10,7 +10,7 @@ import torch
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.label_kinds import union
-from sknc._utils.merge_tree import merge_all
+from sknc._utils.merge_tree import merge_groups
 from sknc.statistics._moments import Moments
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.torch._agreement import Header, PartHeader
@@ -75,15 +75,7 @@ def gathered(parts: Sequence[Part], ranks: Ranks) -> list[Part]:
     of_ranks = ranks.gathered(
         [None if part is None else on_host(part) for part in parts]
     )
-
-    def merged() -> list[Part]:
-        found: list[Part] = []
-        for group in zip(*of_ranks, strict=True):
-            held = [part for part in group if part is not None]
-            found.append(merge_all(held) if held else None)
-        return found
-
-    return ranks.from_first(merged)
+    return ranks.from_first(lambda: merge_groups(of_ranks))
 
 
 def on_host(part: ClassStatistics) -> ClassStatistics:

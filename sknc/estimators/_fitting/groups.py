@@ -8,7 +8,7 @@ import numpy as np
 
 from sknc._utils import arrays
 from sknc._utils.label_kinds import union
-from sknc._utils.merge_tree import merge_all
+from sknc._utils.merge_tree import merge_all, merge_groups
 from sknc.estimators._fitting.stream import (
     Covariance,
     HeldStream,
@@ -253,12 +253,7 @@ def merged_parts(
             f"{sorted(numbers)}: fit all of them with the same."
         )
         raise ValueError(msg)
-    parts = [stream.read()[1] for stream in streams]
-    merged: list[ClassStatistics | None] = []
-    for group in zip(*parts, strict=True):
-        held = [part for part in group if part is not None]
-        merged.append(merge_all(held) if held else None)
-    return merged
+    return merge_groups([stream.read()[1] for stream in streams])
 
 
 def merge_all_but_one(parts: Sequence[Any]) -> Iterator[Any]:
