@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,6 @@ def test_ray(tmp_path):
         tmp_path / "features_*.npy",
         tmp_path / "labels_*.npy",
         folder=tmp_path,
-        RAY_TMPDIR="/tmp",  # paths of sockets must be short
+        RAY_TMPDIR=tempfile.gettempdir(),  # paths of sockets must be short
         RAY_USAGE_STATS_ENABLED="0",
     )
