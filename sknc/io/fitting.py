@@ -130,12 +130,8 @@ def _parts_per_job(files: FeatureFiles, n_processes: int) -> int:
 
 
 def part_edges(lengths: Iterable[int], n_parts: int, rows: int) -> list[int]:
-    """
-    Cut the rows of files into at most so many parts of about equal length.
-
-    Parts begin and end between files if such a place is near, otherwise between
-    batches, of so many rows.
-    """
+    """Return where at most so many parts of about equal length begin and end."""
+    # Between files if such a place is near, otherwise between batches.
     between = [*accumulate(lengths, initial=0)]
     n_rows = between[-1]
     near = n_rows / (8 * n_parts)

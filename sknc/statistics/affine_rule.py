@@ -22,18 +22,14 @@ _USUAL_EXPONENT = 30  # squares of such numbers are far from the limits of float
 
 @dataclass(frozen=True, eq=False)
 class AffineRule(Cached):
-    """
-    Decides for the class of the greatest ``(x / unit - origin) weights^T + offsets``.
+    """Decides for the greatest ``(x / unit - origin) weights^T + offsets``."""
 
-    Both a linear head and the nearest center are of this form. Scores are computed in
-    the precision of the features; where the two greatest are closer than rounding
-    can tell, or overflow, they are computed again in float64. Of scores that rounding
-    in float64 cannot tell apart, the first is the greatest.
-
-    The origin costs a common offset of features no digits. The unit is a power of two,
-    so that features of any size have scores that neither overflow nor underflow.
-    """
-
+    # Both a linear head and the nearest center are of this form. Scores are computed in
+    # the precision of the features; where the two greatest are closer than rounding can
+    # tell, or overflow, they are computed again in float64. Of scores that rounding in
+    # float64 cannot tell apart, the first is the greatest.
+    # The origin costs a common offset of features no digits. The unit is a power of
+    # two, so that features of any size have scores that neither over- nor underflow.
     origin: Array  # (D,) float64
     weights: Array  # (K, D) float64
     offsets: Array  # (K,) float64

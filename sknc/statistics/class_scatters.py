@@ -59,13 +59,10 @@ class ClassSpread:
 
 @dataclass(frozen=True, eq=False)
 class ClassScatters:
-    """
-    The scatter of each class; a commutative monoid of 8 K D^2 bytes.
+    """The scatter of each class; a commutative monoid of 8 K D^2 bytes."""
 
-    Updates share the arrays of classes that a batch has no samples of. Classes that
-    have samples are found by their `label_keys`.
-    """
-
+    # The classes that have samples, by `label_keys`. Updates share the arrays of those
+    # that a batch has no samples of.
     by_label: Mapping[Any, ClassSpread] = field(default_factory=dict)
 
     def including(

@@ -73,12 +73,8 @@ def _bounds(count_range: Any) -> tuple[float, float]:
 
 
 def subset_of(statistics: ClassStatistics, labels: np.ndarray) -> ClassStatistics:
-    """
-    Return the statistics of the samples of some classes, if there are such.
-
-    They are without the scatter, of which the others' part is not known; unless the
-    scatter of each class was kept.
-    """
+    """Return the statistics of the samples of some classes."""
+    # The others' part of the scatter is not known, unless that of each class was kept.
     rows = np.flatnonzero(np.isin(statistics.classes, labels))
     moments = statistics.moments.take(rows).without_scatter()
     scatters, classes = statistics.class_scatters, statistics.classes[rows]
