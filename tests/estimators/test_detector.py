@@ -59,7 +59,7 @@ def test_contamination_is_the_share_of_outliers():
     for share in (0.05, 0.2, 0.5):
         detector = OutOfDistributionDetector(contamination=share, n_directions=2)
         found = detector.fit_predict(item.X, item.y)
-        assert np.mean(found == -1) == pytest.approx(share, abs=0.01)
+        assert abs(np.sum(found == -1) - share * len(found)) <= 1
 
 
 def test_a_pipeline_ends_in_it():
@@ -70,7 +70,7 @@ def test_a_pipeline_ends_in_it():
     area = roc_auc_score(known, model.score_samples(X))
     assert area > 0.75
     assert detector.n_directions_ == 6
-    assert np.mean(model.predict(X[known]) == 1) == pytest.approx(0.9, abs=0.01)
+    assert abs(np.sum(model.predict(X[known]) == -1) - 0.1 * known.sum()) <= 1
 
 
 def test_without_labels_directions_have_most_of_the_variance():

@@ -76,7 +76,7 @@ def test_share_is_that_of_each_direction():
         convention = Convention.preset(name)
         scaled = value if convention.divide_by_classes else value * K
         share = noise_share(scaled, analyzer.statistics_, convention)
-        assert share == pytest.approx(expected, rel=0.1), name
+        assert share == pytest.approx(expected, rel=0.02), name
 
 
 def test_note_is_there_where_samples_miss_the_population():

@@ -220,7 +220,7 @@ def test_float32_features_are_not_multiplied_in_float32():
     X[:, :2], X[:, 2] = Y, 1e-6 * rng.choice([-1, 1], 400)
     expected = references.nrc1(X[:, :3].astype(np.float64), Y, None, None)
     assert 1e-13 < expected < 1e-10
-    assert nrc1(of(X, Y)) == pytest.approx(expected, rel=1e-3)
+    assert nrc1(of(X, Y)) == pytest.approx(expected, rel=1e-9)
 
 
 # What is undefined ------------------------------------------------------------------
@@ -363,7 +363,8 @@ def test_code_of_others():
         shifted = root - gamma**0.5 * np.eye(n)
         on_grid.append(np.linalg.norm(gram - shifted / np.linalg.norm(shifted)) ** 2)
     assert nrc3(statistics, head) <= min(on_grid) + 1e-12
-    assert nrc3(statistics, head) == pytest.approx(min(on_grid), rel=1e-4)
+    # The best one is an end, which is on the grid.
+    assert nrc3(statistics, head) == pytest.approx(min(on_grid), rel=1e-9)
     # Rangamani & Unal: of the covariance, and the first n rows of its V.
     centered = X - X.mean(0)
     covariance = centered.T @ centered / len(X)

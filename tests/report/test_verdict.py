@@ -130,4 +130,4 @@ def test_bounds_allow_for_what_cannot_be_reached():
     text = NeuralCollapseAnalyzer(metrics="essential").fit(X, y).report().summary()
     least = re.search(r"nc2_etf .*\(collapsed up to ([\d.]+),", text)[1]
     floor = np.sqrt(2 - 2 * np.sqrt(4 / 39))
-    assert float(least) == pytest.approx(floor + 0.15, abs=5e-3)
+    assert float(least) == pytest.approx(floor + 0.15, abs=5e-3)  # as shown
