@@ -47,7 +47,7 @@ def main() -> None:
     """Print both tables."""
     balanced = [500] * N_CLASSES
     long_tailed = np.round(np.geomspace(5000, 10, N_CLASSES)).astype(int).tolist()
-    print(f"Balanced, 500 samples a class:\n\n{table(balanced)}\n")
+    print(f"Balanced, 500 samples per class:\n\n{table(balanced)}\n")
     print(f"Long-tailed, {long_tailed} samples:\n\n{table(long_tailed)}")
 
 

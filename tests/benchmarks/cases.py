@@ -348,6 +348,6 @@ def vocabulary_fit(quick: bool) -> Iterator[list[str]]:
             f"`partial_fit`, `covariance={covariance}`",
             f"{data.shape} Zipf",
             f"{seconds:.3g} s",
-            f"{1e6 * seconds / n:.3g} µs a row",
+            f"{1e6 * seconds / n:.3g} µs",
             f"{state:.0f} MB of state",
         ]

@@ -56,7 +56,7 @@ def _sections(quick: bool) -> Iterable[str]:
         yield section(title, columns, rows, text)
     wide = ["what", "size", "seconds", "peak memory", "target", ""]
     yield section("Many classes", wide, cases.many_classes(quick))
-    tall = ["what", "(N, D, K)", "seconds", "a row", "state"]
+    tall = ["what", "(N, D, K)", "seconds", "per row", "state"]
     yield section("Vocabularies", tall, cases.vocabulary_fit(quick))
     rows = regression.regression(quick)
     yield section("Regression", regression.COLUMNS, rows, _REGRESSION)
@@ -132,7 +132,7 @@ def figure(found: dict[str, tuple[list[int], list[float]]]) -> None:
     labels = {"rows": "rows (D = 256, K = 100)", "classes": "classes (D = 256, Zipf)"}
     for ax, (name, (sizes, microseconds)) in zip(axes, found.items(), strict=True):
         ax.plot(sizes, microseconds, "o-")
-        ax.set(xscale="log", xlabel=labels[name], ylabel="µs a row", ylim=(0, None))
+        ax.set(xscale="log", xlabel=labels[name], ylabel="µs per row", ylim=(0, None))
         ax.xaxis.set_minor_formatter("")
         ax.grid(alpha=0.3)
     drawn.savefig(DOCS / "figures" / "growth.png", dpi=120)

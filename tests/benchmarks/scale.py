@@ -128,7 +128,7 @@ def duration(seconds: float) -> str:
 
 def row_table(costs: dict[tuple, float]) -> list[str]:
     """Return what a row costs."""
-    lines = ["| (D, K) | features | scatter | µs a row |", "|---|---|---|---|"]
+    lines = ["| (D, K) | features | scatter | µs per row |", "|---|---|---|---|"]
     for (d, k, dtype, covariance), seconds in costs.items():
         kept = "yes" if covariance else "no"
         lines.append(f"| ({d}, {k}) | {dtype} | {kept} | {seconds * 1e6:.3g} |")
@@ -160,24 +160,24 @@ def plan_table(row: dict[bool, float], unit: Unit, rate: float) -> list[str]:
     share = ROWS / WORKERS
     forward = 2 * PARAMETERS / rate
     lines = [
-        ("rows of one worker, float16", amount(2 * FEATURES * share)),
-        ("fit them on one core, with the scatter", duration(share * row[True])),
+        ("data of one worker, float16", amount(2 * FEATURES * share)),
+        ("fit it on one core, with the scatter", duration(share * row[True])),
         ("the same without the scatter", duration(share * row[False])),
         ("state of one worker, as a file", amount(state)),
         ("save it, load it", " and ".join(
             duration(scale * t) for t in (unit.save, unit.load))),
-        ("merge of two states, one thread", duration(scale * unit.merge)),
-        ("memory of a merge: two states and their sum", amount(3 * state)),
-        (f"depth of the tree, {FAN_IN} states a task", f"{depth}"),
-        ("bytes through the network, all workers", amount((WORKERS - 1) * state)),
+        ("merge two states, one thread", duration(scale * unit.merge)),
+        ("memory to merge: two states and their sum", amount(3 * state)),
+        (f"depth of the tree, {FAN_IN} states per task", f"{depth}"),
+        ("bytes sent over the network, all workers", amount((WORKERS - 1) * state)),
         ("longest path: transfer, load and merge",
          duration(depth * (FAN_IN - 1) * hop)),
-        ("one forward pass of a row on the same core, 7·10⁹ parameters",
+        ("forward pass of one row on the same core, 7·10⁹ parameters",
          duration(forward)),
-        ("a row of the fit against it, with the scatter",
+        ("fit of one row, relative to that, with the scatter",
          f"{100 * row[True] / forward:.2g} %"),
         ("the same without the scatter", f"{100 * row[False] / forward:.2g} %"),
-        ("a row of `score` against it (two products with K rows)",
+        ("`score` of one row, relative to the forward pass (two products with K rows)",
          f"{100 * 4 * CLASSES * FEATURES / (2 * PARAMETERS):.2g} %"),
     ]  # fmt: skip
     return ["| what | amount |", "|---|---|", *(f"| {a} | {b} |" for a, b in lines)]
