@@ -29,13 +29,19 @@ from sknc.estimators._inputs.heads.regression import (
 from sknc.estimators._inputs.targets import RegressionBatch, check_regression_batch
 from sknc.estimators.regression_values import RegressionValues
 from sknc.estimators.stream_estimator import HeadEstimator
-from sknc.metrics._catalogue.regression import RegressionCase
+from sknc.metrics._catalogue.regression import (
+    ANDRIOPOULOS,
+    RANGAMANI_UNAL,
+    RegressionCase,
+)
 from sknc.metrics._catalogue.regression_table import select_regression
+from sknc.metrics._catalogue.sources import references
 from sknc.report._building.regression import build_regression_report
 from sknc.report.nrc_report import NRCReport
 from sknc.statistics.regression_statistics import RegressionStatistics
 
 
+@documented(references(ANDRIOPOULOS, RANGAMANI_UNAL))
 class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     """
     Measure neural regression collapse of last-layer features, in one pass.
@@ -91,14 +97,6 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     See Also
     --------
     NeuralCollapseAnalyzer : The same for classes.
-
-    References
-    ----------
-    .. [1] G. Andriopoulos, Z. Dong, L. Guo, Z. Zhao, K. Ross. "The prevalence of
-       neural collapse in neural multivariate regression." NeurIPS 2024.
-       https://arxiv.org/abs/2409.04180
-    .. [2] A. Rangamani, A. Unal. "Deep neural regression collapse." CPAL 2026.
-       https://arxiv.org/abs/2603.23805
 
     Examples
     --------

@@ -116,9 +116,9 @@ def _check_length(name: str, n_labels: int, shard: str, n_rows: int) -> None:
         raise ValueError(msg)
 
 
-def label_values(parts: Sequence[Part], rows: int = 1 << 20) -> Iterator[np.ndarray]:
+def label_values(parts: Sequence[Part]) -> Iterator[np.ndarray]:
     """Yield the unique labels of some rows at a time."""
     for part in parts:
         stop = part.start + part.n_rows
-        for block in blocks(part.array, part.start, stop, rows):
+        for block in blocks(part.array, part.start, stop, 1 << 20):
             yield np.unique(block)

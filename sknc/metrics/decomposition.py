@@ -21,6 +21,7 @@ classes and one of the class means, because residuals sum to zero in each class:
 import math
 from typing import Any
 
+from sknc._utils.docstrings import documented
 from sknc.head import LinearHead
 from sknc.metrics._catalogue import sources as by
 from sknc.metrics._catalogue.arguments import check_statistics
@@ -206,6 +207,7 @@ def mse_lperp(
     return problem.loss(given.minus(best), target=0.0)
 
 
+@documented(by.references(by.HAN))
 def least_squares_head(
     statistics: AnyStatistics, *, weight_decay: float = 0.0
 ) -> LinearHead:
@@ -240,12 +242,6 @@ def least_squares_head(
     --------
     mse_lperp : How much better it is than a given head.
     mse_lnc1 : Says how it is found, and what becomes of linearly dependent features.
-
-    References
-    ----------
-    .. [1] X. Y. Han, V. Papyan, D. L. Donoho. "Neural collapse under MSE loss:
-       proximity to and dynamics on the central path." ICLR 2022.
-       https://arxiv.org/abs/2106.02073
 
     Examples
     --------

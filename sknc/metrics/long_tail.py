@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sknc._utils.arrays import to_numpy
+from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_number
 from sknc.convention import Convention
 from sknc.head import LinearHead
@@ -207,6 +208,7 @@ class MinorityProfile:
     begins: float
 
 
+@documented(by.references(by.FANG))
 def minority_profile(
     statistics: AnyStatistics,
     head: LinearHead | None = None,
@@ -248,12 +250,6 @@ def minority_profile(
     -----
     Classes of one count are taken in the order of their labels. All K - 1 means come
     from running sums of directions: O(K D).
-
-    References
-    ----------
-    .. [1] C. Fang, H. He, Q. Long, W. J. Su. "Exploring deep neural networks via
-       layer-peeled model: minority collapse in imbalanced training." PNAS 118 (43),
-       2021. https://doi.org/10.1073/pnas.2103091118
 
     Examples
     --------

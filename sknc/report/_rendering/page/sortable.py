@@ -44,14 +44,14 @@ def sortable_table(
     )
 
 
-def shown_number(value: Any, digits: int = 4) -> str:
-    """Return a number of few digits, whole ones with all; for NaN a dash."""
+def shown_number(value: Any) -> str:
+    """Return a number of four digits, whole ones with all; for NaN a dash."""
     number = float(value)
     if math.isnan(number):
         return "–"
     if math.isfinite(number) and number.is_integer() and abs(number) < 1e15:
         return f"{number:.0f}"
-    return f"{number:.{digits}g}"
+    return f"{number:.4g}"
 
 
 def _name(name: str) -> Markup:
