@@ -34,33 +34,33 @@ NEEDS = {
 SYMBOLS = {
     "K, D, N": "numbers of classes, features and samples; class k has $n_k$ samples",
     "x_i, y_i": "features of sample i, and its class",
-    r"\mu_k, \mu_G, \mu_S": "mean of class k; the center that the "
-    "[convention](conventions.md) names, by default the mean of the class means; the "
-    "mean of all samples",
+    r"\mu_k, \mu_G, \mu_S": "mean of class k; the center of the "
+    "[convention](conventions.md), by default the mean of the class means; the mean of "
+    "all samples",
     r"\bar\mu_k = \mu_k - \mu_G": r"centered class mean, row k of $\bar M$; $\mu_k$ is "
     "row k of $M$",
     r"\Sigma_k, \sigma_k^2": "covariance of class k, and its trace",
-    r"\Sigma_W, \Sigma_B": "covariance within classes, and between them: that of the "
-    r"class means about $\mu_G$",
-    r"A^\dagger": "pseudo-inverse: the inverse on the directions that A spans, zero on "
-    "the others",
+    r"\Sigma_W, \Sigma_B": "within-class covariance, and between-class covariance: "
+    r"that of the class means about $\mu_G$",
+    r"A^\dagger": "pseudo-inverse: inverts A on its span, and is zero on the "
+    "orthogonal complement",
     "W, w_k, b": "weights of the head, its row for class k, and its bias",
     r"\lVert A \rVert_F, \lVert A \rVert_*, \lVert A \rVert_2": "Frobenius, nuclear "
     "and spectral norm",
     r"I, \mathbf{1}": "the identity, and the column of K ones",
-    r"\operatorname{mean}_{i<j}": "mean over pairs of classes; so for the others",
-    r"\operatorname{std}, \operatorname{var}": "standard deviation, of divisor one "
-    "less than the number of values, and variance, of divisor their number",
-    "P": "share of the samples",
+    r"\operatorname{mean}_{i<j}": "mean over pairs of classes; other indices likewise",
+    r"\operatorname{std}, \operatorname{var}": "standard deviation (divided by "
+    "the number of values minus one), and variance (divided by their number)",
+    "P": "fraction of the samples",
 }
 # Read from the convention by a report.
 FROM_CONVENTION = {"minority", "weight_decay", "convention"}
 
 INTRODUCTION = """# Metrics
 
-All {n} metrics of `sknc.metrics.catalogue()`, with their formulas. The {n_headline} in
-bold are the default ones. The docstring of each function has its range, invariances,
-source and an example too: `help(sknc.metrics.nc1_cdnv)`.
+This page has all {n} metrics of `sknc.metrics.catalogue()`, with their formulas. The
+{n_headline} in bold are the default. The docstring of each function also has its range,
+invariances, source and an example: `help(sknc.metrics.nc1_cdnv)`.
 
 ```python
 from sklearn.datasets import load_digits
@@ -73,45 +73,46 @@ some = NeuralCollapseAnalyzer(metrics=["NC1", "gnc2_margin"]).fit(X, y).report()
 keys = [row["key"] for row in catalogue() if row["group"] == "NC1"]
 ```
 
-`metrics=` accepts keys and names of groups. The groups are the headings below, up to
-the colon.
+`metrics=` accepts keys and names of groups. The name of a group is the part of a
+heading before the colon.
 
-*Better* says whether lower or higher values are more collapsed. *At collapse* is the
-value at exact collapse, or a dash if collapse does not determine it.
+The column *more collapsed* says whether lower or higher values are more collapsed. The
+column *at collapse* has the value at exact collapse, or a dash if it is not fixed.
 
 ## Symbols
 
-| symbol | is |
+| symbol | meaning |
 |---|---|
 """
 
 WHAT_IS_NEEDED = """
 ## Needs
 
-If one of the inputs that a metric needs is missing, a report leaves the metric out:
+A report leaves out a metric if one of its inputs is missing:
 
-| need | present with |
+| need | available with |
 |---|---|
 """
 
 MANY = """
-With more than {most} classes `metrics="all"` leaves out the metrics that are slow
-because they work on K × K arrays: {keys}.
-You can still ask for them by name.
+With more than {most} classes, `metrics="all"` skips metrics that are slow because of
+their K × K arrays: {keys}.
+You can still request them by name.
 """
 
 OPTIONS = """
-Some functions have options that a report leaves at their defaults. To set one, call the
-function with `analyzer.statistics_`, as in `nc1_cdnv(analyzer.statistics_, power=2.0)`;
-if some classes have no samples, with `analyzer.statistics_.observed_only()`:
+Some functions have options, and reports use their defaults. To set an option, call the
+function with `analyzer.statistics_`, for example
+`nc1_cdnv(analyzer.statistics_, power=2.0)`. If some classes have no samples, use
+`analyzer.statistics_.observed_only()` instead:
 
 | function | options |
 |---|---|
 """
 
 CHOICES = """
-`minority` of the imbalance metrics and `weight_decay` of the squared loss are fields of
-the [convention](conventions.md), so reports use them too.
+`minority` (for imbalance) and `weight_decay` (for the squared loss) are fields of the
+[convention](conventions.md), which reports use.
 """
 
 
@@ -138,7 +139,7 @@ def formula(key: str) -> str:
 
 def table(rows: list[dict[str, object]]) -> str:
     """Return the table of a group."""
-    lines = ["| key | what | better | at collapse |", "|---|---|---|---|"]
+    lines = ["| key | meaning | more collapsed | at collapse |", "|---|---|---|---|"]
     for row in rows:
         key = f"[`{row['key']}`](#{model_of(row['key'])})"
         if TABLE[row["key"]].headline:

@@ -24,7 +24,7 @@ _NO_PAPER = by.Source(
 )
 def nc4_mismatch(decisions: Decisions) -> float:
     r"""
-    Share of samples on which the head and the nearest center disagree.
+    Fraction of samples on which the head and the nearest center disagree.
 
     .. math::
         P(\arg\max_k (w_k^\top x + b_k) \neq \arg\min_k \lVert x - \mu_k \rVert)
@@ -56,7 +56,7 @@ def nc4_mismatch(decisions: Decisions) -> float:
 )
 def nc4_ncc_accuracy(decisions: Decisions) -> float:
     r"""
-    Share of samples that are nearest to the center of their own class.
+    Fraction of samples that are nearest to the center of their own class.
 
     .. math::
         P(\arg\min_k \lVert x - \mu_k \rVert = y)
@@ -84,7 +84,7 @@ def nc4_ncc_accuracy(decisions: Decisions) -> float:
 )
 def nc4_head_accuracy(decisions: Decisions) -> float:
     r"""
-    Share of samples that the head assigns to their own class.
+    Fraction of samples that the head assigns to their own class.
 
     .. math::
         P(\arg\max_k (w_k^\top x + b_k) = y)

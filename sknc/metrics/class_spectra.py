@@ -32,7 +32,7 @@ _SPECTRUM: dict[str, Any] = {
 )
 def spec_class_nuclear_ratio(statistics: AnyStatistics) -> float:
     r"""
-    Nuclear norm over Frobenius norm of the features of a class, mean over classes.
+    Mean over classes of the ratio of nuclear to Frobenius norm of the features.
 
     .. math::
         \operatorname{mean}_k \frac{\lVert X_k \rVert_*}{\lVert X_k \rVert_F}

@@ -47,7 +47,7 @@ def mse_total(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
     r"""
-    Mean squared error of the head against one-hot targets, halved, with decay.
+    Half the mean squared error against one-hot targets, plus weight decay.
 
     .. math::
         \tfrac{1}{2} \left[ \tfrac{1}{N} \sum_i \lVert W x_i + b - e_{y_i} \rVert^2
@@ -133,7 +133,7 @@ def mse_lnc23(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
     r"""
-    Part of the least-squares loss that is due to where the class means lie.
+    Part of the least-squares loss that is due to the positions of the class means.
 
     .. math::
         \tfrac{1}{2} \sum_k p_k \lVert W_{LS} \mu_k + b_{LS} - e_k \rVert^2
@@ -172,7 +172,7 @@ def mse_lperp(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
     r"""
-    Loss of the head over that of the least-squares head.
+    Excess loss of the head over the least-squares head.
 
     .. math::
         \tfrac{1}{2} \left[ \tfrac{1}{N} \sum_i \lVert \Delta W x_i + \Delta b

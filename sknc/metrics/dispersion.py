@@ -209,7 +209,7 @@ def nc2_min_angle(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Least angle between two class means, in radians.
+    Smallest angle between two class means, in radians.
 
     .. math::
         \arccos \max_{i<j} c_{ij}, \qquad c_{ij} = \cos(\bar\mu_i, \bar\mu_j)

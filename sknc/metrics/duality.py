@@ -28,7 +28,7 @@ from sknc.statistics.held_out import AnyStatistics
 )
 def nc0_weight_sum(head: LinearHead) -> float:
     r"""
-    Norm of the sum of the rows of the head, against its largest possible value.
+    Norm of the sum of the rows of the head, relative to its largest possible value.
 
     .. math::
         \lVert W^\top \mathbf{1} \rVert / (\sqrt{K} \lVert W \rVert_F)

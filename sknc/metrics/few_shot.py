@@ -31,7 +31,7 @@ def nc1_few_shot_bound(
     statistics: AnyStatistics, measures: SampleMeasures, *, n_shots: int = 10
 ) -> float:
     r"""
-    Bound on the error of the nearest center of few samples a class.
+    Bound on the error of the nearest center with few samples per class.
 
     .. math::
         (K - 1) \Bigl( 8 \tilde V + \tfrac{8}{\sqrt m} V_s

@@ -85,7 +85,7 @@ def nc2_etf_floor(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Least value of ``nc2_etf`` that the numbers of classes and features allow.
+    Lowest possible ``nc2_etf`` for the numbers of classes and features.
 
     .. math::
         \sqrt{2 - 2 \sqrt{D / (K-1)}} \quad \text{if } K > D + 1, \text{ else } 0
@@ -125,7 +125,7 @@ def nc2_etf_excess(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Excess of ``nc2_etf`` over the least value that K and D allow.
+    Excess of ``nc2_etf`` over its lowest possible value for this K and D.
 
     .. math::
         \left\lVert \frac{\bar M \bar M^\top}{\lVert \bar M \bar M^\top \rVert_F}
@@ -275,7 +275,7 @@ def nc2_coherence(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Greatest absolute cosine between class means.
+    Largest absolute cosine between class means.
 
     .. math::
         \max_{i<j} |c_{ij}|, \qquad c_{ij} = \cos(\bar\mu_i, \bar\mu_j)

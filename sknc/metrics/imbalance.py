@@ -135,7 +135,7 @@ def imb_minority_ratio(
     minority: float | Iterable[Any] = 0.5,
 ) -> float:
     r"""
-    Mean distance between minority classes over that between majority classes.
+    Mean distance between minority classes, relative to majority classes.
 
     .. math::
         \frac{\operatorname{mean}_{i<j \in \text{minority}} \lVert \mu_i - \mu_j
@@ -237,7 +237,7 @@ def imb_block(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    How unlike each other the classes are that have the same count.
+    Spread of norms and cosines among classes that have the same count.
 
     .. math::
         \operatorname{mean}_g \left[ \frac{\operatorname{std}_{k \in g} \lVert

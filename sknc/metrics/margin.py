@@ -45,7 +45,7 @@ def gnc2_margin(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Least distance of class means, as directions, from the hull of the others.
+    Smallest distance of class means, as directions, from the hull of the others.
 
     .. math::
         \min_k \operatorname{dist}\bigl(u_k,

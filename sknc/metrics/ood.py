@@ -134,7 +134,7 @@ def nc5_neco(
     statistics: AnyStatistics, X: Array, *, n_directions: int | None = None
 ) -> float:
     r"""
-    Mean share of the samples' length that lies in the principal subspace.
+    Mean fraction of the samples' length that lies in the principal subspace.
 
     .. math::
         \operatorname{mean}_i \lVert P_d z_i \rVert / \lVert z_i \rVert, \qquad

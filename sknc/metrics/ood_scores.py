@@ -33,7 +33,7 @@ def neco_scores(
     head: LinearHead | None = None,
 ) -> Array:
     r"""
-    Share of each sample's length that lies in the principal subspace.
+    Fraction of each sample's length that lies in the principal subspace.
 
     .. math::
         \lVert P_d z \rVert / \lVert z \rVert, \qquad z = x - \mu_S

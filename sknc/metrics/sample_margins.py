@@ -106,7 +106,7 @@ def nc1_wrong(
 )
 def nc4_cosine_margin(measures: SampleMeasures) -> float:
     r"""
-    Mean lead of the true class in the cosines with the head.
+    Mean margin of the true class in the cosines with the rows of the head.
 
     .. math::
         \operatorname{mean}_i \Big( z_{i y_i} - \max_{j \neq y_i} z_{ij} \Big), \qquad

@@ -48,7 +48,7 @@ def nc1_vci(
     weights: Literal["frequency", "uniform"] = "frequency",
 ) -> float:
     r"""
-    Variability collapse index: what linear regression on the classes leaves over.
+    Variability collapse index: the residual of linear regression on the classes.
 
     .. math::
         1 - \operatorname{tr}(\Sigma_T^{\dagger} \Sigma_B)
@@ -120,7 +120,7 @@ def nc1_vci_adjusted(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Variability collapse index over its mean for features of pure noise.
+    Variability collapse index, relative to its mean for pure noise.
 
     .. math::
         \mathrm{VCI} \Big/ \left(1 - \frac{\max(D, K-1)}{N-1}\right)
@@ -186,7 +186,7 @@ def nc1_cdnv_max(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Greatest class-distance normalized variance of a pair of classes.
+    Largest class-distance normalized variance of any pair of classes.
 
     .. math::
         \max_{i<j} \frac{\sigma_i^2 + \sigma_j^2}{2 \lVert \mu_i - \mu_j \rVert^2}

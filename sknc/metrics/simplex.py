@@ -176,7 +176,7 @@ def nc2_equiangular_max(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Greatest distance of a cosine between class means from those of a simplex.
+    Largest distance of a cosine between class means from that of a simplex.
 
     .. math::
         \max_{i<j} \left| c_{ij} + \tfrac{1}{K-1} \right|, \qquad

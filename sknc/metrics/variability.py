@@ -58,7 +58,7 @@ def nc1_pinv(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Within-class against between-class covariance, direction by direction.
+    Within-class relative to between-class covariance, direction by direction.
 
     .. math::
         \tfrac{1}{K} \operatorname{tr}(\Sigma_W \Sigma_B^\dagger)
@@ -121,7 +121,7 @@ def nc1_trace_ratio(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Total within-class variance over total between-class variance.
+    Total within-class variance divided by total between-class variance.
 
     .. math::
         \operatorname{tr} \Sigma_W / \operatorname{tr} \Sigma_B
@@ -158,7 +158,7 @@ def nc1_within_fraction(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Share of the within-class variance in the sum of both.
+    Within-class variance as a fraction of the total variance.
 
     .. math::
         \operatorname{tr} \Sigma_W / (\operatorname{tr} \Sigma_W
