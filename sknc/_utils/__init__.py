@@ -1,10 +1,10 @@
 """
-What every module may use: arrays of any library, threads, cached values, checks.
+Shared by all modules: arrays of any library, threads, cached values, checks.
 
-- `arrays`: what an array library or a device needs; `places`: moving between them.
-- `numeric`, `parameters`, `tensors`, `label_kinds`: what errors say of bad input.
-- `wrappers`: what is taken off a torch module.
+- `arrays`: array libraries and devices; `places`: moving arrays between them.
+- `numeric`, `parameters`, `tensors`, `label_kinds`: checks of input, and errors.
+- `wrappers`: the module inside wrappers of torch.
 - `thread_pool`: threads, and those of the BLAS.
-- `storage`: bytes and checksum of a file, and how files are replaced.
-- `docstrings`: what docstrings say alike.
+- `storage`: files with a checksum, replaced atomically.
+- `docstrings`: parts that docstrings share.
 """

@@ -1,8 +1,8 @@
 """
-Array library, device and dtype questions, and the kernels the array API lacks.
+Array libraries, devices and dtypes, and functions that the array API lacks.
 
-Nothing here knows about classes, metrics or estimators. Torch is never imported:
-a tensor can only arrive if its user has imported torch already.
+Nothing here depends on classes, metrics or estimators. Torch is never imported: a
+tensor can only arrive if the user has imported torch already.
 """
 
 import sys
@@ -19,7 +19,7 @@ from scipy import sparse
 # No static type covers NumPy arrays, torch tensors and other array API objects.
 Array: TypeAlias = Any
 
-_FINITE_ELEMENTS = 1 << 18  # checked together, in a core's cache
+_FINITE_ELEMENTS = 1 << 18  # checked in one block, to fit in a core's cache
 _WORK_ELEMENTS = 1 << 19  # 4 MiB of float64 in a temporary array
 _GPU_ELEMENTS = 1 << 24
 
@@ -36,14 +36,14 @@ def is_tensor(x: object) -> bool:
 
 
 def on_gpu(x: Array) -> bool:
-    """Whether `x` is a torch tensor whose values the host has to wait for."""
+    """Whether `x` is a torch tensor whose values the host must wait for."""
     return is_tensor(x) and x.device.type != "cpu"
 
 
 def namespace(*arrays: Array) -> Any:
     """Return the array API namespace of the arrays."""
     if len(arrays) == 1 and type(arrays[0]) is np.ndarray:
-        return array_api_compat.numpy  # asking takes longer than many a kernel
+        return array_api_compat.numpy  # faster than asking the library
     return array_api_compat.array_namespace(*arrays)
 
 
@@ -53,7 +53,7 @@ def device_of(x: Array) -> Any:
 
 
 def describe(x: Array) -> str:
-    """Name the array library and device of `x`, for error messages."""
+    """Return the array library and device of `x`, for error messages."""
     if isinstance(x, np.ndarray):
         return "NumPy on cpu"
     library = type(x).__module__.partition(".")[0]
@@ -61,7 +61,7 @@ def describe(x: Array) -> str:
 
 
 def same_place(x: Array, other: Array) -> bool:
-    """Whether both arrays belong to one library and lie on one device."""
+    """Whether both arrays have the same library and device."""
     return namespace(x) is namespace(other) and device_of(x) == device_of(other)
 
 
@@ -82,10 +82,10 @@ def to_numpy(x: Array) -> np.ndarray:
 
 def read_only(x: Array, *, copy: bool = True) -> Array:
     """
-    Return what shows the numbers of `x` and cannot change them.
+    Return a read-only view of `x`.
 
-    Of NumPy arrays that is a view. Other libraries have none: a copy, or `x` itself
-    unless to `copy`.
+    Libraries other than NumPy have none: they return a copy, or `x` itself if not
+    `copy`.
     """
     if isinstance(x, np.ndarray):
         x = x.view()
@@ -95,7 +95,7 @@ def read_only(x: Array, *, copy: bool = True) -> Array:
 
 
 def cpu_of(x: Array) -> Any:
-    """Return the host device of the library of `x`."""
+    """Return the CPU device of the library of `x`."""
     library = namespace(x)
     if library.__name__ == "array_api_strict":
         return library.Device("CPU_DEVICE")
@@ -119,7 +119,7 @@ def move_like(x: Array, like: Array, dtype: Any = None) -> Array:
 
 def working_dtype(x: Array) -> Any:
     """
-    Return the dtype in which products of `x` are taken.
+    Return the dtype in which products of `x` are computed.
 
     Half precision is promoted to float32, integers and booleans to float64.
     """
@@ -130,13 +130,13 @@ def working_dtype(x: Array) -> Any:
 
 
 def dtype_name(x: Array) -> str:
-    """Return the plain name of the dtype of `x`; 'float64' if it is not a float."""
+    """Return the name of the dtype of `x`; 'float64' if it is not a float."""
     name = str(x.dtype).rpartition(".")[2]
     return name if name in ("float16", "bfloat16", "float32") else "float64"
 
 
 def common_dtype_name(first: str, second: str) -> str:
-    """Return the name of a dtype that holds the numbers of both."""
+    """Return the name of a dtype that holds the values of both."""
     if first == second:
         return first
     single = {"float16", "bfloat16", "float32"}
@@ -144,7 +144,7 @@ def common_dtype_name(first: str, second: str) -> str:
 
 
 def unit_roundoff(x: Array) -> float:
-    """Return the largest relative error of one rounded product of `x`'s dtype."""
+    """Return the unit roundoff of products in `x`'s dtype."""
     torch = torch_module()
     if (
         on_gpu(x)
@@ -158,13 +158,15 @@ def unit_roundoff(x: Array) -> float:
 
 @contextmanager
 def plain_arithmetic(x: Array) -> Iterator[None]:
-    """Switch off gradients, inference mode and autocast where `x` is a tensor."""
+    """Switch off gradients, inference mode and autocast for a tensor `x`."""
     torch = torch_module()
     if torch is None or not is_tensor(x):
         yield
         return
-    device = "cpu" if x.device.type == "meta" else x.device.type  # to be refused
-    # Sums made in inference mode could not be added to outside of it.
+    device = (
+        "cpu" if x.device.type == "meta" else x.device.type
+    )  # "meta" is refused later
+    # Sums computed in inference mode could not be used outside of it.
     with (
         torch.inference_mode(False),
         torch.no_grad(),
@@ -174,7 +176,7 @@ def plain_arithmetic(x: Array) -> Iterator[None]:
 
 
 def read_flags(*flags: Any) -> list[bool]:
-    """Bring boolean scalars to the host, in one transfer if any is on a device."""
+    """Copy boolean scalars to the host, in one transfer."""
     on_device = [i for i, flag in enumerate(flags) if is_tensor(flag)]
     values = list(flags)
     if on_device:
@@ -187,7 +189,7 @@ def read_flags(*flags: Any) -> list[bool]:
 
 
 def tiles(n_rows: int, step: int) -> Iterator[slice]:
-    """Cut ``range(n_rows)`` into slices of at most `step` rows."""
+    """Split ``range(n_rows)`` into slices of at most `step` rows."""
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
@@ -196,9 +198,9 @@ def map_rows(
     function: Callable[[Array], Array], rows: Array, n_columns: int = 0
 ) -> Array:
     """
-    Join ``function(block)`` of blocks of rows, (N, D), in their working dtype.
+    Concatenate ``function(block)`` over blocks of rows (N, D), in working dtype.
 
-    The function returns as many rows, of up to max(D, n_columns) columns.
+    The function returns as many rows as it gets, with up to max(D, n_columns) columns.
     """
     xp, dtype, n_rows = namespace(rows), working_dtype(rows), rows.shape[0]
     n_elements = _GPU_ELEMENTS if on_gpu(rows) else _WORK_ELEMENTS
@@ -215,7 +217,7 @@ def map_rows(
 
 
 def all_finite(x: Array) -> bool:
-    """Whether `x`, of two axes, is finite; without a copy of it."""
+    """Whether `x`, with two axes, is finite; computed without a copy."""
     if isinstance(x, np.ndarray):
         if x.dtype.kind in "biu":
             return True
@@ -225,7 +227,7 @@ def all_finite(x: Array) -> bool:
             with np.errstate(over="ignore", invalid="ignore"):
                 if np.isfinite(np.dot(flat, flat)):
                     return True
-        # Squares of finite numbers may overflow, so ask each number.
+        # Squares of finite numbers may overflow, so check each number.
     return all(bool(flag) for flag in _finite_flags(x, _FINITE_ELEMENTS))
 
 
@@ -236,11 +238,11 @@ def finite_flag(x: Array) -> Any:
 
 
 def _finite_flags(x: Array, n_elements: int) -> Iterator[Any]:
-    """Yield whether each few rows are finite."""
+    """Yield whether each block of rows is finite."""
     xp = namespace(x)
     for tile in tiles(x.shape[0], max(1, n_elements // x.shape[1])):
         if isinstance(x, np.ndarray) and x.dtype == np.float16:
-            # All bits of the exponent are set only in NaN and infinity.
+            # Only NaN and infinity have all bits of the exponent set.
             yield np.max(x[tile].view(np.uint16) & 0x7C00) < 0x7C00
         else:
             yield xp.all(xp.isfinite(x[tile, ...]))
@@ -260,24 +262,24 @@ def count_not_finite(x: Array) -> tuple[int, int]:
 
 
 def row_squared_norms(rows: Array) -> Array:
-    """Squared Euclidean norm of each row, (B,)."""
+    """Return the squared Euclidean norm of each row, (B,)."""
     return row_products(rows, rows)
 
 
 def row_products(left: Array, right: Array) -> Array:
-    """Inner product of each row with the same row of the other, (B,)."""
+    """Return the inner product of matching rows, (B,)."""
     if isinstance(left, np.ndarray) and not hasattr(np, "vecdot"):  # NumPy < 2
         return np.einsum("ij,ij->i", left, right)
     return namespace(left).vecdot(left, right)
 
 
 def gram(rows: Array) -> Array:
-    """Return ``rows.T @ rows``; NumPy computes it by a symmetric update."""
+    """Return ``rows.T @ rows``; NumPy computes it as a symmetric update."""
     return rows.T @ rows
 
 
 def upper_factor(rows: Array) -> Array:
-    """Return the R of the QR factors; NumPy and torch do without the Q."""
+    """Return the factor R of QR, without Q in NumPy and torch."""
     if isinstance(rows, np.ndarray):
         return np.linalg.qr(rows, mode="r")
     if is_tensor(rows):
@@ -293,7 +295,7 @@ def add_rows_at(
     """
     Add ``factors[i] * rows[i]`` to ``target[index[i]]``, and return `target`.
 
-    NumPy and torch work in place; other libraries get a new array.
+    NumPy and torch work in place; other libraries return a new array.
     """
     if factors is not None and not isinstance(target, np.ndarray):
         rows = rows * factors[:, None]
@@ -311,10 +313,11 @@ def sums_by_index(
     index: np.ndarray, rows: np.ndarray, factors: np.ndarray | None, n_sums: int
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """
-    Return the sum of ``factors[i] * rows[i]`` for each value of `index` (NumPy only).
+    Sum ``factors[i] * rows[i]`` for each value of `index` (NumPy only).
 
-    If there are more values than rows, only those found: they are returned first,
-    sorted. Otherwise that is None, and there is a sum for each of ``range(n_sums)``.
+    Returns the indices and their sums. If there are more possible values than rows, the
+    indices are the sorted unique ones; otherwise they are None, and there is a sum for
+    each of ``range(n_sums)``.
     """
     n_rows, ids, position = len(rows), None, index
     if n_sums > n_rows:
@@ -327,7 +330,7 @@ def sums_by_index(
 
 
 def add_sums(target: np.ndarray, ids: np.ndarray | None, sums: Array) -> np.ndarray:
-    """Add what `sums_by_index` returned to `target`, in place."""
+    """Add the result of `sums_by_index` to `target`, in place."""
     target[slice(None) if ids is None else ids] += sums
     return target
 
@@ -349,7 +352,7 @@ def add_at(target: Array, index: Array, values: Array | None) -> Array:
 
 
 def take_rows(values: Array, index: Any) -> Array:
-    """Return the rows of `values` at positions that may lie elsewhere."""
+    """Return rows of `values`; the positions may be on another device."""
     xp = namespace(values)
     return xp.take(values, move_like(index, values, xp.int64), axis=0)
 
@@ -373,7 +376,7 @@ def set_at(target: Array, index: Array, values: Array) -> Array:
 
 def argmax_and_gap(scores: Array) -> tuple[Array, Array]:
     """
-    Return each row's first argmax and its lead over the runner-up.
+    Return the first argmax of each row, and its lead over the runner-up.
 
     The scores are overwritten. With one column the lead is infinite.
     """

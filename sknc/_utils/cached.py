@@ -1,4 +1,4 @@
-"""Values that several functions of one frozen object share, computed once."""
+"""Values that several functions derive from a frozen object, computed once."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class Cached:
-    """Base of frozen objects that keep what was derived from them."""
+    """Base class of frozen objects that cache derived values."""
 
     def cached(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return ``make()``, computed at most once for `key`."""

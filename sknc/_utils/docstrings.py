@@ -1,4 +1,4 @@
-"""Docstrings in sections, and entries that several of them share, written once."""
+"""Docstrings split into sections, and entries that several of them share."""
 
 import inspect
 import re
@@ -12,19 +12,19 @@ _SECTIONS = (
     *("Parameters", "Attributes", "Returns", "Raises"),
     *("See Also", "Notes", "References", "Examples"),
 )
-# What an object shares of its docstring.
+# Sections that objects can share.
 _INHERITED = ("Parameters", "Attributes", "Returns", "Raises")
 _HEADING = re.compile(rf"^({'|'.join(_SECTIONS)})\n-+\n", re.MULTILINE)
 
 
 def split_sections(docstring: str | None) -> tuple[str, dict[str, str]]:
-    """Return what stands before the first section, and each section by its name."""
+    """Return the text before the first section, and the sections by name."""
     head, *rest = _HEADING.split(inspect.cleandoc(docstring or ""))
     return head.strip(), dict(zip(rest[::2], map(str.rstrip, rest[1::2]), strict=True))
 
 
 def join_sections(head: str, sections: dict[str, str]) -> str:
-    """Return a docstring of the sections that are not empty, in numpydoc's order."""
+    """Return a docstring of the non-empty sections, in numpydoc's order."""
     parts = [
         f"{name}\n{'-' * len(name)}\n{sections[name]}"
         for name in _SECTIONS
@@ -34,13 +34,13 @@ def join_sections(head: str, sections: dict[str, str]) -> str:
 
 
 def entries_of(section: str) -> dict[str, str]:
-    """Return the entries of a section by their names, without the types."""
+    """Return the entries of a section by name, without types."""
     found = filter(None, re.split(r"^(?=\S)", section, flags=re.MULTILINE))
     return {re.split(" :|\n", entry)[0]: entry.rstrip() for entry in found}
 
 
 def filled(text: str, indent: str = "    ") -> str:
-    """Return text in lines of a docstring."""
+    """Wrap text to the line length of docstrings."""
     return textwrap.fill(
         text,
         84,
@@ -53,11 +53,11 @@ def filled(text: str, indent: str = "    ") -> str:
 
 def documented(*shared: str | Callable[..., Any]) -> Callable[[T], T]:
     """
-    Complete a docstring with entries of others, that it leaves out.
+    Fill in missing entries of a docstring from others.
 
-    Shared are sections of text, or of the docstring of a function or class, but for its
-    notes, references and examples. Of parameters and attributes those are filled in
-    that the object has, and an entry of its own comes before one of the same name.
+    Shared entries come from sections of text, or from the docstring of a function or
+    class, except its notes, references and examples. Only parameters and attributes
+    that the object has are filled in. Its own entry takes precedence.
     """
 
     def complete(item: T) -> T:
@@ -80,14 +80,14 @@ def documented(*shared: str | Callable[..., Any]) -> Callable[[T], T]:
 def _merged(
     item: Any, section: str, own: dict[str, str], shared: dict[str, str]
 ) -> str:
-    if section == "Returns":  # whose entries have types for names
+    if section == "Returns":  # entries have types instead of names
         return "\n".join((own or shared).values())
     if section == "Attributes":
         names = {*dir(item)}.union(*(inspect.get_annotations(c) for c in item.__mro__))
         shared = {key: text for key, text in shared.items() if key in names}
     entries = shared | own
     if section == "Parameters":
-        # An entry may be of several, such as "X, y".
+        # An entry may have several names, such as "X, y".
         first = {key.split(", ")[0].strip("*"): key for key in entries}
         named = inspect.signature(item).parameters
         entries = {key: entries[first[key]] for key in named if key in first}

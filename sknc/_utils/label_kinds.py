@@ -1,4 +1,4 @@
-"""Kinds of labels, and arrays of labels that compare exactly."""
+"""Kinds of labels, and label arrays that compare exactly."""
 
 from functools import reduce
 from typing import Any
@@ -24,19 +24,19 @@ _ATTOSECONDS = {
 
 
 def kind_of(labels: np.ndarray) -> str:
-    """Return what labels are: "number", "string", "date" or "duration"."""
+    """Return the kind of labels: "number", "string", "date" or "duration"."""
     return _KINDS.get(labels.dtype.kind, "number")
 
 
 def in_common(*arrays: np.ndarray) -> list[np.ndarray]:
     """
-    Return labels of one kind in dtypes that NumPy compares without rounding, or raise.
+    Return labels of one kind, in dtypes that NumPy compares exactly.
 
-    NumPy compares unsigned with signed integers, and integers with floats, as float64,
-    which has one number for two integers above 2^53.
+    NumPy compares unsigned with signed integers, and integers with floats, in float64,
+    which cannot distinguish all integers above 2^53. Raises if no exact dtype exists.
     """
     filled = [labels for labels in arrays if labels.size]
-    if len(filled) < len(arrays):  # an empty array has no kind of its own
+    if len(filled) < len(arrays):  # an empty array has no kind
         arrays = tuple(a if a.size or not filled else filled[0][:0] for a in arrays)
     kinds = {labels.dtype.kind for labels in filled}
     if not kinds <= set("biuf") or kinds <= {"f"}:
@@ -57,7 +57,7 @@ def in_common(*arrays: np.ndarray) -> list[np.ndarray]:
 
 
 def exactly(labels: np.ndarray, dtype: type) -> np.ndarray | None:
-    """Return numbers in another dtype of 64 bits, or None if it does not hold them."""
+    """Return numbers in another 64-bit dtype, or None if it cannot hold them."""
     is_float = labels.dtype.kind == "f"
     if not labels.size or labels.dtype == dtype or (is_float and dtype is np.float64):
         return labels.astype(dtype)
@@ -71,16 +71,16 @@ def exactly(labels: np.ndarray, dtype: type) -> np.ndarray | None:
 
 
 def union(*arrays: np.ndarray) -> np.ndarray:
-    """Return the sorted distinct labels of several arrays of one kind."""
+    """Return the sorted unique labels of several arrays of one kind."""
     return reduce(np.union1d, in_common(*arrays))
 
 
 def label_keys(labels: np.ndarray) -> list[Any]:
     """
-    Return labels as Python's, which are equal and hash alike if the labels are equal.
+    Return labels as Python objects that are equal, and hash alike, if labels are.
 
-    Dates and durations are given as counts of one unit, because those of NumPy may be
-    in days in one batch and in nanoseconds in another.
+    Dates and durations become counts of one unit, because NumPy's may be in days in one
+    batch and in nanoseconds in another.
     """
     if labels.dtype.kind not in "Mm":
         return labels.tolist()  # type: ignore[no-any-return]
@@ -88,12 +88,12 @@ def label_keys(labels: np.ndarray) -> list[Any]:
     if unit in ("Y", "M"):  # not a fixed number of days
         unit, step = ("D", 1) if labels.dtype.kind == "M" else ("M", 1)
         labels = labels.astype(f"{labels.dtype.kind}8[{unit}]")
-    factor = step * _ATTOSECONDS.get(unit, 1)  # of Python, which does not overflow
+    factor = step * _ATTOSECONDS.get(unit, 1)  # Python integers do not overflow
     return [factor * count for count in labels.astype(np.int64).tolist()]
 
 
 def shown_labels(labels: np.ndarray, most: int = 6) -> str:
-    """Return a list of labels as text; of many the first and the last."""
+    """Return labels as text; for many labels the first and the last."""
     if kind_of(labels) in ("date", "duration"):
         labels = labels.astype(str)
     texts = [shown(label) for label in labels[: most + 1].tolist()]

@@ -1,4 +1,4 @@
-"""Merging many values that merge in pairs."""
+"""Merge many values pairwise."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -7,10 +7,10 @@ Part = TypeVar("Part", bound="Mergeable")
 
 
 class Mergeable(Protocol):
-    """What `merge_all` merges."""
+    """An object that `merge_all` can merge."""
 
     def merge(self, other: Any) -> Any:
-        """Return both together; neither changes."""
+        """Return the merged value; neither operand changes."""
 
 
 def merge_groups(

@@ -1,4 +1,4 @@
-"""What is no array of real numbers is refused before anybody could convert it."""
+"""Check that input is a real array before any library converts it."""
 
 import os
 from typing import Any, NoReturn
@@ -11,7 +11,7 @@ from sknc._utils.arrays import Array
 from sknc._utils.parameters import refuse
 from sknc._utils.tensors import check_tensor
 
-# What has none of these is no array, and what is one of those has no rows.
+# An array has one of these attributes. The types below are not arrays of rows.
 _ATTRIBUTES = ("__array__", "__dlpack__", "shape", "columns", "__len__")
 _NOT_ROWS = (type, dict, set, frozenset)
 _TIMES = (
@@ -24,7 +24,7 @@ _REMEDIES = {"c": _COMPLEX, "m": _TIMES, "M": _TIMES, "S": _TEXT, "U": _TEXT}
 
 
 def numeric_features(X: Any) -> Any:
-    """Return what may be real numbers; lists as an array, all else as it is."""
+    """Return features that may be real numbers; lists become an array."""
     _check_is_array(X)
     if isinstance(X, (list, tuple)):
         X = _array_of_rows(X)
@@ -65,7 +65,7 @@ def _converted(X: np.ndarray) -> np.ndarray:
 
 
 def _check_is_array(X: Any) -> None:
-    """Refuse what has no rows, with a hint for files."""
+    """Raise for objects without rows, with a hint for files."""
     remedy = ""
     if isinstance(X, (str, bytes, os.PathLike)):
         remedy = "Load it first, for example with np.load(path, mmap_mode='r')."
@@ -83,7 +83,7 @@ def _refuse_dtype(dtype: Any, kind: str) -> NoReturn:
 
 
 def numeric_weights(sample_weight: Any) -> Any:
-    """Return weights as they are, or as an array, or raise if they are no numbers."""
+    """Return weights, as an array if they are a list; raise if they are not numbers."""
     found = _real_array(sample_weight)
     if found is None:
         remedy = ""
@@ -92,12 +92,12 @@ def numeric_weights(sample_weight: Any) -> Any:
                 "Compute them first, for example with "
                 "sklearn.utils.class_weight.compute_sample_weight('balanced', y)."
             )
-        refuse("sample_weight", "one real number a row of X", sample_weight, remedy)
+        refuse("sample_weight", "one real number per row of X", sample_weight, remedy)
     return found
 
 
 def numeric_part(what: str, part: Any) -> Any:
-    """Return weights or bias of a head as an array, or raise if they are no numbers."""
+    """Return weights or bias of a head as an array; raise if they are not numbers."""
     found = _real_array(part.toarray() if hasattr(part, "toarray") else part)
     if found is None:
         refuse(f"The head's {what}", "real numbers", part)
@@ -105,7 +105,7 @@ def numeric_part(what: str, part: Any) -> Any:
 
 
 def _real_array(values: Any) -> Any:
-    """Return an array of real numbers, of NumPy if it was none before, or None."""
+    """Return a real array, a NumPy array for other types, or None."""
     is_array = array_api_compat.is_array_api_obj(values)
     if is_array and not array_api_compat.is_numpy_array(values):
         return None if "complex" in str(values.dtype) else values
@@ -120,12 +120,12 @@ def _real_array(values: Any) -> Any:
 
 
 def numeric_targets(y: Any, X: Array) -> Array:
-    """Return finite targets beside the rows of X, float64, (B, n), or raise."""
+    """Return finite float64 targets for the rows of X, (B, n), or raise."""
     if arrays.is_tensor(y):
         check_tensor("y", y)
     found = _real_array(y)
     if found is None:
-        refuse("y", "real numbers, one row of targets a sample", y)
+        refuse("y", "real numbers, one row of targets per sample", y)
     xp, n_samples = arrays.namespace(X), int(X.shape[0])
     targets = arrays.move_like(found, X, xp.float64)
     if targets.ndim == 1:
@@ -153,7 +153,7 @@ def numeric_targets(y: Any, X: Array) -> Array:
 
 
 def checked_samples(X: Any, labels: np.ndarray) -> Array:
-    """Return finite features beside labels, or raise."""
+    """Return finite features that match the labels, or raise."""
     X = X if arrays.is_tensor(X) else numeric_features(X)
     if X.ndim != 2 or labels.shape != tuple(X.shape[:1]):
         msg = (
@@ -165,7 +165,7 @@ def checked_samples(X: Any, labels: np.ndarray) -> Array:
 
 
 def checked_targets(X: Any, y: Any) -> tuple[Array, Array]:
-    """Return finite features, and float64 targets beside them, or raise."""
+    """Return finite features and matching float64 targets, or raise."""
     X = X if arrays.is_tensor(X) else numeric_features(X)
     if X.ndim != 2:
         msg = f"X must be of shape (n_samples, n_features), got shape {tuple(X.shape)}."
@@ -183,12 +183,12 @@ def _finite(X: Array) -> Array:
 
 
 def positive_weights(sample_weight: Any, X: Array) -> Array | None:
-    """Return one positive float64 weight a row beside X, None without any, or raise."""
+    """Return a positive float64 weight per row of X, or None; raise if invalid."""
     if sample_weight is None:
         return None
     xp = arrays.namespace(X)
     weights = arrays.move_like(numeric_weights(sample_weight), X, xp.float64)
     good = (weights > 0) & (weights < xp.inf)
     if weights.shape != X.shape[:1] or not bool(xp.all(good)):
-        refuse("sample_weight", "one positive number a row of X", sample_weight)
+        refuse("sample_weight", "one positive number per row of X", sample_weight)
     return weights

@@ -1,4 +1,4 @@
-"""What to do about a library that is not installed and belongs to an extra."""
+"""Errors about optional libraries that are not installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,18 +6,18 @@ from contextlib import contextmanager
 
 @contextmanager
 def required(what: str, libraries: str, extra: str) -> Iterator[None]:
-    """Say which extra has the libraries, if importing them in the body fails."""
+    """Raise an error that names the extra, if an import in the body fails."""
     try:
         yield
     except ImportError as error:
         msg = (
-            f"{what} requires {libraries}, of the extra {extra!r}: in a "
-            f"clone of sknc, run pip install '.[{extra}]'."
+            f"{what} requires {libraries}, from the extra {extra!r}: in a clone of "
+            f"sknc, run pip install '.[{extra}]'."
         )
         raise ImportError(msg) from error
 
 
 def require_matplotlib(method: str) -> None:
-    """Say how to install matplotlib, which a method draws with, if it is missing."""
+    """Raise an error that says how to install matplotlib, if it is missing."""
     with required(method, "matplotlib", "plot"):
         import matplotlib  # noqa: F401

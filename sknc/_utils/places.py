@@ -1,4 +1,4 @@
-"""Where arrays are to lie: in NumPy, on the CPU, or on a device of torch."""
+"""Copy arrays to NumPy, to the CPU, or to a torch device."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +13,10 @@ from sknc._utils.parameters import refuse
 
 def copier_to(place: Any) -> Callable[[Array], Array]:
     """
-    Return a function that copies arrays to a place, with the same numbers.
+    Return a function that copies arrays to a place, without changing values.
 
-    The place is "numpy"; "cpu", which leaves each array in its library; or another
-    device of torch, such as "cuda".
+    The place is "numpy"; "cpu", which keeps the library of each array; or another torch
+    device, such as "cuda".
     """
     if isinstance(place, str) and place == "numpy":
         return _to_numpy
@@ -42,7 +42,7 @@ def _to_torch(place: Any) -> Callable[[Array], Array]:
     expected = '"numpy", "cpu" or a device of torch, such as "cuda"'
     torch = arrays.torch_module()
     if torch is None:
-        refuse("place", expected, place, "Import torch first for its devices.")
+        refuse("place", expected, place, "Import torch first to use its devices.")
     try:
         device = torch.device(place)
         torch.empty(1, device=device)

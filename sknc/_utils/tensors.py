@@ -1,4 +1,4 @@
-"""Tensors that are no plain arrays of numbers are refused, with what to do about it."""
+"""Check that tensors are plain arrays of numbers."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from sknc._utils.arrays import torch_module
 
 
 def check_tensor(what: str, tensor: Any) -> None:
-    """Refuse a tensor that is not dense, has no data, or is one part of a whole."""
+    """Raise for a tensor that is not dense, has no data, or is part of a whole."""
     found = _unusual(tensor)
     if found:
         msg = f"{what} must be a dense tensor, got a {found[0]} one. {found[1]}"
@@ -18,7 +18,7 @@ def _unusual(tensor: Any) -> tuple[str, str] | None:
     torch = torch_module()
     assert torch is not None
     if tensor.is_nested:
-        return "nested", "Pass torch.cat(tensor.unbind()), with a label a row."
+        return "nested", "Pass torch.cat(tensor.unbind()), with one label per row."
     if hasattr(tensor, "full_tensor"):
         return "distributed", "Pass tensor.to_local() in each process, and merge."
     if hasattr(tensor, "get_mask"):

@@ -1,12 +1,12 @@
 """
-Threads for what NumPy does in one thread, or a BLAS shares badly among its own.
+Threads for work that NumPy does in one thread, or that a BLAS parallelizes badly.
 
 A pool has as many threads as the BLAS would use, so the usual variables and
-`threadpool_limits` hold. The number of threads of a BLAS belongs to the process: while
-a pool multiplies matrices, and only then, the BLAS is held to the threads that are
-left. Another thread that enters `threadpool_limits` in these milliseconds, as KMeans
-does, would take the held number for the usual one and restore it for good. So there is
-no pool in a program with other threads, daemons apart: these rarely compute.
+`threadpool_limits` apply. The number of BLAS threads belongs to the process: only while
+a pool multiplies matrices is the BLAS limited to the remaining threads. Another thread
+that enters `threadpool_limits` in these milliseconds, as KMeans does, would restore the
+limited number for good. So there is no pool in a program with other threads, except
+daemons, which rarely compute.
 """
 
 import os
@@ -25,24 +25,24 @@ from threadpoolctl import ThreadpoolController
 
 Job: TypeAlias = Callable[[], Any]
 
-# The work that the threads are doing, if any, under one key: whoever comes second works
-# alone. Unlike a lock it says who has it, so an interruption cannot leave it taken.
+# The work that the threads are doing, if any, under one key; other callers work
+# alone. Unlike a lock it records its owner, so an interruption cannot leave it taken.
 _current: dict[str, "_Work"] = {}
 
 
 @dataclass(frozen=True)
 class ThreadPool:
-    """The calling thread, and some others that work with it."""
+    """The calling thread, and others that work with it."""
 
-    size: int = 1  # one is the calling thread alone
+    size: int = 1  # 1 is the calling thread alone
 
     def run(self, jobs: Sequence[Job], *, hold_blas: bool = False) -> list[Any]:
         """
-        Do all jobs, begun in their order, and return what they return.
+        Run all jobs, started in order, and return their results.
 
-        However this ends, also if it is interrupted, no job is running any more and the
-        BLAS has its threads back. Jobs that multiply matrices `hold_blas`, so that each
-        uses only its share of the BLAS's threads.
+        When this returns or is interrupted, no job is running and the BLAS has its
+        threads back. Jobs that multiply matrices `hold_blas`, so that each uses only
+        its share of the BLAS threads.
         """
         if self.size < 2 or len(jobs) < 2:
             return [job() for job in jobs]
@@ -53,12 +53,12 @@ class ThreadPool:
             finally:
                 work.end()
         except BaseException:
-            work.end()  # again, if it was the end that was interrupted
+            work.end()  # again, in case the end was interrupted
             raise
 
 
 class _Work:
-    """Jobs that the calling thread and `n_others` take from until none is left."""
+    """Jobs that the calling thread and `n_others` take until none is left."""
 
     def __init__(self, jobs: Sequence[Job], n_others: int) -> None:
         self._jobs = jobs
@@ -70,11 +70,11 @@ class _Work:
         self._held: list[tuple[Any, int, int]] = []
 
     def results(self, n_blas_threads: int) -> list[Any]:
-        """Do all jobs, with the BLAS held to some threads unless they are zero."""
+        """Run all jobs, with the BLAS limited to this many threads unless 0."""
         if _current.setdefault("work", self) is not self:
             return [job() for job in self._jobs]
         with self._hold(n_blas_threads) if n_blas_threads else nullcontext():
-            with suppress(RuntimeError):  # no more threads: the interpreter shuts down
+            with suppress(RuntimeError):  # no more threads at interpreter shutdown
                 _threads().start([partial(self._help, lock) for lock in self._others])
             self._take_jobs()
             self._wait()
@@ -91,14 +91,14 @@ class _Work:
         while self._waiting:
             try:
                 place, job = self._waiting.popleft()
-            except IndexError:  # another thread took the last one
+            except IndexError:  # another thread took the last job
                 return
             self._results[place] = job()
 
     def _help(self, lock: Any) -> None:
-        # Before taking a job: whoever has the lock knows that none is running.
+        # Before taking a job: the owner of the lock knows that none is running.
         if not lock.acquire(blocking=False):
-            return  # the end has come before
+            return  # already ended
         try:
             with np.errstate(**self._handling):  # threads do not inherit it
                 self._take_jobs()
@@ -113,7 +113,7 @@ class _Work:
                 pass
 
     def end(self) -> None:
-        """Begin no more jobs, wait for those that run, and release the BLAS."""
+        """Start no more jobs, wait for running ones, and release the BLAS."""
         if _current.get("work") is not self:
             return
         self._waiting.clear()
@@ -122,36 +122,37 @@ class _Work:
         del _current["work"]
 
     def release_blas(self) -> None:
-        """Give the BLAS its threads back, if an interruption has left it held."""
+        """Give the BLAS its threads back, if an interruption left it limited."""
         for library, before, held in self._held:
             if held != before and library.num_threads == held:
                 library.set_num_threads(before)
 
 
 def new_pool(max_threads: int) -> ThreadPool:
-    """Return a pool of at most `max_threads`, and no more than the BLAS has."""
+    """Return a pool of at most `max_threads`, and no more than the BLAS uses."""
     if max_threads < 2 or not _alone():
         return ThreadPool()
     return ThreadPool(max(1, min(max_threads, blas_threads())))
 
 
 def _alone() -> bool:
-    """Whether no other thread of the program may limit the BLAS too."""
+    """Whether no other thread of the program could limit the BLAS too."""
     here = threading.current_thread()
     return all(item is here or item.daemon for item in threading.enumerate())
 
 
 def cut(n_rows: int, n_parts: int) -> list[slice]:
-    """Cut ``range(n_rows)`` into slices of nearly equal length."""
+    """Split ``range(n_rows)`` into slices of nearly equal length."""
     edges = [n_rows * part // n_parts for part in range(n_parts + 1)]
     return [slice(*pair) for pair in pairwise(edges)]
 
 
 def blas_threads() -> int:
     """
-    Return how many threads a matrix product of NumPy uses; 1 if nobody knows.
+    Return how many threads a NumPy matrix product uses; 1 if unknown.
 
-    An OpenBLAS on OpenMP counts as one: what holds it holds the calling thread only.
+    An OpenBLAS with OpenMP counts as 1, because limiting it affects only the calling
+    thread.
     """
     libraries = _blas().lib_controllers
     if any(getattr(item, "threading_layer", "") == "openmp" for item in libraries):
@@ -161,10 +162,10 @@ def blas_threads() -> int:
 
 class _Threads:
     """
-    Threads that wait for tasks: starting them takes as long as a block.
+    Threads that wait for tasks, because starting one takes as long as a block.
 
-    The locks of a `ThreadPoolExecutor` are written in Python, so an interruption can
-    leave them taken, and then it blocks for good.
+    The locks of `ThreadPoolExecutor` are written in Python, so an interruption can
+    leave them locked forever.
     """
 
     def __init__(self) -> None:
@@ -172,7 +173,7 @@ class _Threads:
         self._threads: list[threading.Thread] = []
 
     def start(self, tasks: Sequence[Job]) -> None:
-        """Begin some tasks, each in a thread of its own."""
+        """Start tasks, each in a separate thread."""
         while len(self._threads) < len(tasks):
             thread = threading.Thread(target=self._run, name="sknc", daemon=True)
             thread.start()
@@ -196,7 +197,7 @@ def _blas() -> Any:
 
 
 def _forget() -> None:
-    """Forget the threads of the parent, which a child process does not have."""
+    """Drop the threads of the parent, which a child process does not have."""
     for work in _current.values():
         work.release_blas()
     _current.clear()

@@ -1,4 +1,4 @@
-"""Wrappers around torch modules, and how they come off."""
+"""Remove wrappers around torch modules."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from sknc._utils.arrays import torch_module
 
 
 def unwrapped(module: Any) -> Any:
-    """Return the module inside of torch.compile and of data parallelism."""
+    """Return the module inside torch.compile and data parallelism."""
     torch = torch_module()
     assert torch is not None
     parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)

@@ -1,7 +1,7 @@
 """
-The metrics of neural collapse: pure functions, and the one table of them.
+The metrics of neural collapse: pure functions, and one table of them.
 
-The key of a metric is the name of its function, which is found here under that name.
+The key of a metric is the name of its function, which can be imported from here.
 Reports, plots, the command line and the documentation read `TABLE`.
 """
 

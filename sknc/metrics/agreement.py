@@ -1,4 +1,4 @@
-"""NC4: decisions become those of the nearest class center."""
+"""NC4: the head decides like the nearest class center."""
 
 import math
 
@@ -31,8 +31,8 @@ def nc4_mismatch(decisions: Decisions) -> float:
 
     Notes
     -----
-    The bias of the head counts. The head may choose a class that has no samples, and
-    then the two disagree.
+    The bias of the head is included. If the head chooses a class without samples, the
+    two disagree.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def nc4_head_accuracy(decisions: Decisions) -> float:
 
     See Also
     --------
-    nc4_ncc_accuracy : That of the nearest class center.
+    nc4_ncc_accuracy : The accuracy of the nearest class center.
 
     Examples
     --------

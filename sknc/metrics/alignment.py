@@ -1,4 +1,4 @@
-"""NC3, finer: what of the head and the class means agrees, and what does not."""
+"""More NC3: which aspects of the head and the class means agree."""
 
 import math
 from typing import Literal
@@ -22,7 +22,7 @@ _SCHOENEMANN = by.Source(
     "Psychometrika 31, 1966.",
     "doi:10.1007/BF02289451",
 )
-_EACH_SIDE = "shifts, and by rotations and scaling of either side, each on its own"
+_EACH_SIDE = "shifts, and by separate rotations and scaling of either side"
 
 
 @metric(
@@ -31,7 +31,7 @@ _EACH_SIDE = "shifts, and by rotations and scaling of either side, each on its o
     interval="[0, 1] for cosines",
     undefined=(when.ZERO_ROW, *when.NO_DIRECTION),
     unchanged_by="shifts, by rotations of both sides, and by scaling of either",
-    raises="If fewer than two classes have samples, or `product` is neither.",
+    raises="If fewer than two classes have samples, or `product` is invalid.",
 )
 def nc3_uniform_duality(
     statistics: AnyStatistics,
@@ -54,10 +54,10 @@ def nc3_uniform_duality(
 
     Notes
     -----
-    The variance has divisor K. It is also zero where all classes are equally badly
-    aligned, which `nc3_cosine` tells apart. Called UNC3 in [1]_, of whose code the
-    divisor is that of the sample variance, K - 1. Of dot products the variance is in
-    [0, inf), in units of the squared logits, and changes with scale.
+    The variance has divisor K. It is also zero if all classes are equally badly
+    aligned, which `nc3_cosine` reveals. Called UNC3 in [1]_, whose code uses the sample
+    variance, with divisor K - 1. The variance of dot products is in [0, inf), in units
+    of the squared logits, and depends on scale.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def nc3_uniform_duality(
     xp = namespace(means)
     if product == "dot":
         return float(xp.var(xp.sum(head.weights * means, axis=1)))
-    # cos = 1 - |u - v|^2 / 2, whose spread keeps its digits where cosines near 1.
+    # cos = 1 - |u - v|^2 / 2, whose spread keeps its digits for cosines near 1.
     gaps = row_squared_norms(unit_rows(head.weights) - unit_rows(means))
     return float(xp.var(gaps)) / 4
 
@@ -87,8 +87,8 @@ def nc3_uniform_duality(
     interval="[0, sqrt(2)]",
     undefined=(when.ZERO_ROW, *when.NO_DIRECTION),
     unchanged_by=(
-        "shifts, and by rotations of either side and positive scaling of any row, each "
-        "on its own"
+        "shifts, and by separate rotations of either side and positive scaling of any "
+        "row"
     ),
 )
 def nc3_gram(
@@ -104,16 +104,16 @@ def nc3_gram(
         \tfrac{1}{K} \lVert U_M U_M^\top - U_W U_W^\top \rVert_F
 
     with :math:`U_M` and :math:`U_W` the rows of the centered class means and of the
-    head, each of unit length.
+    head, scaled to unit length.
 
     See Also
     --------
-    nc3_procrustes : Also free of rotations, but not of the norms of rows.
+    nc3_procrustes : Also independent of rotations, but not of the norms of rows.
 
     Notes
     -----
-    The difference is formed in tiles of classes, in O(K^2 D) time and O(K D) memory:
-    expanded into D x D products it would lose half its digits near zero.
+    The difference is formed in tiles of classes, in O(K^2 D) time and O(K D) memory.
+    Expanding it into D x D products would lose half its digits near zero.
 
     Examples
     --------
@@ -158,13 +158,13 @@ def nc3_procrustes(
 
     Notes
     -----
-    Zero here and not in `nc3_self_duality` means: the same shape, rotated. The least
-    distance is computed, not one minus the nuclear norm, which cannot tell values below
-    the precision of one. A singular value decomposition of size min(K, D).
+    If this is zero and `nc3_self_duality` is not, both have the same shape but are
+    rotated. The least distance is computed directly, because one minus the nuclear norm
+    would lose small values. Takes a singular value decomposition of size min(K, D).
 
     Examples
     --------
-    A head that is turned by 90 degrees, and one that is of another shape:
+    A head that is rotated by 90 degrees, and one with a different shape:
 
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
@@ -187,7 +187,7 @@ def nc3_procrustes(
 
 @metric(
     "NC3",
-    sources=(by.after(by.PAPYAN, "what of the self-duality is due to norms"),),
+    sources=(by.after(by.PAPYAN, "the part of self-duality due to norms"),),
     interval="[0, sqrt(K)]",
     undefined=(when.ZERO_WEIGHTS, *when.NO_DIRECTION),
     unchanged_by=_EACH_SIDE,
@@ -207,8 +207,8 @@ def nc3_norm_ratio(
 
     Notes
     -----
-    The standard deviation has divisor K - 1. Self-duality asks for aligned directions,
-    see `nc3_cosine`, and for norms in one proportion, which is this.
+    The standard deviation has divisor K - 1. Self-duality requires aligned directions,
+    see `nc3_cosine`, and proportional norms, which this measures.
 
     Examples
     --------
@@ -253,8 +253,8 @@ def nc3_principal_angles(
     Notes
     -----
     It is one whenever the means span all D dimensions and the head has full rank. A
-    head of rank q < r has no direction for r - q of the angles: they count as right
-    angles. Where the r-th and the next singular value of W are equal, the span of the
+    head of rank q < r has no direction for r - q of the angles, which count as right
+    angles. If the r-th and the next singular value of W are equal, the span of the
     first r, and so the value, is not unique.
 
     Examples
@@ -281,7 +281,7 @@ def nc3_principal_angles(
 
 
 def _squared_gram_distance(left: Array, right: Array) -> float:
-    """Return ``|left left^T - right right^T|^2``, from tiles on and above it."""
+    """Return ``|left left^T - right right^T|^2``, from tiles of one triangle."""
     xp = namespace(left)
     total = xp.zeros((), dtype=left.dtype, device=device_of(left))
     edges = list(tiles(left.shape[0], _TILE_ROWS))
@@ -293,7 +293,7 @@ def _squared_gram_distance(left: Array, right: Array) -> float:
 
 
 def _short_rows(rows: Array) -> Array:
-    """Return the rows in coordinates of their own span if it is of less than D."""
+    """Return the rows in coordinates of their span, if it is smaller than D."""
     if rows.shape[0] >= rows.shape[1]:
         return rows
     return namespace(rows).linalg.qr(rows.T)[1].T

@@ -1,4 +1,4 @@
-"""How many directions the samples of each class take up."""
+"""The number of directions in which the samples of each class vary."""
 
 import math
 from typing import Any
@@ -42,17 +42,18 @@ def spec_class_nuclear_ratio(statistics: AnyStatistics) -> float:
 
     See Also
     --------
-    spec_class_stable_rank : About the class means.
+    spec_class_stable_rank : The same about the class means.
 
     Notes
     -----
     At collapse each class has one direction, that of its mean. Some code squares the
-    ratio of each class: ``report.per_class["nuclear_ratio"]``. Of held-out statistics
-    those of the fitted samples. Each class takes a D x D eigenproblem.
+    ratio of each class; ``report.per_class["nuclear_ratio"]`` has all ratios. For
+    held-out statistics, the fitted samples are used. Each class requires a D x D
+    eigendecomposition.
 
     Examples
     --------
-    Singular values sqrt(2) and sqrt(2) of one class, and of one direction in the other:
+    Singular values sqrt(2) and sqrt(2) in one class, and a single one in the other:
 
     >>> X = np.array([[1.0, 1.0], [1.0, -1.0], [3.0, 0.0], [4.0, 0.0]])
     >>> y = np.array([0, 0, 1, 1])
@@ -80,19 +81,19 @@ def spec_class_stable_rank(statistics: AnyStatistics) -> float:
         = \operatorname{mean}_k
         \frac{\operatorname{tr} \Sigma_k}{\lambda_{\max}(\Sigma_k)}
 
-    with :math:`R_k` the features of class k less their mean and :math:`\Sigma_k` their
+    with :math:`R_k` the features of class k minus their mean and :math:`\Sigma_k` their
     covariance.
 
     See Also
     --------
-    spec_within_pr : Of the covariance within all classes.
+    spec_within_pr : For the covariance within all classes.
 
     Notes
     -----
-    Collapse does not fix it: it counts the directions in which the samples of a class
-    still vary. Classes with one sample have none and make the mean NaN; all values are
-    in ``report.per_class["stable_rank"]``. Of held-out statistics those of the fitted
-    samples.
+    Collapse does not determine it: it counts the directions in which the samples of a
+    class still vary. Classes with one sample make the mean NaN;
+    ``report.per_class["stable_rank"]`` has all values. For held-out statistics, the
+    fitted samples are used.
 
     Examples
     --------

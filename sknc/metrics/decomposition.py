@@ -1,16 +1,16 @@
 r"""
-The mean squared error of a head, in parts that add up for any class counts.
+The mean squared error of a head, split into parts that add up for any class counts.
 
-With one-hot targets e_k, weight decay :math:`\lambda`, and a bias that is decayed
-like the weights, the loss of a head (W, b) is
+With one-hot targets e_k, weight decay :math:`\lambda`, and a bias that decays like the
+weights, the loss of a head (W, b) is
 
 .. math::
     L(W, b) = \tfrac{1}{2} \left[ \tfrac{1}{N} \sum_i
     \lVert W x_i + b - e_{y_i} \rVert^2
     + \lambda (\lVert W \rVert_F^2 + \lVert b \rVert^2) \right].
 
-Its least value is that of the least-squares head. Both split into a part within
-classes and one of the class means, because residuals sum to zero in each class:
+Its minimum is the loss of the least-squares head. Both split into a part within classes
+and a part of the class means, because residuals sum to zero in each class:
 
 .. math::
     L = \tfrac{1}{2} \left[ \operatorname{tr}(W \Sigma_W W^\top)
@@ -59,10 +59,10 @@ def mse_total(
 
     Notes
     -----
-    The sum over all K outputs, not their mean, of each sample. From class means and
-    scatter; the samples are not needed. Held-out samples are measured about their own
-    class means. A head without bias counts as one with a bias of zero. At collapse the
-    value is 0 if there is no decay and the head fits.
+    For each sample, errors are summed over all K outputs, not averaged. Computed from
+    class means and scatter, without the samples. Held-out samples are measured about
+    their own class means. A missing bias counts as zero. At collapse the value is 0 if
+    there is no decay and the head fits.
 
     Examples
     --------
@@ -87,13 +87,13 @@ def mse_lnc1(
     statistics: AnyStatistics, head: LinearHead, *, weight_decay: float = 0.0
 ) -> float:
     r"""
-    Part of the least-squares loss that is due to variance within classes.
+    Part of the least-squares loss due to variance within classes.
 
     .. math::
         \tfrac{1}{2} \left[ \operatorname{tr}(W_{LS} \Sigma_W W_{LS}^\top)
         + \lambda (\lVert W_{LS} \rVert_F^2 + \lVert b_{LS} \rVert^2) \right]
 
-    with :math:`(W_{LS}, b_{LS})` the head of least loss for these features.
+    with :math:`(W_{LS}, b_{LS})` the head with the least loss for these features.
 
     See Also
     --------
@@ -102,20 +102,19 @@ def mse_lnc1(
     Notes
     -----
     The bias is eliminated, which leaves a symmetric D x D system of the centered
-    features, solved by its eigenvectors. Eigenvalues at or below max(K, D) * 2.2e-16 of
-    the largest count as zero, or at or below 1.2e-7 of it where the scatter was summed
-    from products in float32, of float32 features and D > 256. Without decay, of N
-    samples only the N - 1 largest count. This makes the solution a pseudo-inverse where
-    features are linearly dependent and nothing decays; every least-squares head gives
-    the same parts then. Directions that do vary, but by less than that, are left out
-    too, and the parts then add up only as far. Of the head only the number of rows
-    matters.
-    Without decay the value at collapse is 0.
+    features, solved by its eigenvectors. Eigenvalues up to max(K, D) * 2.2e-16 of the
+    largest count as zero. The limit is 1.2e-7 for float32 features with D > 256, if the
+    scatter was summed from float32 products. Without decay, only the N - 1 largest
+    eigenvalues of N samples count. So the solution is a pseudo-inverse if features are
+    linearly dependent and there is no decay; every least-squares head then gives the
+    same parts. Directions that vary by less than the limit are dropped too, and the
+    parts then add up only approximately. The head matters only through its number of
+    rows. Without decay the value at collapse is 0.
 
     Examples
     --------
-    Two classes at +2 and -2, each of variance 1: the least-squares weights are
-    (1, -1) / 5, and 2 / 25 is their variance.
+    Two classes at +2 and -2, each with variance 1: the least-squares weights are (1,
+    -1) / 5, and their squares sum to 2 / 25.
 
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
@@ -138,22 +137,22 @@ def mse_lnc23(
     .. math::
         \tfrac{1}{2} \sum_k p_k \lVert W_{LS} \mu_k + b_{LS} - e_k \rVert^2
 
-    with :math:`(W_{LS}, b_{LS})` the head of least loss for these features and p_k
-    the share of the samples that are of class k.
+    with :math:`(W_{LS}, b_{LS})` the head with the least loss for these features and
+    p_k the share of the samples in class k.
 
     See Also
     --------
     mse_total : The loss it is a part of.
-    mse_lnc1 : Says how the least-squares head is found.
+    mse_lnc1 : Explains how the least-squares head is computed.
 
     Notes
     -----
-    Of the head only the number of rows matters. Without decay the value at collapse is
-    0.
+    The head matters only through its number of rows. Without decay the value at
+    collapse is 0.
 
     Examples
     --------
-    Two classes at +2 and -2, each of variance 1: the least-squares head takes the
+    Two classes at +2 and -2, each with variance 1: the least-squares head maps the
     means to (0.9, 0.1) and (0.1, 0.9), so each is off by 0.02.
 
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
@@ -182,18 +181,18 @@ def mse_lperp(
     See Also
     --------
     mse_total : The loss it is a part of.
-    mse_lnc1 : Says how the least-squares head is found.
+    mse_lnc1 : Explains how the least-squares head is computed.
 
     Notes
     -----
-    Computed from the difference of the heads, so that it is not the small difference of
-    two losses. It is 0 on the central path, where the head is the least-squares head.
-    That one has a bias even if the given head has none.
+    Computed from the difference of the heads, which is more precise than the difference
+    of two losses. It is 0 on the central path, where the head is the least-squares
+    head. The least-squares head has a bias even if the given head has none.
 
     Examples
     --------
-    Two classes at +2 and -2, each of variance 1: the least-squares head is
-    ``+-x / 5 + 1/2``, and a head of zeros is off by ``2 (1/5 + 1/4)``, halved.
+    Two classes at +2 and -2, each with variance 1: the least-squares head is ``+-x / 5
+    + 1/2``, and a head of zeros is off by ``2 (1/5 + 1/4)``, halved.
 
     >>> X = np.array([[3.0], [1.0], [-1.0], [-3.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 0, 1, 1]))
@@ -212,7 +211,7 @@ def least_squares_head(
     statistics: AnyStatistics, *, weight_decay: float = 0.0
 ) -> LinearHead:
     r"""
-    Return the head of least squared error against one-hot targets.
+    Return the head with the least squared error against one-hot targets.
 
     .. math::
         \arg\min_{W, b} \tfrac{1}{N} \sum_i \lVert W x_i + b - e_{y_i} \rVert^2
@@ -221,8 +220,8 @@ def least_squares_head(
     Parameters
     ----------
     statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones the
-        scored samples.
+        Statistics of K classes of D features, with their scatter. For held-out ones,
+        the scored samples are used.
     weight_decay : float, default=0.0
         The factor :math:`\lambda`.
 
@@ -240,12 +239,12 @@ def least_squares_head(
 
     See Also
     --------
-    mse_lperp : How much better it is than a given head.
-    mse_lnc1 : Says how it is found, and what becomes of linearly dependent features.
+    mse_lperp : The excess loss of a given head.
+    mse_lnc1 : Explains how it is computed, also for linearly dependent features.
 
     Examples
     --------
-    Two classes at +2 and -2, each of variance 1:
+    Two classes at +2 and -2, each with variance 1:
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
@@ -261,8 +260,8 @@ def least_squares_head(
     problem = regression_of(statistics, weight_decay)
     if problem is None:
         msg = (
-            "least_squares_head needs the scatter, which covariance=False does not "
-            "keep: use covariance=True."
+            "least_squares_head requires the scatter, which covariance=False does not "
+            "store: use covariance=True."
         )
         raise ValueError(msg)
     best = problem.least_squares(statistics.n_classes)

@@ -1,4 +1,4 @@
-"""The conditions of deep neural regression collapse, of any layer."""
+"""The conditions of deep neural regression collapse, for any layer."""
 
 import math
 
@@ -47,7 +47,7 @@ def deep_nrc1(
 
     See Also
     --------
-    sknc.metrics.regression.nrc1 : The same of directions, about the origin.
+    sknc.metrics.regression.nrc1 : The same for directions, about the origin.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def deep_nrc2(statistics: RegressionStatistics) -> float:
     Notes
     -----
     Unchanged by shifts, rotations and uniform scaling of either side. The authors' code
-    keeps only the first n of the features; this is of all of them, as in [2]_.
+    keeps only the first n features; this function uses all, as in [2]_.
 
     References
     ----------
@@ -150,8 +150,8 @@ def deep_nrc3(statistics: RegressionStatistics, head: LinearHead) -> float:
 
     Notes
     -----
-    Directions that a side lacks, where the head or the covariance of the features has a
-    lower rank than r, count as right angles.
+    If the head or the covariance of the features has a lower rank than r, the missing
+    directions count as right angles.
 
     Examples
     --------
@@ -186,14 +186,14 @@ def deep_nrc4(
     fitted : RegressionStatistics, optional
         Samples from which the prediction is learned; by default the same.
     rtol : float, default=1e-3
-        Principal directions of the features whose standard deviation is at most so
-        large a share of the largest one are not used.
+        Principal directions of the features are skipped if their standard deviation is
+        at most this share of the largest one.
 
     Returns
     -------
     float
-        Mean over samples and targets, in units of the squared targets, to be compared
-        with `mse`, that of the head. NaN if the features do not vary.
+        Mean over samples and targets, in units of the squared targets. Compare it with
+        `mse`, the error of the head. NaN if the features do not vary.
 
     Raises
     ------
@@ -202,12 +202,12 @@ def deep_nrc4(
 
     Notes
     -----
-    With an intercept, as networks have one. The authors' code leaves it out; of
+    An intercept is included, because networks have one. The authors' code omits it; for
     centered features both are equal. Targets are not standardized.
 
     Examples
     --------
-    Of two targets, one is a multiple of the feature, one is uncorrelated with it.
+    One of two targets is a multiple of the feature, the other is uncorrelated with it.
 
     >>> import numpy as np
     >>> from sknc import RegressionStatistics

@@ -1,4 +1,4 @@
-"""GNC2: the directions of the class means spread evenly over the unit sphere."""
+"""GNC2: the directions of the class means are spread evenly over the unit sphere."""
 
 import math
 
@@ -45,7 +45,7 @@ def gnc2_energy_log(
 
     Notes
     -----
-    Differs from the energy over all ordered pairs by the number of pairs only.
+    Differs from the energy over all ordered pairs only by the number of pairs.
 
     Examples
     --------
@@ -84,8 +84,8 @@ def gnc2_dispersion_log(
 
     Notes
     -----
-    The variance has divisor "number of pairs". Also 0 for two classes, which have one
-    pair.
+    The variance has the number of pairs as divisor. It is also 0 for two classes, which
+    form one pair.
 
     Examples
     --------
@@ -136,8 +136,8 @@ def gnc2_energy_riesz(
 
     Notes
     -----
-    Some published code takes s = D - 2, for which the energy of a few hundred features
-    underflows or is that of the closest pair alone. At collapse the value is
+    Some published code uses s = D - 2; with a few hundred features the energy then
+    underflows or depends on the closest pair alone. At collapse the value is
     ``(2K/(K-1))^(-s/2)``.
 
     Examples
@@ -178,8 +178,8 @@ def gnc2_dispersion_distance(
 
     Notes
     -----
-    The variance has divisor "number of pairs". Also 0 for two classes, which have one
-    pair.
+    The variance has the number of pairs as divisor. It is also 0 for two classes, which
+    form one pair.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def nc2_min_angle(
 
     Notes
     -----
-    Small angles are taken from the distance between the two directions, of which the
+    Small angles are computed from the distance between the two directions, because the
     arc cosine would lose half the digits.
 
     Examples
@@ -243,7 +243,7 @@ nc2_min_angle_head = of_head(nc2_min_angle)
 
 
 def _angle_of_two(vectors: Array) -> float:
-    """Return the angle of two rows, opposite ones to full precision too."""
+    """Return the angle of two rows, to full precision even if they are opposite."""
     xp = namespace(vectors)
     unit = vectors / xp.linalg.vector_norm(vectors, axis=1)[:, None]
     apart = float(xp.linalg.vector_norm(unit[0, :] - unit[1, :]))

@@ -1,4 +1,4 @@
-"""NC0 and NC3: the rows of the head balance, and align with the class means."""
+"""NC0 and NC3: the rows of the head sum to zero, and align with the class means."""
 
 import math
 
@@ -36,12 +36,12 @@ def nc0_weight_sum(head: LinearHead) -> float:
     Notes
     -----
     Weight decay drives it to zero; without decay a head keeps its initial sum. Called
-    NC0 in [1]_, where the norm is divided by D. Here it is divided by its bound, which
-    makes it free of scale.
+    NC0 in [1]_, where the norm is divided by D. Here it is divided by its upper bound,
+    which makes it independent of scale.
 
     Examples
     --------
-    Rows 1 and 0 sum to 1, of at most sqrt(2):
+    Rows 1 and 0 have sum 1, and the bound is sqrt(2):
 
     >>> nc0_weight_sum(LinearHead(np.array([[1.0], [0.0]]), None))
     0.7071068
@@ -79,7 +79,7 @@ def nc3_self_duality(
 
     Examples
     --------
-    A head that is turned by 90 degrees:
+    A head that is rotated by 90 degrees:
 
     >>> X = np.array([[1.0, 0.0], [-1.0, 0.0]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1]))
@@ -120,8 +120,8 @@ def nc3_structure(
 
     Notes
     -----
-    It compares the logits of the class means with those of a simplex, and is zero for
-    some heads that are not aligned with the means; `nc3_self_duality` is not.
+    Compares the logits of the class means with those of a simplex. It is zero for some
+    heads that are not aligned with the means, unlike `nc3_self_duality`.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def nc3_cosine(
         when.otherwise("all products of a row of the head and a class mean vanish"),
     ),
     unchanged_by="rotations and by scaling of either side, but not by shifts",
-    convention="Makes no difference to this metric, which never centers.",
+    convention="Not used: this metric never centers.",
 )
 def nc3_orthoframe(
     statistics: AnyStatistics,
@@ -196,14 +196,14 @@ def nc3_orthoframe(
 
     See Also
     --------
-    nc2_orthoframe : The same question about the class means alone.
-    nc3_structure : The distance from a simplex, of centered class means.
+    nc2_orthoframe : The same for the class means alone.
+    nc3_structure : The distance from a simplex, for centered class means.
 
     Notes
     -----
-    It is 0 if row k of the head is orthogonal to all class means but its own, of which
-    the products are equal: the collapse of networks without bias or with nonnegative
-    features.
+    It is 0 if row k of the head is orthogonal to all class means but its own, and the
+    products with these are equal. This is the collapse of networks without bias or with
+    nonnegative features.
 
     Examples
     --------
@@ -246,7 +246,7 @@ def nc4_bias_collapse(statistics: AnyStatistics, head: LinearHead) -> float:
 
     Notes
     -----
-    The mean is that of the samples which the centers come from.
+    The mean is that of the samples from which the centers were computed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the spread of features says about learning new classes from few samples."""
+"""How the spread of features limits learning new classes from few samples."""
 
 import math
 
@@ -19,13 +19,13 @@ from sknc.statistics.sample_measures import SampleMeasures
 @metric(
     "NC1",
     needs=("directional",),
-    sources=(by.after(by.LUTHRA, "the constants as other code restates them"),),
+    sources=(by.after(by.LUTHRA, "with the constants of other code"),),
     most_classes=5_000,
-    interval="[0, inf]; it says nothing from 1 on",
+    interval="[0, inf]; values from 1 on are vacuous",
     undefined=when.NO_DIRECTIONAL_CDNV,
     infinite="two class means coincide",
     caveats=(when.single_samples,),
-    raises="If `n_shots` is not a whole number of at least 10.",
+    raises="If `n_shots` is not an integer of at least 10.",
 )
 def nc1_few_shot_bound(
     statistics: AnyStatistics, measures: SampleMeasures, *, n_shots: int = 10
@@ -45,15 +45,15 @@ def nc1_few_shot_bound(
     Parameters
     ----------
     n_shots : int, default=10
-        Number m of samples a class, at least 10.
+        Number m of samples per class, at least 10.
 
     See Also
     --------
-    nc1_cdnv_directional : What is left of it for many samples, times 8 (K - 1).
+    nc1_cdnv_directional : Its limit for many samples, divided by 8 (K - 1).
 
     Notes
     -----
-    Between two of the classes take K = 2 of it: divide by K - 1. Takes a (K, K) matrix.
+    For two of the classes, divide by K - 1. Requires a (K, K) matrix.
 
     Examples
     --------
@@ -66,9 +66,7 @@ def nc1_few_shot_bound(
     >>> report.nc1_few_shot_bound  # 1/2 + (2 + 1/2) / sqrt(10) + 1/40
     1.3155694
     """
-    check_integer(
-        "n_shots", n_shots, "a whole number of at least 10", lambda m: m >= 10
-    )
+    check_integer("n_shots", n_shots, "an integer of at least 10", lambda m: m >= 10)
     spread, root = nc1_cdnv(statistics), math.sqrt(n_shots)
     along = nc1_cdnv_directional(statistics, measures)
     corrections = 8 / root * _mean_ratio(statistics) + (8 / root + 4 / n_shots) * spread

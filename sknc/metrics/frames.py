@@ -1,4 +1,4 @@
-"""NC2 beyond the headline: class means, or rows of the head, as a frame."""
+"""More NC2: class means, or rows of the head, as a frame."""
 
 import math
 
@@ -24,7 +24,7 @@ _MEANS_ARE_ZERO = when.Condition(
     for_head=when.ZERO_WEIGHTS,
 )
 _NO_BOUND = when.Condition(
-    "there are no more classes than features, and so no bound",
+    "K is at most D, so there is no bound",
     lambda case: case.statistics.n_classes <= case.statistics.n_features,
 )
 
@@ -50,12 +50,12 @@ def nc2_log_equinorm(
 
     Notes
     -----
-    The standard deviation has divisor K - 1. To first order it is `nc2_equinorm`, but a
-    class of tiny norm weighs as much as one of huge norm.
+    The standard deviation has divisor K - 1. To first order it equals `nc2_equinorm`,
+    but tiny norms matter as much as huge ones.
 
     Examples
     --------
-    Centered means at distance 2, 1 and 1: ``log(2) / sqrt(3)``.
+    Centered means with norms 2, 1 and 1: ``log(2) / sqrt(3)``.
 
     >>> X = np.array([[2.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
     >>> nc2_log_equinorm(ClassStatistics.from_samples(X, np.arange(3)))
@@ -79,7 +79,7 @@ nc2_log_equinorm_head = of_head(nc2_log_equinorm)
     ideal=None,
     sources=(by.after(by.ZHU),),
     interval="[0, sqrt(2))",
-    convention="Makes no difference to this metric.",
+    convention="Not used.",
 )
 def nc2_etf_floor(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -92,13 +92,13 @@ def nc2_etf_floor(
 
     See Also
     --------
-    nc2_etf_excess : What is above the floor.
+    nc2_etf_excess : The excess over this value.
 
     Notes
     -----
-    A matrix of rank D has at most D equal eigenvalues where those of a simplex are K -
-    1. The paper defines the distance; its least value follows. It says nothing about
-    collapse, only about K and D.
+    A matrix of rank D has at most D equal eigenvalues, but that of a simplex has K - 1.
+    The paper defines the distance; its least value follows. It depends only on K and D,
+    not on collapse.
 
     Examples
     --------
@@ -139,8 +139,8 @@ def nc2_etf_excess(
 
     Notes
     -----
-    With K > D + 1 the value 0 asks for equal variance in all directions only, not for
-    equal norms or angles; see `nc2_welch` and `gnc2_margin` for these.
+    If K > D + 1, the value 0 only requires equal variance in all directions, not equal
+    norms or angles; see `nc2_welch` and `gnc2_margin` for these.
 
     Examples
     --------
@@ -167,7 +167,7 @@ nc2_etf_excess_head = of_head(nc2_etf_excess, interval="[0, 2]")
     interval="[0, sqrt(2))",
     undefined=(_MEANS_ARE_ZERO,),
     unchanged_by="rotations and uniform scaling, but not by shifts",
-    convention="Makes no difference to this metric, which never centers.",
+    convention="Not used: this metric never centers.",
 )
 def nc2_orthoframe(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -181,12 +181,12 @@ def nc2_orthoframe(
 
     See Also
     --------
-    nc2_etf : The distance from a simplex, of centered class means.
+    nc2_etf : The distance from a simplex, for centered class means.
 
     Notes
     -----
-    It is 0 if the vectors are orthogonal and of one length, which is the collapse of
-    networks without bias or with nonnegative features. For K > D it is at least
+    It is 0 if the vectors are orthogonal and have equal length, which is the collapse
+    of networks without bias or with nonnegative features. For K > D it is at least
     ``sqrt(2 - 2 sqrt(D/K))``.
 
     Examples
@@ -229,12 +229,12 @@ def nc2_tightness(
 
     See Also
     --------
-    nc2_etf : For K <= D + 1 and the default center, another measure of the same.
+    nc2_etf : Equivalent for K <= D + 1 and the default center.
 
     Notes
     -----
     r is the rank of a simplex, not that of the class means: means that span fewer
-    directions are not tight. The second form is for centered means. Where the
+    directions are not tight. The second form holds for centered means. If the
     convention does not center, directions beyond the first r add their squared shares
     to the norm.
 
@@ -255,7 +255,7 @@ def nc2_tightness(
         return math.nan
     shares = squares * (rank / total)
     inside, outside = shares[:rank] - 1, shares[rank:]
-    absent = rank - inside.shape[0]  # singular values that are zero
+    absent = rank - inside.shape[0]  # zero singular values
     squared = float(xp.sum(inside**2)) + float(xp.sum(outside**2)) + absent
     return math.sqrt(squared / rank)
 
@@ -282,12 +282,12 @@ def nc2_coherence(
 
     See Also
     --------
-    nc2_welch : The same above its least value, for K > D.
+    nc2_welch : The excess over its least value, for K > D.
 
     Notes
     -----
-    1/(K-1) is the least value of vectors that sum to zero. Others may lie below, down
-    to 0 for orthogonal rows of a head.
+    1/(K-1) is the least value for vectors that sum to zero. Other vectors may have
+    smaller values, down to 0 for orthogonal rows of a head.
 
     Examples
     --------
@@ -320,7 +320,7 @@ def nc2_welch(
 
     See Also
     --------
-    nc2_coherence : The greatest absolute cosine.
+    nc2_coherence : The largest absolute cosine.
 
     Notes
     -----
@@ -348,12 +348,12 @@ nc2_welch_head = of_head(nc2_welch)
 def _etf_floor(n_classes: int, n_features: int) -> float:
     """Return the least distance from a simplex of K vectors in D dimensions."""
     missing = max(0, n_classes - 1 - n_features) / (n_classes - 1)
-    # sqrt(2 - 2 sqrt(1 - missing)), without the cancellation.
+    # sqrt(2 - 2 sqrt(1 - missing)), without cancellation.
     return math.sqrt(2 * missing / (1 + math.sqrt(1 - missing)))
 
 
 def _above(value: float, bound: float) -> float:
-    """Return how far a value is above a bound that only rounding can cross."""
+    """Return the excess over a bound, and 0 if rounding makes it negative."""
     return value if math.isnan(value) else max(0.0, value - bound)
 
 

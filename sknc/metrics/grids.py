@@ -1,4 +1,4 @@
-"""Numbers of every pair of classes, which metrics only summarize."""
+"""Values for every pair of classes, which metrics summarize."""
 
 from collections.abc import Callable, Iterator
 
@@ -33,9 +33,9 @@ def pair_grid(
     power: float = 1.0,
 ) -> Array:
     r"""
-    Return a number for every pair of classes, as one K x K array.
+    Return a value for every pair of classes, as a K x K array.
 
-    Rows are centered class means m_k or rows of a head, u_k their directions:
+    The rows m_k are centered class means or rows of a head, with directions u_k:
 
     - ``"inner_product"``: :math:`\langle m_i, m_j \rangle`
     - ``"cosine"``: :math:`\langle u_i, u_j \rangle`
@@ -47,36 +47,35 @@ def pair_grid(
     Parameters
     ----------
     source : ClassStatistics, HeldOutStatistics or LinearHead
-        Of K classes, at least two, all with samples.
+        K classes, at least two, all with samples.
     kind : str, default="cosine"
-        Which number.
+        Which value.
     convention : str or Convention, default="default"
-        Its center and bias correction. A head's rows are taken as they are.
+        Its center and bias correction. Rows of a head are not centered.
     power : float, default=1.0
         The exponent s of the Riesz energy.
 
     Returns
     -------
     float64 array of shape (K, K)
-        Symmetric but for rounding, in the library and on the device of the source; 8
-        K^2 bytes, and as much again while it is made. The
-        diagonal is NaN for energies and ``"cdnv"``, which are of two classes only.
+        Symmetric up to rounding, in the library and on the device of the source. Takes
+        8 K^2 bytes, and twice as much during the computation. The diagonal is NaN for
+        energies and ``"cdnv"``, which need two different classes.
 
     Raises
     ------
     ValueError
-        If the kind is unknown, if it is ``"cdnv"`` of a head, or if there are fewer
+        If the kind is unknown, if it is ``"cdnv"`` for a head, or if there are fewer
         than two classes.
 
     See Also
     --------
-    pair_grid_rows : The same a few rows at a time.
+    pair_grid_rows : The same, a few rows at a time.
     nc1_cdnv, nc2_equiangular, gnc2_energy_log : Summaries of such grids.
 
     Notes
     -----
-    Pairs that are very close are taken from differences, to full precision, as in the
-    metrics.
+    As in the metrics, close pairs are computed from differences, to full precision.
 
     Examples
     --------
@@ -110,19 +109,19 @@ def pair_grid_rows(
     Parameters
     ----------
     kind : str, default="cosine"
-        Which number; see `pair_grid`.
+        Which value; see `pair_grid`.
     n_rows : int, default=512
-        Rows at a time; memory is some 24 ``n_rows`` K bytes.
+        Rows at a time; takes about 24 ``n_rows`` K bytes.
 
     Returns
     -------
     iterator of (slice, float64 array of shape (at most n_rows, K))
-        Which rows of the grid, and these rows.
+        The slice of the grid, and its rows.
 
     Raises
     ------
     ValueError
-        As of `pair_grid`, or if `n_rows` is not positive.
+        As in `pair_grid`, or if `n_rows` is not positive.
 
     See Also
     --------
@@ -130,7 +129,7 @@ def pair_grid_rows(
 
     Examples
     --------
-    The nearest other class of each:
+    The nearest other class of each class:
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics
@@ -143,15 +142,15 @@ def pair_grid_rows(
     2 [3 2]
     """
     check_choice("kind", kind, _KINDS)
-    check_integer("n_rows", n_rows, "a whole number of at least 1", lambda n: n >= 1)
+    check_integer("n_rows", n_rows, "an integer of at least 1", lambda n: n >= 1)
     check_positive("power", power)
     if isinstance(source, LinearHead):
         if source.weights.shape[0] < 2:
-            msg = "Pairs of classes need a head of at least 2 rows, got 1 row."
+            msg = "Pairs of classes require a head with at least 2 rows, got 1 row."
             raise ValueError(msg)
         if kind == "cdnv":
             msg = (
-                'kind "cdnv" is of class means and variances: pass statistics, such '
+                'kind "cdnv" requires class means and variances: pass statistics, such '
                 "as analyzer.statistics_, not a head."
             )
             raise ValueError(msg)
@@ -182,7 +181,7 @@ def _in_tiles(
 def _of_vectors(
     vectors: Array, rounding: Array | None, kind: str, power: float
 ) -> Callable[[PairBlock], Array]:
-    """Return what makes a grid of a block's inner products."""
+    """Return a function that computes values from a block's inner products."""
     xp = namespace(vectors)
     squared_norms = row_squared_norms(vectors)
     inverse = inverse_norms(squared_norms)

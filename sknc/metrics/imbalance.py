@@ -1,4 +1,4 @@
-"""Collapse of imbalanced classes: what the counts do to the geometry."""
+"""Collapse of imbalanced classes: how counts affect the geometry."""
 
 import math
 from collections.abc import Iterable
@@ -19,8 +19,8 @@ from sknc.statistics.held_out import AnyStatistics
 
 _SELI: dict[str, Any] = {"sources": (by.THRAMPOULIDIS,), "most_classes": 5_000}
 _RAISES = (
-    "If fewer than two classes have samples, or `minority` is not a quantile inside "
-    "(0, 1) nor labels of classes that have samples."
+    "If fewer than two classes have samples, or `minority` is not a quantile in "
+    "(0, 1) or labels of classes with samples."
 )
 _MINORITY_AT_CENTER = when.otherwise("the mean of a minority class is the global mean")
 _MINORITY_ROW_ZERO = when.otherwise("the row of a minority class is zero")
@@ -57,9 +57,9 @@ def imb_minority_cosine(
 
     Notes
     -----
-    Counts are those of the samples which the centers come from. 1 is minority collapse.
-    If the center is the mean of samples, an exact simplex of imbalanced classes shows a
-    minority collapse that is not there.
+    Counts are those of the samples from which the centers were computed. The value 1 is
+    minority collapse. If the center is the mean of samples, even an exact simplex
+    appears to have minority collapse when classes are imbalanced.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def imb_minority_cosine_head(
 
     Notes
     -----
-    1 is minority collapse.
+    The value 1 is minority collapse.
 
     Examples
     --------
@@ -124,8 +124,8 @@ def imb_minority_cosine_head(
     sources=(by.after(by.FANG, "minority collapse by distances"),),
     interval="[0, inf]",
     undefined=(imbalance.NO_MINORITY, imbalance.NO_MAJORITY, when.MEANS_COINCIDE),
-    infinite="all classes of the majority coincide",
-    convention="Makes no difference: distances do not depend on the center.",
+    infinite="all majority classes coincide",
+    convention="Not used: distances do not depend on the center.",
     raises=_RAISES,
 )
 def imb_minority_ratio(
@@ -172,7 +172,7 @@ def imb_minority_ratio(
 @metric(
     "imbalance",
     unchanged_by=(
-        "shifts, rotations and uniform scaling, and by all that keeps the counts' order"
+        "shifts, rotations and uniform scaling, and by keeping the order of counts"
     ),
     **_FOLLOWS_COUNTS,
 )
@@ -187,9 +187,9 @@ def imb_norm_count_corr(
 
     Notes
     -----
-    Ties get their average rank. Values count as tied if they are within 1e-9 of each
-    other, relatively, so that rounding is not ranked. Counts are those of the samples
-    which the centers come from.
+    Ties get their average rank. Values within a relative 1e-9 are tied, so that
+    rounding is not ranked. Counts are those of the samples from which the centers were
+    computed.
 
     Examples
     --------
@@ -249,15 +249,15 @@ def imb_block(
     Notes
     -----
     Each group counts once, whatever its size. Standard deviations have divisor "number"
-    - 1; the cosine of a group of two has none, which counts as 0. Counts are equal if
-    they are within 1e-9 of each other, relatively. On balanced data of more than two
-    classes it is `nc2_equinorm` + `nc2_cos_std`. It is 0 in any geometry that depends
-    on the counts only.
+    - 1; for a group of two, that of the cosine counts as 0. Counts are equal if they
+    are within a relative 1e-9. On balanced data with more than two classes it is
+    `nc2_equinorm` + `nc2_cos_std`. It is 0 in any geometry that depends only on the
+    counts.
 
     Examples
     --------
-    Two classes of two samples at distances 2 and 1 from the center: std sqrt(1/2)
-    over mean 3/2. The third class is alone.
+    Two classes of two samples at distances 2 and 1 from the center: standard deviation
+    sqrt(1/2) over mean 3/2. The third class is alone.
 
     >>> X = np.array([[2.0], [2], [-1], [-1], [-1]])
     >>> imb_block(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1, 2])))
@@ -292,10 +292,10 @@ def imb_seli_w(statistics: AnyStatistics, head: LinearHead) -> float:
 
     Notes
     -----
-    The singular value decomposition of size K has the left factors and values of that
-    of the K x N matrix of simplex-encoded labels in [1]_. In O(K^3) time and O(K^2)
-    memory. Counts are those of the samples which the centers come from. It is 0 in the
-    SELI geometry, which is a simplex on balanced data only.
+    The decomposition, of size K, has the left factors and values of that of the K x N
+    matrix of simplex-encoded labels in [1]_. Takes O(K^3) time and O(K^2) memory.
+    Counts are those of the samples from which the centers were computed. It is 0 in the
+    SELI geometry, which is a simplex only on balanced data.
 
     Examples
     --------
@@ -332,15 +332,15 @@ def imb_seli_h(
     Notes
     -----
     The rows of U are those of the right factor of the K x N matrix of simplex-encoded
-    labels in [1]_, one for each class: they are the same for all its samples. In O(K^3)
-    time and O(K^2) memory. Counts are those of the samples which the centers come from.
-    It is 0 in the SELI geometry, which is a simplex on balanced data only. Its class
-    means sum to zero, so only the mean of class means as center, or none, leaves it in
-    place.
+    labels in [1]_, one for each class, because all samples of a class have the same
+    row. Takes O(K^3) time and O(K^2) memory. Counts are those of the samples from which
+    the centers were computed. It is 0 in the SELI geometry, which is a simplex only on
+    balanced data. Its class means sum to zero, so the center must be the mean of class
+    means, or none.
 
     Examples
     --------
-    Any two class means, seen from their middle, are in the SELI geometry:
+    Any two class means, seen from their midpoint, are in the SELI geometry:
 
     >>> X = np.array([[5.0, 0], [1, 2], [1, 2]])
     >>> statistics = ClassStatistics.from_samples(X, np.array([0, 1, 1]))
@@ -377,12 +377,12 @@ def imb_seli_z(
 
     See Also
     --------
-    nc3_structure : The same number: SELI keeps this of neural collapse.
+    nc3_structure : The same value.
 
     Notes
     -----
-    One column of the label matrix for each class. Equal to `nc3_structure` for any
-    counts, and listed so that the three parts of the SELI geometry are together.
+    Uses one column of the label matrix for each class. It equals `nc3_structure` for
+    any counts, and is listed to complete the three parts of the SELI geometry.
 
     Examples
     --------

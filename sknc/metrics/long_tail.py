@@ -1,4 +1,4 @@
-"""Long tails: recall of frequent and of rare classes, and where minorities merge."""
+"""Long tails: recall of frequent and rare classes, and where minorities merge."""
 
 import math
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def imb_balanced_accuracy(decisions: Decisions) -> float:
 
     Notes
     -----
-    Over the classes that have scored samples.
+    The mean is over the classes that have scored samples.
 
     Examples
     --------
@@ -75,19 +75,19 @@ def imb_many_recall(
     Parameters
     ----------
     many : float, default=100
-        Classes of more than so many.
+        Classes with more samples than this.
 
     See Also
     --------
-    imb_medium_recall, imb_few_recall : Of the others.
+    imb_medium_recall, imb_few_recall : For the other classes.
 
     Notes
     -----
-    Counts of samples with weights are sums of weights.
+    With sample weights, counts are sums of weights.
 
     Examples
     --------
-    Three samples of the first class count as many here:
+    All three samples of the first class count, since `many` is low:
 
     >>> X, y = np.eye(4), np.array([0, 0, 0, 1])
     >>> statistics = ClassStatistics.from_samples(X, y)
@@ -118,13 +118,13 @@ def imb_medium_recall(
     Parameters
     ----------
     few : float, default=20
-        Classes of at least so many.
+        Classes with at least this many samples,
     many : float, default=100
-        And of at most so many.
+        and at most this many.
 
     See Also
     --------
-    imb_many_recall, imb_few_recall : Of the others.
+    imb_many_recall, imb_few_recall : For the other classes.
 
     Examples
     --------
@@ -152,15 +152,15 @@ def imb_few_recall(
     Parameters
     ----------
     few : float, default=20
-        Classes of fewer than so many.
+        Classes with fewer samples than this.
 
     See Also
     --------
-    imb_many_recall, imb_medium_recall : Of the others.
+    imb_many_recall, imb_medium_recall : For the other classes.
 
     Examples
     --------
-    Recall 2/3 and 0, of classes that all have few:
+    Recall 2/3 and 0, in classes that all have few samples:
 
     >>> X, y = np.eye(4), np.array([0, 0, 0, 1])
     >>> statistics = ClassStatistics.from_samples(X, y)
@@ -195,11 +195,11 @@ class MinorityProfile:
     counts : ndarray of shape (K,)
         Their counts.
     cosines : ndarray of shape (K - 1,)
-        Entry m is the mean cosine over pairs of the m + 2 rarest classes; NaN where one
-        of them has no direction.
+        Entry m is the mean cosine over pairs of the m + 2 rarest classes, or NaN if one
+        of their vectors is zero.
     begins : float
-        Greatest count at which classes have merged with all rarer ones: the last entry
-        of `cosines` at or above the threshold. NaN if none is.
+        Largest count at which classes have merged with all rarer ones: that of the last
+        entry of `cosines` at or above the threshold. NaN if there is none.
     """
 
     labels: np.ndarray
@@ -217,16 +217,16 @@ def minority_profile(
     threshold: float = 0.9,
 ) -> MinorityProfile:
     """
-    Return the mean cosine of the rarest classes, by how many of them are taken.
+    Return the mean cosine of the m rarest classes, for every m.
 
-    It shows from which count on class means, or rows of a head, have merged.
+    It shows up to which count class means, or rows of a head, have merged.
 
     Parameters
     ----------
     statistics : ClassStatistics or HeldOutStatistics
         Statistics of K classes of D features.
     head : LinearHead, optional
-        Take its rows, uncentered, in place of the centered class means.
+        Use its rows, uncentered, instead of the centered class means.
     convention : str or Convention, default="default"
         Its center.
     threshold : float, default=0.9
@@ -244,12 +244,12 @@ def minority_profile(
 
     See Also
     --------
-    imb_minority_cosine : The number of one split into minority and majority.
+    imb_minority_cosine : The value for one split into minority and majority.
 
     Notes
     -----
-    Classes of one count are taken in the order of their labels. All K - 1 means come
-    from running sums of directions: O(K D).
+    Classes with equal counts are ordered by label. All K - 1 means are computed from
+    running sums of directions, in O(K D).
 
     Examples
     --------
@@ -283,7 +283,7 @@ def minority_profile(
 
 def _running_mean_cosines(rows: np.ndarray) -> np.ndarray:
     """Return the mean cosine over pairs of the first two rows, three, and so on."""
-    with np.errstate(invalid="ignore"):  # a row of zeros has no direction
+    with np.errstate(invalid="ignore"):  # a zero row has no direction
         unit = rows / np.linalg.norm(rows, axis=1)[:, None]
     sizes = np.arange(1, len(unit) + 1)
     squares = np.sum(np.cumsum(unit, axis=0) ** 2, axis=1)

@@ -20,11 +20,11 @@ from sknc.metrics._shared.hull import (
 from sknc.statistics.held_out import AnyStatistics
 
 _TILE_ROWS = 256
-# So few points need no search before their programs.
+# This few points need no search before their programs.
 _FEW = 32
-# Nor do points whose scatter is rounding.
+# The same holds for points whose scatter is only rounding.
 _COINCIDE = 1e-12
-# Points in the first program for one of them; most programs need fewer.
+# Points in the first program for each point; most programs need fewer.
 _POINTS = 128
 
 _NOT_CONVERGED = when.otherwise(
@@ -54,29 +54,29 @@ def gnc2_margin(
 
     See Also
     --------
-    nc2_min_angle : Distance from the closest other direction only, as an angle.
+    nc2_min_angle : Distance from the closest other direction, as an angle.
 
     Notes
     -----
-    On the host, and exact: what is skipped is shown to make no difference. Any vector r
+    Computed on the host, and exact: skipped work is proven not to matter. Any vector r
     gives a bound, ``dist(u_k, conv) >= min_j <r, u_k - u_j> / |r|``. Projected gradient
-    steps for all classes at once, two products of K x K and K x D arrays each, come
-    ever closer to the r that attains it, until it leaves few classes; these have a
-    quadratic program each, in the order of their distances so far. A class may be
-    skipped too if it ties with the least distance up to a relative 1e-12.
+    steps for all classes together, each with two products of K x K and K x D arrays,
+    approach the r that attains the bound, until few classes are left. Each of these
+    takes a quadratic program, in the order of their distances so far. A class may also
+    be skipped if it ties with the least distance up to a relative 1e-12.
 
-    Some 10 to 20 steps are usual, so expect ``50 K**2 D`` operations: 0.4 s for 1000
-    classes of 512 features on two cores, 10 s for 5000. Tight clusters of classes take
-    more programs, and up to 10 times as long. Memory is of order ``K D``, and that of
-    some arrays of 256 x K.
+    About 10 to 20 steps are usual, which take ``50 K**2 D`` operations: 0.4 s for 1000
+    classes of 512 features on two cores, 10 s for 5000. Tight clusters of classes need
+    more programs, and up to 10 times as long. Memory is of order ``K D``, plus some
+    arrays of 256 x K.
 
     The paper measures the rows of a head, as `gnc2_margin_head` does; this is the same
-    number of the class means. The greatest value is ``K/(K-1)`` for K <= D + 1, 1 for
-    D + 1 < K <= 2D, and ``1 - cos(2 pi / K)`` in the plane; it is not known in general.
+    for class means. The largest value is ``K/(K-1)`` for K <= D + 1, 1 for D + 1 < K <=
+    2D, and ``1 - cos(2 pi / K)`` in the plane; in general it is unknown.
 
     Examples
     --------
-    A corner of a square is one half diagonal from the segment between its neighbors.
+    A corner of a square is half a diagonal from the segment between its neighbors.
 
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     >>> gnc2_margin(ClassStatistics.from_samples(X, np.arange(4)))
@@ -89,7 +89,7 @@ gnc2_margin_head = of_head(gnc2_margin)
 
 
 def one_vs_rest_margin(vectors: np.ndarray) -> float:
-    """Return the least distance of a direction from the hull of the others; or NaN."""
+    """Return the least distance of a direction from the hull of the others, or NaN."""
     norms = np.linalg.norm(vectors, axis=1)
     if not (norms.all() and np.isfinite(norms).all()):
         return math.nan
@@ -98,13 +98,13 @@ def one_vs_rest_margin(vectors: np.ndarray) -> float:
     if least == 0:
         return 0.0
     if len(unit) < unit.shape[1]:
-        unit = np.ascontiguousarray(upper_factor(unit.T).T)  # as far from each other
+        unit = np.ascontiguousarray(upper_factor(unit.T).T)  # preserves distances
     greatest = curvature(unit)
     order = np.argsort(lower)
     for tile in tiles(len(unit), _TILE_ROWS):
         rows = order[tile]
         rows = rows[~cannot_improve(lower[rows], least, unit.shape[1])]
-        if not len(rows):  # nor can any later tile
+        if not len(rows):  # no later tile can either
             break
         if len(unit) <= _FEW or greatest <= _COINCIDE:
             found = HullBounds(rows, lower[rows], unit[rows], least)
@@ -117,7 +117,7 @@ def one_vs_rest_margin(vectors: np.ndarray) -> float:
 
 
 def _closest_others(unit: np.ndarray) -> tuple[np.ndarray, float]:
-    """Bound each distance by the closest other point, and the least of them."""
+    """Bound each distance by the closest other point, and return the least bound."""
     lower, least = np.empty(len(unit)), math.inf
     for tile in tiles(len(unit), _TILE_ROWS):
         cosines = unit[tile] @ unit.T
@@ -131,7 +131,7 @@ def _closest_others(unit: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _solve(unit: np.ndarray, found: HullBounds) -> float:
-    """Return the least distance, by a program for each point that may have it."""
+    """Return the least distance, with a program for each remaining point."""
     least = found.least
     for i in np.argsort(np.linalg.norm(found.residuals, axis=1)):
         if cannot_improve(found.lower[i], least, unit.shape[1]):
@@ -147,10 +147,11 @@ def _distance_below(
     most: float, unit: np.ndarray, row: int, residual: np.ndarray
 ) -> float:
     """
-    Return the distance of a point from the hull of the others, if it is below `most`.
+    Return the distance of a point from the hull of the others, if below `most`.
 
-    Few points carry the nearest one. A program for those that look most like it is
-    right if no other point would come nearer; else it is repeated with more of them.
+    Few points determine the nearest one. A program with the most similar points is
+    correct if no other point would come nearer; otherwise it is repeated with more
+    points.
     """
     gaps = unit - unit[row]
     n_tried, carriers = min(_POINTS, len(unit) - 1), np.arange(0)
@@ -178,9 +179,9 @@ def _weights(gaps: np.ndarray) -> np.ndarray | None:
     """
     Return the convex weights of the point of a hull nearest to zero.
 
-    With G the points, as columns, the nonnegative ``a`` of least
-    ``|G a|^2 + (sum(a) - 1)^2`` is in proportion to them: for weights b and a = t b the
-    best t leaves ``|G b|^2 / (1 + |G b|^2)``. No penalty has to be chosen.
+    With the points as columns of G, the weights are proportional to the nonnegative
+    ``a`` with the least ``|G a|^2 + (sum(a) - 1)^2``: for weights b and a = t b the
+    best t leaves ``|G b|^2 / (1 + |G b|^2)``. There is no penalty to choose.
     """
     longest = np.linalg.norm(gaps, axis=1).max()
     if longest == 0:

@@ -1,4 +1,4 @@
-"""Samples of several labels: their means as averages of those of single labels."""
+"""Samples with several labels: their means as averages of single-label means."""
 
 import math
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from sknc.metrics._catalogue import sources as by
 @dataclass(frozen=True, eq=False)
 class TagWiseAverage:
     """
-    How near the mean of each label set is to the sum of the means of its labels.
+    How close the mean of each label set is to the sum of the means of its labels.
 
     Parameters
     ----------
     label_sets : bool ndarray of shape (S, K)
-        The sets of at least two labels that some samples have, and whose labels all
-        have samples of their own.
+        The sets of at least two labels that occur, and whose labels all have
+        single-label samples.
     counts : ndarray of shape (S,)
-        Their numbers of samples.
+        Numbers of samples of the sets.
     angles : ndarray of shape (S,)
         One minus the cosine between mean and sum, both centered; 0 at collapse.
     scales : ndarray of shape (S,)
-        Factor of the sum that is nearest to the mean; equal for all sets of one size at
-        collapse.
+        Factor by which the sum is closest to the mean; at collapse it is equal for all
+        sets of the same size.
     """
 
     label_sets: np.ndarray
@@ -38,12 +38,12 @@ class TagWiseAverage:
 
     @property
     def error(self) -> float:
-        """Mean of the angles over label sets; NaN without any."""
+        """Mean of the angles over label sets; NaN if there are none."""
         return float(np.mean(self.angles)) if len(self.angles) else math.nan
 
     @property
     def scale_spread(self) -> float:
-        """Coefficient of variation of the scales within sets of one size, averaged."""
+        """Coefficient of variation of the scales in sets of equal size, averaged."""
         sizes = self.label_sets.sum(axis=1)
         groups = [self.scales[sizes == size] for size in np.unique(sizes)]
         found = [np.std(s, ddof=1) / abs(np.mean(s)) for s in groups if len(s) > 1]
@@ -59,7 +59,7 @@ def tag_wise_average(X: Array, Y: Any) -> TagWiseAverage:
         1 - \cos \Bigl( \mu_S - \mu_G, \sum_{k \in S} (\mu_k - \mu_G) \Bigr)
 
     with :math:`\mu_S` the mean of the samples whose labels are S, :math:`\mu_k` that of
-    samples whose only label is k, and :math:`\mu_G` the mean of the latter.
+    samples whose only label is k, and :math:`\mu_G` the mean of the :math:`\mu_k`.
 
     Parameters
     ----------
@@ -71,18 +71,18 @@ def tag_wise_average(X: Array, Y: Any) -> TagWiseAverage:
     Returns
     -------
     TagWiseAverage
-        Angle and scale of each label set, on the host. For single labels alone, use
+        Angle and scale of each label set, on the host. For single labels only, use
         `NeuralCollapseAnalyzer`.
 
     Raises
     ------
     ValueError
-        If `Y` is no matrix of indicators with a row for each sample, or fewer than two
-        labels have samples of their own.
+        If `Y` is not a matrix of indicators with one row per sample, or fewer than two
+        labels have single-label samples.
 
     Examples
     --------
-    The mean of samples of both labels lies half way between the corners:
+    The mean of samples with both labels is halfway between the corners:
 
     >>> import numpy as np
     >>> from sknc.metrics import tag_wise_average
@@ -98,8 +98,8 @@ def tag_wise_average(X: Array, Y: Any) -> TagWiseAverage:
     known = np.flatnonzero(tags[sizes == 1].any(axis=0))
     if len(known) < 2:
         msg = (
-            "tag_wise_average compares with samples of single labels: expected at "
-            f"least 2 labels that have such, got {len(known)}."
+            "tag_wise_average compares with single-label samples: expected them for at "
+            f"least 2 labels, got {len(known)}."
         )
         raise ValueError(msg)
     single = np.full((tags.shape[1], features.shape[1]), np.nan)

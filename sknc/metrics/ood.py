@@ -1,4 +1,4 @@
-"""NC5: samples of no class are orthogonal to all classes."""
+"""NC5: out-of-distribution samples are orthogonal to all classes."""
 
 import math
 
@@ -17,10 +17,12 @@ from sknc.metrics.ood_scores import neco_scores
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics
 
-_RAISES = "If fewer than two classes have samples, or `ood_mean` is not of D features."
+_RAISES = (
+    "If fewer than two classes have samples, or `ood_mean` does not have D features."
+)
 _ZERO_MEAN = when.otherwise("`ood_mean` or a class mean is zero")
 _AT_CENTER = when.otherwise("`ood_mean` or a class mean is the global mean")
-_NO_LENGTH = when.otherwise("there are no samples, or one is at the mean")
+_NO_LENGTH = when.otherwise("there are no samples, or one equals the mean")
 
 
 @metric(
@@ -42,12 +44,12 @@ def nc5_orthogonality(
 
     See Also
     --------
-    nc5_orthogonality_centered : Tells whether it is an effect of the origin.
+    nc5_orthogonality_centered : Independent of the origin.
 
     Notes
     -----
-    Non-negative features, as behind a ReLU, have non-negative cosines: there it takes
-    disjoint units to be zero.
+    After a ReLU, features and so cosines are non-negative; the value is then zero only
+    if the active units are disjoint.
 
     Examples
     --------
@@ -86,17 +88,17 @@ def nc5_orthogonality_centered(
 
     See Also
     --------
-    nc5_orthogonality : As published, without a center.
+    nc5_orthogonality : As published, without centering.
 
     Notes
     -----
-    At collapse the published one is zero for an OOD mean that is orthogonal to the span
-    of the uncentered class means; this one for an OOD mean whose offset from the global
-    mean is orthogonal to the simplex, wherever the origin is.
+    At collapse `nc5_orthogonality` is zero if the OOD mean is orthogonal to the span of
+    the uncentered class means. This one is zero if its offset from the global mean is
+    orthogonal to the simplex, wherever the origin is.
 
     Examples
     --------
-    Seen from (1/2, 1/2) the OOD mean is on the line through both class means:
+    Seen from (1/2, 1/2), the OOD mean is on the line through both class means:
 
     >>> statistics = ClassStatistics.from_samples(np.eye(2), np.array([0, 1]))
     >>> nc5_orthogonality_centered(statistics, np.array([3.0, -2.0]))
@@ -107,7 +109,7 @@ def nc5_orthogonality_centered(
     means = centered_means(centers, convention)
     if convention.center == "none":
         return _mean_absolute_cosine(means, _mean_about(None, ood_mean, means))
-    # Both about a point among the features, so that a common offset costs no digits.
+    # Both relative to a point among the features, so a common offset costs no digits.
     xp, weights = namespace(means), convention.center_weights(centers.counts)
     origin = xp.astype(centers.moments.anchors[0, :], xp.float64)
     offset = _mean_about(origin, ood_mean, means) - weights @ centers.means_about(
@@ -120,14 +122,14 @@ def nc5_orthogonality_centered(
     "NC5",
     needs=("scatter",),
     lower_is_collapsed=None,
-    ideal="1 for the fitted classes, lower elsewhere",
+    ideal="1 for the fitted classes, lower otherwise",
     sources=(by.AMMAR,),
     interval="[0, 1]",
     undefined=(_NO_LENGTH,),
     unchanged_by="shifts, rotations and uniform scaling of all samples",
     raises=(
-        "If fewer than two classes have samples, the scatter was not kept, `X` is not "
-        "of D features, or `n_directions` is not in 1, ..., D."
+        "If fewer than two classes have samples, the scatter was not kept, `X` does not "
+        "have D features, or `n_directions` is not in 1, ..., D."
     ),
 )
 def nc5_neco(
@@ -147,7 +149,7 @@ def nc5_neco(
 
     See Also
     --------
-    neco_scores : The score of each sample, and how it differs from the paper's.
+    neco_scores : The score of each sample, and how it differs from the paper.
 
     Examples
     --------
@@ -165,7 +167,7 @@ def nc5_neco(
 def _mean_about(
     origin: Array | None, ood_mean: Array | ClassStatistics, like: Array
 ) -> Array:
-    """Return the mean of samples that belong to no class, less a point, (D,)."""
+    """Return the mean of out-of-distribution samples minus a point, (D,)."""
     if isinstance(ood_mean, ClassStatistics):
         return ood_mean.means_about(origin)[0, :]
     moved = move_like(ood_mean, like, namespace(like).float64)
@@ -178,4 +180,4 @@ def _mean_about(
 def _mean_absolute_cosine(rows: Array, vector: Array) -> float:
     xp = namespace(rows)
     cosines = unit_rows(rows) @ unit_rows(vector[None, :])[0, :]
-    return min(float(xp.mean(xp.abs(cosines))), 1.0)  # in this order NaN passes
+    return min(float(xp.mean(xp.abs(cosines))), 1.0)  # this order keeps NaN

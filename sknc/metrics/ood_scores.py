@@ -1,4 +1,4 @@
-"""Scores of single samples that are low out of distribution."""
+"""Scores of single samples that are low for out-of-distribution samples."""
 
 from sknc._utils.arrays import (
     Array,
@@ -44,14 +44,14 @@ def neco_scores(
     Parameters
     ----------
     statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features, with their scatter. Of held-out ones
-        the fitted samples, from which the centers come.
+        Statistics of K classes of D features, with their scatter. For held-out ones,
+        the fitted samples are used, from which the centers come.
     X : array of shape (B, D)
         Features to score, in any array library.
     n_directions : int, optional
         Number d of directions, by default K - 1, at most D.
     center : bool, default=True
-        Whether to subtract the mean. Without, the directions are those of the second
+        Whether to subtract the mean. Otherwise the directions are those of the second
         moment about zero.
     head : LinearHead, optional
         Multiply each score by the largest logit of this head.
@@ -60,16 +60,16 @@ def neco_scores(
     -------
     array of shape (B,)
         In [0, 1] without a head, float64, in the library and on the device of the
-        statistics; high for samples like the fitted ones, 1 at collapse, low for
-        others. NaN for a sample at the mean. Unchanged by shifts (if centered),
+        statistics. High for samples like the fitted ones, 1 at collapse, low for
+        others. NaN for a sample equal to the mean. Unchanged by shifts (if centered),
         rotations and uniform scaling of all samples.
 
     Raises
     ------
     ValueError
         If fewer than two classes have samples and `n_directions` is not given, the
-        scatter was not kept, `X` is not of D features, or `n_directions` is not in 1,
-        ..., D.
+        scatter was not kept, `X` does not have D features, or `n_directions` is not in
+        1, ..., D.
 
     See Also
     --------
@@ -77,9 +77,9 @@ def neco_scores(
 
     Notes
     -----
-    The NECO score of [1]_, whose factor is the largest logit, without standardizing the
-    features, which its code does first. Where the d-th and the next
-    variance are equal the directions are not unique.
+    This is the NECO score of [1]_, whose factor is the largest logit. The paper's code
+    first standardizes the features; this function does not. If the d-th and the next
+    variance are equal, the directions are not unique.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def neco_scores(
     if n_directions is None:
         check_two_classes(centers)
         n_directions = min(centers.n_classes - 1, n_features)
-    expected = f"a whole number in 1, ..., {n_features}"
+    expected = f"an integer in 1, ..., {n_features}"
     check_integer(
         "n_directions", n_directions, expected, lambda n: 1 <= n <= n_features
     )
@@ -129,25 +129,25 @@ def nci_scores(
     Parameters
     ----------
     statistics : ClassStatistics or HeldOutStatistics
-        Statistics of K classes of D features. Of held-out ones the fitted samples.
+        Statistics of K classes of D features. For held-out ones, the fitted samples.
     X : array of shape (B, D)
         Features to score, in any array library.
     head : LinearHead
-        Weights of shape (K, D), one row a class.
+        Weights of shape (K, D), one row per class.
     alpha : float, default=0.0
-        Weight of the absolute size of the features, which OpenOOD tunes.
+        Weight of the L1 norm of the features, which OpenOOD tunes.
 
     Returns
     -------
     array of shape (B,)
-        Scores, float64, in the library and on the device of the statistics; high for
-        samples like the fitted ones. NaN for a sample at the mean.
+        Scores, float64, in the library and on the device of the statistics. High for
+        samples like the fitted ones. NaN for a sample equal to the mean.
 
     Raises
     ------
     ValueError
-        If fewer than two classes have samples, the head does not fit, `X` is not of D
-        features, or `alpha` is negative or not finite.
+        If fewer than two classes have samples, the head does not fit, `X` does not
+        have D features, or `alpha` is negative or not finite.
 
     See Also
     --------
@@ -155,7 +155,7 @@ def nci_scores(
 
     Examples
     --------
-    Along its row, and across it:
+    Along its row, and at an angle to it:
 
     >>> import numpy as np
     >>> from sknc import ClassStatistics, LinearHead
@@ -190,7 +190,7 @@ def _check_width(X: Array, n_features: int) -> None:
 
 
 def _largest_logits(X: Array, head: LinearHead) -> tuple[Array, Array]:
-    """Return the class that a head chooses for each row, and its logit, (B,)."""
+    """Return the class with the largest logit for each row, and that logit, (B,)."""
     xp = namespace(head.weights)
     logits = move_like(X, head.weights, xp.float64) @ head.weights.T
     if head.bias is not None:
@@ -202,7 +202,7 @@ def _principal_directions(samples: ClassStatistics, *, centered: bool) -> Array:
     """Return the eigenvectors of the covariance, or second moment, ascending."""
     scatter = samples.within_scatter
     if scatter is None:
-        msg = "NECO needs the scatter, which covariance=False does not keep."
+        msg = "NECO requires the scatter, which covariance=False does not store."
         raise ValueError(msg)
 
     def eigenvectors() -> Array:

@@ -1,4 +1,4 @@
-"""How many directions all features take up."""
+"""The number of directions that all features span."""
 
 import math
 from typing import Any
@@ -20,7 +20,7 @@ _RANK: dict[str, Any] = {"needs": ("scatter",), "lower_is_collapsed": None}
     "spectrum",
     ideal=None,
     sources=(by.GARRIDO,),
-    interval="[1, min(N, D)] up to a few `epsilon`",
+    interval="[1, min(N, D)], plus a few `epsilon`",
     undefined=(_ALL_ZERO,),
     unchanged_by="rotations and uniform scaling, but not by shifts",
     raises="If a class has no samples, or `epsilon` is negative or not finite.",
@@ -39,21 +39,21 @@ def spec_rankme(statistics: AnyStatistics, *, epsilon: float = 1e-7) -> float:
     Parameters
     ----------
     epsilon : float, default=1e-7
-        The paper's constant; other code has 1e-6 or 0.
+        The constant of the paper; other code uses 1e-6 or 0.
 
     See Also
     --------
-    spec_total_effective_rank : Of centered features, without a constant.
-    spec_effective_rank : Of the class means.
+    spec_total_effective_rank : For centered features, without a constant.
+    spec_effective_rank : For the class means.
 
     Notes
     -----
-    From class means and scatter. The paper uses it to compare representations: more is
-    better for later tasks, and full collapse leaves K - 1 directions, and that of the
-    mean. Of held-out statistics, the rank of the scored samples.
+    Computed from class means and scatter. The paper uses it to compare representations:
+    more is better for later tasks, but full collapse leaves only K - 1 directions and
+    that of the mean. For held-out statistics, the scored samples are used.
 
-    Singular values within the classes that are below 1e-8 of the largest (3e-4 of
-    float32 features) are rounding, and left out.
+    Singular values within the classes below 1e-8 of the largest (3e-4 for float32
+    features) are within rounding, and are dropped.
 
     Examples
     --------
@@ -90,14 +90,14 @@ def spec_total_effective_rank(statistics: AnyStatistics) -> float:
 
     See Also
     --------
-    spec_rankme : Of uncentered features.
-    spec_effective_rank : Of the class means.
+    spec_rankme : For uncentered features.
+    spec_effective_rank : For the class means.
 
     Notes
     -----
-    The value at collapse is that of classes of equal counts. Less than K - 1 means that
-    class means have lost directions too. Of held-out statistics, the rank of the scored
-    samples.
+    The value at collapse assumes classes with equal counts. Less than K - 1 means that
+    class means have lost directions too. For held-out statistics, the scored samples
+    are used.
 
     Examples
     --------

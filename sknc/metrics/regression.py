@@ -1,9 +1,9 @@
 """
 Neural regression collapse: features, targets and the head that predicts them.
 
-NRC1 to NRC3 are defined here; the conditions of any layer, and the fit of the head,
-come from their own modules. A table of its own holds all of them, because they are
-functions of `RegressionStatistics`: without classes, and without a `Convention`.
+NRC1 to NRC3 are defined here; the conditions of any layer, and the fit of the head, in
+other modules. All are in a separate table because they are functions of
+`RegressionStatistics`, without classes or a `Convention`.
 """
 
 import math
@@ -68,7 +68,7 @@ def nrc1(
     Parameters
     ----------
     fitted : RegressionStatistics, optional
-        Samples whose principal directions are taken; by default the same.
+        Samples that define the principal directions; by default the same.
     center : bool, default=True
         Whether principal directions are those of the centered features, as in the
         authors' code, or of second moments about the origin, as in ``nc_toolbox``.
@@ -80,10 +80,10 @@ def nrc1(
 
     Notes
     -----
-    The directions :math:`\tilde h_i` are not centered either way. Features that are
-    zero have none and are left out. Principal directions whose variance is rounding
-    count as none. Where the n-th and the next variance are equal, the subspace, and so
-    the value, is not unique. Unchanged by rotations and uniform scaling, not by shifts.
+    The directions :math:`\tilde h_i` are never centered. Zero features have no
+    direction and are skipped. Principal directions with a variance within rounding do
+    not count. If the n-th and the next variance are equal, the subspace, and so the
+    value, is not unique. Unchanged by rotations and uniform scaling, but not by shifts.
 
     Examples
     --------
@@ -121,12 +121,12 @@ def nrc2(statistics: RegressionStatistics, head: LinearHead) -> float:
     Returns
     -------
     float
-        In [0, 1], lower is more collapsed; NaN if all features are zero. 1 for a head
-        of zeros, which spans nothing.
+        In [0, 1], lower is more collapsed; NaN if all features are zero. 1 for a zero
+        head, which spans nothing.
 
     Notes
     -----
-    Unchanged by rotations of both sides and by scaling of either, not by shifts.
+    Unchanged by rotations of both sides and by scaling of either, but not by shifts.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def nrc3(
     statistics: RegressionStatistics, head: LinearHead, *, gamma: float | None = None
 ) -> float:
     r"""
-    Distance of the head's Gram matrix from the form that the targets give it.
+    Distance of the head's Gram matrix from the form that the targets determine.
 
     .. math::
         \left\lVert \frac{W W^\top}{\lVert W W^\top \rVert_F} -
@@ -166,8 +166,8 @@ def nrc3(
     Parameters
     ----------
     gamma : float, optional
-        The constant, in units of the squared targets; by default the one between 0 and
-        the least eigenvalue of :math:`\Sigma` for which the distance is least, see
+        The constant, in units of the squared targets. By default the value from 0 to
+        the least eigenvalue of :math:`\Sigma` with the least distance, see
         `best_gamma`.
 
     Returns
@@ -184,11 +184,11 @@ def nrc3(
     Notes
     -----
     In the unconstrained feature model, gamma is the product of the weight decay of W
-    and that of the features. Networks are trained with other penalties; so [1]_ finds
-    the best gamma once, for the head after training, and measures the heads of all
-    earlier epochs with it. Of one target the value is 0 whatever the head is.
-    Unchanged by shifts of either side, by rotations of features and head, by rotations
-    of the targets and the rows of the head, and by scaling of the head.
+    and that of the features. Networks are trained with other penalties, so [1]_ finds
+    the best gamma once, for the head after training, and uses it for the heads of all
+    earlier epochs. With one target the value is 0 for every head. Unchanged by shifts
+    of either side, by rotations of features and head, by rotations of the targets and
+    the rows of the head, and by scaling of the head.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def nrc3(
 @documented(PARAMETERS)
 def best_gamma(statistics: RegressionStatistics, head: LinearHead) -> float:
     """
-    Return the gamma for which `nrc3` is least.
+    Return the gamma that minimizes `nrc3`.
 
     Returns
     -------
@@ -221,14 +221,14 @@ def best_gamma(statistics: RegressionStatistics, head: LinearHead) -> float:
 
     Notes
     -----
-    In the root of gamma, the cosine of both matrices has one stationary point, which is
-    known in closed form. It or an end of the range is the best.
+    As a function of the root of gamma, the cosine of both matrices has one stationary
+    point, with a closed form. The optimum is there or at an end of the range.
     """
     found = target_gram(statistics, head)
     return float((found.best_root() * found.unit) ** 2)
 
 
 def _outside(statistics: RegressionStatistics, directions: Array) -> float:
-    """Return the mean square of directions of features outside a subspace."""
+    """Return the mean square of the features' directions outside a subspace."""
     mean, covariance = statistics.mean_direction, statistics.direction_covariance
     return min(square_outside(mean, covariance, directions), 1.0)

@@ -1,4 +1,4 @@
-"""How well a head predicts the targets, from second moments."""
+"""How well a head predicts the targets, computed from second moments."""
 
 import math
 
@@ -36,8 +36,8 @@ def mse(statistics: RegressionStatistics, head: LinearHead) -> float:
 
     Notes
     -----
-    From second moments: errors below about 1e-15 of the variance of the targets are
-    rounding.
+    Computed from second moments: errors below about 1e-15 of the variance of the
+    targets are rounding.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def mse(statistics: RegressionStatistics, head: LinearHead) -> float:
 )
 def r2(statistics: RegressionStatistics, head: LinearHead) -> float:
     r"""
-    Share of the variance of the targets that the head predicts.
+    Share of the targets' variance that the head predicts.
 
     .. math::
         1 - \frac{\sum_i \lVert W h_i + b - y_i \rVert^2}

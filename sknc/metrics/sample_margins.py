@@ -1,4 +1,4 @@
-"""Metrics of single samples: margins (NC4), and NC1 split by the head's decision."""
+"""Metrics of single samples: margins (NC4), and NC1 split by decision of the head."""
 
 import math
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from sknc.statistics.sample_measures import SampleMeasures
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-_NONE_RIGHT = when.otherwise("the head assigns no sample to its own class")
-_NONE_WRONG = when.otherwise("the head assigns every sample to its own class")
+_NONE_RIGHT = when.otherwise("the head classifies no sample correctly")
+_NONE_WRONG = when.otherwise("the head classifies every sample correctly")
 _NO_COSINE = when.otherwise(
     "a sample is at the global mean, or a row of the head is the mean of its rows"
 )
@@ -43,12 +43,12 @@ def nc1_correct(
     convention: str | Convention = "default",
 ) -> float:
     r"""
-    NC1 of the samples that the head assigns to their own class.
+    NC1 of the samples that the head classifies correctly.
 
     .. math::
         \tfrac{1}{K} \operatorname{tr}(\Sigma_W^{\mathrm{correct}} \Sigma_B^\dagger)
 
-    with the within-class covariance taken over those samples, about the same centers.
+    with the within-class covariance of these samples, about the same centers.
 
     Examples
     --------
@@ -72,12 +72,12 @@ def nc1_wrong(
     convention: str | Convention = "default",
 ) -> float:
     r"""
-    NC1 of the samples that the head assigns to another class.
+    NC1 of the samples that the head misclassifies.
 
     .. math::
         \tfrac{1}{K} \operatorname{tr}(\Sigma_W^{\mathrm{wrong}} \Sigma_B^\dagger)
 
-    with the within-class covariance taken over those samples, about the same centers.
+    with the within-class covariance of these samples, about the same centers.
 
     Examples
     --------
@@ -114,8 +114,8 @@ def nc4_cosine_margin(measures: SampleMeasures) -> float:
 
     Notes
     -----
-    The global mean is that of the convention of the analyzer, from the fitted samples.
-    The paper's code divides the logits of uncentered features by the lengths of the
+    The global mean is that of the analyzer's convention, from the fitted samples. The
+    paper's code divides the logits of uncentered features by the lengths of the
     centered ones; this function centers both.
 
     Examples
@@ -135,14 +135,14 @@ def nc4_cosine_margin(measures: SampleMeasures) -> float:
     needs=("ncc_margins",),
     lower_is_collapsed=None,
     ideal="half the distance to the nearest center",
-    sources=(by.after(by.GALANTI, "whose rule this is the margin of"),),
+    sources=(by.after(by.GALANTI, "the margin of their rule"),),
     interval="(-inf, inf)",
     unit="In units of the features",
     unchanged_by="shifts and rotations",
 )
 def nc4_ncc_margin(measures: SampleMeasures) -> float:
     r"""
-    Mean signed distance to the boundary of the own class's nearest-center cell.
+    Mean signed distance to the boundary of the true class's nearest-center cell.
 
     .. math::
         \operatorname{mean}_i \min_{j \neq y_i}
@@ -151,11 +151,11 @@ def nc4_ncc_margin(measures: SampleMeasures) -> float:
 
     See Also
     --------
-    margin_quantiles : Quantiles of the same numbers, in ``report.quantiles``.
+    margin_quantiles : Quantiles of these distances, in ``report.quantiles``.
 
     Notes
     -----
-    Negative where the nearest center is that of another class.
+    Negative if the nearest center is that of another class.
 
     Examples
     --------
@@ -190,7 +190,7 @@ def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) ->
 
     Notes
     -----
-    Takes a (K, K) matrix.
+    Requires a (K, K) matrix.
 
     Examples
     --------

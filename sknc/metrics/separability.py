@@ -1,4 +1,4 @@
-"""More NC1: variability by discriminant analysis, by rank of pairs, by a logarithm."""
+"""More NC1: discriminant analysis, extremes over pairs, and a logarithm."""
 
 import math
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ from sknc.metrics._shared.pairs import pair_blocks
 from sknc.metrics.variability import CDNV, nc1_pinv
 from sknc.statistics.held_out import AnyStatistics
 
-_COLLECTED = 1 << 24  # pairs whose values are sorted at once, 128 MiB
+_COLLECTED = 1 << 24  # number of pairs up to which values are sorted together, 128 MiB
 
 _NO_VCI = (
     when.ONE_SAMPLE_EACH,
     when.Condition(
-        "N - 1 <= D, and it takes more samples than features",
+        "N - 1 <= D, but it requires more samples than features",
         lambda case: case.statistics.n_samples - 1 <= case.statistics.n_features,
     ),
-    when.otherwise("the between-class covariance is of rank zero"),
+    when.otherwise("the between-class covariance has rank zero"),
 )
 
 
@@ -39,7 +39,7 @@ _NO_VCI = (
     undefined=_NO_VCI,
     caveats=(when.single_samples,),
     unchanged_by="invertible linear maps and shifts",
-    convention="Makes no difference to this metric.",
+    convention="Not used.",
 )
 def nc1_vci(
     statistics: AnyStatistics,
@@ -60,12 +60,12 @@ def nc1_vci(
     ----------
     weights : {"frequency", "uniform"}, default="frequency"
         Weights of the classes in :math:`\Sigma_B`, about the mean of all samples. Some
-        code has 1/K, with which the value may be below 0 if counts differ.
+        code uses 1/K, with which the value may be below 0 if counts differ.
 
     Notes
     -----
-    One minus the value, times the rank, is Pillai's trace. Fewer samples than features
-    would look collapsed even if they were pure noise.
+    One minus the value, times the rank, is Pillai's trace. With fewer samples than
+    features even pure noise would look collapsed.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def nc1_vci(
     >>> nc1_vci(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))
     0.2
     """
-    Convention.preset(convention)  # none makes a difference here
+    Convention.preset(convention)  # checked, but without effect
     check_two_classes(statistics)
     scatter = statistics.within_scatter
     n_samples = statistics.n_samples
@@ -110,11 +110,13 @@ def nc1_vci(
 @metric(
     "NC1",
     needs=("scatter",),
-    sources=(by.after(by.XU, "the index, adjusted as a coefficient of determination"),),
+    sources=(
+        by.after(by.XU, "the index, adjusted like a coefficient of determination"),
+    ),
     interval="[0, inf)",
     undefined=_NO_VCI,
     unchanged_by="",
-    convention="Makes no difference to this metric.",
+    convention="Not used.",
 )
 def nc1_vci_adjusted(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
@@ -127,7 +129,7 @@ def nc1_vci_adjusted(
 
     Notes
     -----
-    About 1 for features of pure noise.
+    About 1 for pure noise.
 
     Examples
     --------
@@ -217,8 +219,8 @@ def nc1_cdnv_median(
 
     Notes
     -----
-    Exact. Above some 5800 classes the values are not kept: the pairs are swept five
-    times, each time for 16 further bits of the median.
+    Exact. With more than about 5800 classes the values are not stored; five sweeps over
+    the pairs each determine 16 more bits of the median.
 
     Examples
     --------
@@ -238,14 +240,14 @@ def nc1_cdnv_median(
 
 
 def _values(statistics: AnyStatistics, convention: Convention) -> Iterator[np.ndarray]:
-    """Yield the values of all pairs whose classes both have samples, on the host."""
+    """Yield the values of all pairs of observed classes, as NumPy arrays."""
     spreads = spreads_of(statistics, convention)
     for block in pair_blocks(spreads.means):
         yield arrays.to_numpy(spreads.observed_ratios(block)).reshape(-1)
 
 
 def _median_by_bits(statistics: AnyStatistics, convention: Convention) -> float:
-    """Find the two middle values; non-negative floats sort as their bit patterns."""
+    """Find the two middle values; non-negative floats sort like their bit patterns."""
     count = sum(len(values) for values in _values(statistics, convention))
     if not count:
         return math.nan

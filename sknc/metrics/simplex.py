@@ -15,7 +15,7 @@ from sknc.metrics._shared.frames import pairs_of, shape_of, vectors_of
 from sknc.metrics._shared.rows import distance_from_simplex, relative_spread
 from sknc.statistics.held_out import AnyStatistics
 
-# Of cosines less those of a simplex.
+# Of cosines minus those of a simplex.
 _OF_COSINES: dict[str, Any] = {
     "interval": "[0, 1 + 1/(K-1)]",
     "undefined": when.NO_DIRECTION,
@@ -53,7 +53,7 @@ def nc2_equinorm(
 
     Examples
     --------
-    Centered means at distance 2, 1 and 1: mean 4/3, standard deviation 1/sqrt(3).
+    Centered means with norms 2, 1 and 1: mean 4/3, standard deviation 1/sqrt(3).
 
     >>> X = np.array([[2.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
     >>> nc2_equinorm(ClassStatistics.from_samples(X, np.arange(3)))
@@ -108,7 +108,7 @@ def nc2_equiangular(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Mean distance of the cosines between class means from those of a simplex.
+    Mean distance of the cosines between class means from that of a simplex.
 
     .. math::
         \operatorname{mean}_{i<j} \left| c_{ij} + \tfrac{1}{K-1} \right|
@@ -153,11 +153,11 @@ def nc2_etf(
     Notes
     -----
     For K > D + 1 no simplex exists and the least value is ``sqrt(2 - 2 sqrt(D / (K -
-    1)))``. The distance of a head was used first [2]_.
+    1)))``. The distance was first used for a head [2]_.
 
     Examples
     --------
-    A square has a spectrum of two equal values where a simplex of four has three:
+    The spectrum of a square has two equal values, that of a simplex of four has three:
     ``sqrt(2 - 2 sqrt(2/3))``.
 
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
@@ -188,8 +188,8 @@ def nc2_equiangular_max(
 
     Notes
     -----
-    The paper takes the mean over pairs; this is its worst pair. Above 0 whenever K > D
-    + 1.
+    The paper uses the mean over pairs; this is the worst pair. Above 0 whenever K > D +
+    1.
 
     Examples
     --------
@@ -222,8 +222,8 @@ def nc2_equiangular_rms(
 
     Notes
     -----
-    The paper takes the mean absolute distance. Some published code averages over all
-    K^2 pairs, the diagonal of zeros included. Above 0 whenever K > D + 1.
+    The paper uses the mean absolute distance. Some published code averages over all K^2
+    pairs, including the zeros on the diagonal. Above 0 whenever K > D + 1.
 
     Examples
     --------
@@ -261,13 +261,13 @@ def nc2_cosgram(
 
     See Also
     --------
-    nc2_etf : The same with lengths: both matrices are divided by their norms.
+    nc2_etf : The same with lengths, and both matrices divided by their norms.
 
     Notes
     -----
-    Equal to ``nc2_equiangular_rms * (K - 1) / sqrt(K)``: no K x K matrix is formed. The
-    paper states the property; the norm is a common way to measure it. Above 0 whenever
-    K > D + 1.
+    Equals ``nc2_equiangular_rms * (K - 1) / sqrt(K)``, so no K x K matrix is formed.
+    The paper states the property; the norm is a common way to measure it. Above 0
+    whenever K > D + 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How many directions the class means, and the samples about them, take up."""
+"""The number of directions that the class means, and the samples about them, span."""
 
 import math
 from typing import Any
@@ -19,7 +19,7 @@ _RANK: dict[str, Any] = {
     "convention": "Its center and the weights of its between-class covariance.",
 }
 _CLASS_COVARIANCES = when.Condition(
-    "the convention averages class covariances, which are not kept",
+    "the convention averages class covariances, which are not stored",
     lambda case: case.convention.within != "sample",
 )
 _NOTHING_VARIES = when.otherwise("nothing varies within the classes")
@@ -39,7 +39,7 @@ def spec_between_pr(
     See Also
     --------
     nc2_etf : ``sqrt(2 - 2 sqrt(PR / (K-1)))`` with the default convention.
-    spec_effective_rank : The same question, asked with an entropy.
+    spec_effective_rank : The same, defined by an entropy.
 
     Examples
     --------
@@ -73,8 +73,8 @@ def spec_effective_rank(
 
     Notes
     -----
-    Of the singular values, as in the paper, not of the eigenvalues, which are their
-    squares and would give a smaller number. Those below rounding are left out.
+    As in the paper, uses the singular values, not the eigenvalues, which are their
+    squares and would give a smaller number. Values within rounding are dropped.
 
     Examples
     --------
@@ -143,12 +143,12 @@ def spec_within_pr(
 
     Notes
     -----
-    Collapse does not fix it: it is the number of directions in which the samples still
+    Collapse does not determine it: it counts the directions in which the samples still
     vary.
 
     Examples
     --------
-    Variance 4 and 1 times one number along the axes: 25/17.
+    Variances in the ratio 4 to 1 along the axes: 25/17.
 
     >>> offsets = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     >>> X = np.concatenate([offsets + 9, offsets - 9])
@@ -168,5 +168,5 @@ def spec_within_pr(
 
 
 def _singular_values(statistics: AnyStatistics, convention: str | Convention) -> Array:
-    """Return those of the weighted centered class means that are above rounding."""
+    """Return the singular values of the weighted centered class means."""
     return spectrum(statistics, Convention.preset(convention)).values

@@ -23,7 +23,7 @@ from sknc.metrics._shared.geometry import (
 from sknc.metrics._shared.instability import unstable
 from sknc.statistics.held_out import AnyStatistics
 
-# Of the class-distance normalized variances.
+# Shared by the class-distance normalized variances.
 CDNV: dict[str, Any] = {
     "interval": "[0, inf]",
     "undefined": when.NO_CDNV,
@@ -39,8 +39,8 @@ def _fewer_directions(case: when.Case) -> str | None:
     if found.rank == found.possible:
         return None
     return (
-        f"The class means span {found.rank} of {found.possible} possible directions: "
-        "only these are compared."
+        f"The class means span {found.rank} of {found.possible} possible directions. "
+        "Only these are compared."
     )
 
 
@@ -72,13 +72,13 @@ def nc1_pinv(
 
     Notes
     -----
-    Taken from the singular value decomposition of the weighted centered class means,
-    never from a D x D pseudo-inverse, so that rounding cannot make it negative or huge.
-    Some published code omits the factor 1/K.
+    Computed from the singular value decomposition of the weighted centered class means,
+    never from a D x D pseudo-inverse, so rounding cannot make it negative or huge. Some
+    published code omits the factor 1/K.
 
     Examples
     --------
-    Two classes at +2 and -2 on the first axis, each of variance 1 along it:
+    Two classes at +2 and -2 on the first axis, each with variance 1 along it:
 
     >>> X = np.array([[3.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-3.0, 0.0]])
     >>> nc1_pinv(ClassStatistics.from_samples(X, np.array([0, 0, 1, 1])))  # (1/4)/2
@@ -99,7 +99,7 @@ def nc1_pinv(
     elif statistics.within_scatter is not None and convention.within == "sample":
         along = (found.directions @ statistics.within_scatter) * found.directions
         lengths = xp.sum(along, axis=1)
-        # Rounding may leave a direction without variance slightly negative.
+        # Rounding may make a direction without variance slightly negative.
         lengths = xp.where(lengths < 0, xp.zeros_like(lengths), lengths)
         value = float(xp.sum(lengths / found.values**2) / xp.sum(counts))
     else:
@@ -138,7 +138,7 @@ def nc1_trace_ratio(
     if convention.bias_correction and between <= 0:
         return math.nan
     if not within + between < math.inf:
-        return math.nan  # nothing is infinite but by overflow
+        return math.nan  # infinite only after overflow
     if between == 0:
         return math.inf if within else math.nan
     return within / between
@@ -166,8 +166,8 @@ def nc1_within_fraction(
 
     Notes
     -----
-    With the weights ``"frequency"`` the value is one minus the coefficient of
-    determination of the features by the class.
+    With weights ``"frequency"``, one minus the coefficient of determination of the
+    features by the class.
 
     Examples
     --------
@@ -201,9 +201,9 @@ def nc1_cdnv(
     Parameters
     ----------
     power : float, default=1.0
-        Exponent of the squared distance. Other than 1 the value depends on the scale.
+        Exponent of the squared distance. With values other than 1, scale matters.
     weights : {"uniform", "frequency"}, default="uniform"
-        Weights of the pairs: equal, or the product of the shares of both classes.
+        Weights of the pairs: equal, or the product of both classes' shares.
 
     Examples
     --------

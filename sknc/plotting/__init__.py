@@ -1,9 +1,9 @@
 """
-Figures of reports; matplotlib is loaded when one is drawn.
+Figures of reports; matplotlib is imported when one is drawn.
 
-- One display a module: `_trajectory`, whose lines and legends are in `_curves`;
+- One display per module: `_trajectory` (with lines and legends in `_curves`),
   `_geometry`, `_simplex`, `_layerwise`, `_agreement`.
-- What they share: `_style` (colors), `_panels`, `_scales`, `_words`, `_labels`.
+- Shared: `_style` (colors), `_panels`, `_scales`, `_words`, `_labels`.
 """
 
 from sknc.plotting._agreement import AgreementDisplay

@@ -1,4 +1,4 @@
-"""`AgreementDisplay`: where the head and the nearest class center differ."""
+"""`AgreementDisplay`: where the head and the nearest class center disagree."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -20,15 +20,15 @@ _WHAT = "Head and nearest center differ"
 
 class AgreementDisplay:
     """
-    Shares of samples on which head and nearest class center differ, by class.
+    Share of samples on which the head and the nearest class center disagree.
 
-    At collapse, the head decides as the nearest class center does (NC4), and all
-    shares are 0. Make it with `from_report`, `from_agreement` or `from_estimator`.
+    At collapse, the head decides like the nearest class center (NC4), and all shares
+    are 0. Create it with `from_report`, `from_agreement` or `from_estimator`.
 
     Parameters
     ----------
     mismatch : array-like of shape (K,)
-        Share of the samples of each class, in [0, 1]; NaN for a class without any.
+        Share of the samples of each class, in [0, 1]; NaN for a class without samples.
     classes : array-like of shape (K,), default=None
         Labels; by default 0 to K - 1.
     counts : array-like of shape (K,), default=None
@@ -38,7 +38,7 @@ class AgreementDisplay:
     contingency : sparse array of shape (K, K), default=None
         Number of samples by decision of the head (row) and nearest center (column).
     by : str, default="true class"
-        What samples belong to a class by.
+        What assigns samples to classes.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class AgreementDisplay:
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure of `ax_`.
 
     Raises
     ------
@@ -58,7 +58,7 @@ class AgreementDisplay:
 
     See Also
     --------
-    NearestClassCenter.agreement : The comparison of decisions.
+    NearestClassCenter.agreement : Compares the decisions.
     sknc.metrics.nc4_mismatch : The share of all samples.
 
     Examples
@@ -107,28 +107,28 @@ class AgreementDisplay:
     @classmethod
     def from_report(cls, report: NCReport) -> Self:
         """
-        Read the shares from a report.
+        Get the shares from a report.
 
         Parameters
         ----------
         report : NCReport
-            Of `NeuralCollapseAnalyzer.score` with a head.
+            From `NeuralCollapseAnalyzer.score`, with a head.
 
         Returns
         -------
         AgreementDisplay
-            Not drawn yet.
+            Not yet drawn.
 
         Raises
         ------
         TypeError
-            If it is not a report.
+            If `report` is another object.
         ValueError
-            If it has no decisions of a head.
+            If the report has no decisions of a head.
         """
         if not isinstance(report, NCReport):
             remedy = (
-                " from_agreement takes this one."
+                " Use from_agreement for this one."
                 if isinstance(report, AgreementReport)
                 else ""
             )
@@ -136,8 +136,8 @@ class AgreementDisplay:
             raise TypeError(msg)
         if "mismatch" not in report.per_class:
             msg = (
-                "This report has no decisions of a head: make it with "
-                "NeuralCollapseAnalyzer(head=...).fit(X, y).score(X, y), and with "
+                "This report has no decisions of a head. Create it with "
+                "NeuralCollapseAnalyzer(head=...).fit(X, y).score(X, y), with "
                 '"nc4_mismatch" among its metrics.'
             )
             raise ValueError(msg)
@@ -149,26 +149,26 @@ class AgreementDisplay:
     @classmethod
     def from_agreement(cls, report: AgreementReport) -> Self:
         """
-        Read the shares from the comparison of two classifiers.
+        Get the shares from a comparison of two classifiers.
 
         Parameters
         ----------
         report : AgreementReport
-            Of `NearestClassCenter.agreement`.
+            From `NearestClassCenter.agreement`.
 
         Returns
         -------
         AgreementDisplay
-            Not drawn yet. It can draw pairs of decisions too.
+            Not yet drawn. It can also draw pairs of decisions.
 
         Raises
         ------
         TypeError
-            If it is not such a report.
+            If `report` is another object.
         """
         if not isinstance(report, AgreementReport):
             remedy = (
-                " from_report takes this one." if isinstance(report, NCReport) else ""
+                " Use from_report for this one." if isinstance(report, NCReport) else ""
             )
             msg = (
                 "from_agreement expected an AgreementReport, as "
@@ -192,7 +192,7 @@ class AgreementDisplay:
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, y: Any) -> Self:
         """
-        Compare the decisions of a fitted analyzer's head and centers on samples.
+        Compare the decisions of a fitted analyzer's head and centers.
 
         Parameters
         ----------
@@ -206,22 +206,22 @@ class AgreementDisplay:
         Returns
         -------
         AgreementDisplay
-            Not drawn yet.
+            Not yet drawn.
 
         Raises
         ------
         NotFittedError
-            If it is not fitted.
+            If the estimator is not fitted.
         TypeError
             If the estimator's score is not a report.
         ValueError
-            If it has no head, or the input is malformed.
+            If the estimator has no head, or the input is malformed.
         """
         return cls.from_report(estimator.score(X, y))
 
     @property
     def alt_text(self) -> str:
-        """What the figure shows, in words: for captions and screen readers."""
+        """Description of the figure, for captions and screen readers."""
         text = "Shares of samples on which head and nearest class center differ, by "
         text += f"{self.by}."
         if self.total is not None:
@@ -250,33 +250,33 @@ class AgreementDisplay:
         total_kw: Mapping[str, Any] | None = None,
     ) -> Self:
         """
-        Draw a bar for each class, or for each pair of decisions, the largest above.
+        Draw a bar for each class, or for each pair of decisions, the longest on top.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default a new figure is made.
+            Where to draw; by default a new figure.
         kind : {"class", "pair"}, default="class"
-            "pair" draws the most frequent pairs of different decisions, which takes
-            a display of `from_agreement`.
+            "pair" draws the most frequent pairs of different decisions. It requires a
+            display from `from_agreement`.
         max_rows : int, default=None
-            How many bars to draw at most; by default 20, or as many as fit into `ax`.
+            Maximum number of bars; by default 20, or as many as fit into `ax`.
         bar_kw : mapping, default=None
             Passed to `matplotlib.axes.Axes.barh`.
         total_kw : mapping, default=None
-            Passed to the line at the share of all samples.
+            Passed to the line that marks the share of all samples.
 
         Returns
         -------
         AgreementDisplay
-            Itself, with `ax_`, `figure_` and `n_rows_`.
+            The display itself, with `ax_`, `figure_` and `n_rows_`.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `kind` does not exist, or there are no pairs of decisions.
+            If `kind` is invalid, or there are no pairs of decisions.
         """
         check_choice("kind", kind, ("class", "pair"))
         if max_rows is not None:
@@ -306,7 +306,7 @@ class AgreementDisplay:
         return self
 
     def _order(self) -> np.ndarray:
-        """Return classes with samples by descending share, then those without."""
+        """Return classes with samples by descending share, then the others."""
         return np.argsort(-self.mismatch, kind="stable")
 
     def _class_bars(self) -> list[Bar]:
@@ -326,9 +326,9 @@ class AgreementDisplay:
     def _pair_bars(self) -> list[Bar]:
         if self.contingency is None:
             msg = (
-                "This display does not know pairs of decisions: make it with "
-                "AgreementDisplay.from_agreement(NearestClassCenter().fit(X, y)."
-                "agreement(X, head, y))."
+                "This display has no pairs of decisions. Create it with "
+                "AgreementDisplay.from_agreement(NearestClassCenter().fit(X, "
+                "y).agreement(X, head, y))."
             )
             raise ValueError(msg)
         table = self.contingency.tocoo()
@@ -345,7 +345,7 @@ class AgreementDisplay:
 
 
 def _selection(kind: str, bars: list[Bar], found: list[Bar]) -> str:
-    """Return which bars are drawn, unless all are."""
+    """Return a text on which bars are drawn, unless all are."""
     if len(bars) == len(found):
         return ""
     noun = ("pair", "pairs") if kind == "pair" else ("class", "classes")
@@ -360,7 +360,7 @@ def _check_shares(mismatch: Any) -> np.ndarray:
     found = np.asarray(mismatch, dtype=np.float64)
     if found.ndim != 1 or not len(found):
         msg = (
-            "mismatch must have one share a class, shape (n_classes,), got shape "
+            "mismatch must have one share per class, shape (n_classes,), got shape "
             f"{found.shape}."
         )
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Horizontal bars with names and notes, the largest above."""
+"""Horizontal bars with names and notes, the longest on top."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ _BAR: dict[str, Any] = {"color": COLORS[0], "height": 0.7}
 _NOTE: dict[str, Any] = {"va": "center", "fontsize": 8, "color": "0.25"}
 _PAPER: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _POINTS_A_ROW = 12.0
-_POINTS_OF_TEXT = 60.0  # title and axis, which a layout takes from the rows
+_POINTS_OF_TEXT = 60.0  # title and axis, which the layout takes from the rows
 _INCHES_A_ROW = 0.24
-_LETTERS_AN_INCH = 6.5  # of the width of a panel, for names
-_ROOM = 1.3  # times the longest bar, for the notes behind it
+_LETTERS_AN_INCH = 6.5  # per inch of panel width, for names
+_ROOM = 1.3  # times the longest bar, for the notes after it
 MOST_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A row of a figure: the name before the bar, its length, the note behind it."""
+    """A row of a figure: the name before the bar, its length, the note after it."""
 
     name: str
     value: float
@@ -29,7 +29,7 @@ class Bar:
 
 
 def rows_that_fit(ax: Any) -> int:
-    """Return how many rows can be read in given axes, or in a new figure."""
+    """Return how many readable rows fit in given axes, or in a new figure."""
     if ax is None:
         return MOST_ROWS
     points = 72 * inches_of(ax)[1]
@@ -46,7 +46,7 @@ def inches_for(n_rows: int) -> tuple[float, float]:
 def draw_bars(
     panel: Any, bars: Sequence[Bar], least: float, options: Mapping[str, Any]
 ) -> None:
-    """Draw bars from above to below, on an axis that shows `least` at the least."""
+    """Draw bars from top to bottom, on an axis that extends at least to `least`."""
     from matplotlib.ticker import MaxNLocator
 
     if not bars:

@@ -1,4 +1,4 @@
-"""Which metrics a figure shows."""
+"""Choose the metrics that a figure shows."""
 
 from collections.abc import Iterable, Set
 
@@ -18,7 +18,7 @@ DEFAULT_KEYS = (
 
 
 def chosen_keys(metrics: str | Iterable[str] | None, known: Set[str]) -> list[str]:
-    """Return the key of each panel, in the order asked for; None: one a property."""
+    """Return the key of each panel, in the requested order; None: one per property."""
     if not known:
         msg = "The reports have no metrics to draw: they were made with metrics=[]."
         raise ValueError(msg)
@@ -47,7 +47,7 @@ def chosen_keys(metrics: str | Iterable[str] | None, known: Set[str]) -> list[st
 
 
 def _keys_of(name: str, known: list[str]) -> list[str]:
-    """Return the keys that a name stands for; without twins, which share a panel."""
+    """Return the keys that a name stands for, without twins, which share a panel."""
     if name in known:
         return [name]
     alone = [key for key in known if key.removesuffix("_head") not in {*known} - {key}]

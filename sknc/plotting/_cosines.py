@@ -1,4 +1,4 @@
-"""Cosines of all pairs of some vectors, in sweeps that need little memory."""
+"""Cosines of all pairs of vectors, computed blockwise to save memory."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _ROWS = 256  # at a time
 
 @dataclass(frozen=True)
 class PairRange:
-    """What cosines of pairs are like; NaN without any."""
+    """Summary of the cosines of pairs; NaN without pairs."""
 
     low: float
     high: float
@@ -42,10 +42,10 @@ def range_of(vectors: np.ndarray) -> PairRange:
 
 
 def histogram_of(vectors: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the share of pairs between edges at equal distances."""
+    """Return the share of pairs between equally spaced edges."""
     counts = np.zeros(len(edges) - 1)
     for values in _pairs(vectors):
-        # Given a range, it divides; given edges, it would search.
+        # Given a range, NumPy divides; given edges, it would search.
         counts += np.histogram(values, len(counts), (edges[0], edges[-1]))[0]
     return counts / max(1.0, float(counts.sum()))
 
@@ -60,7 +60,7 @@ def _pairs(vectors: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _without_zeros(grid: np.ndarray, vectors: np.ndarray, rows: slice) -> np.ndarray:
-    """Return a grid with NaN where a vector has no direction."""
+    """Return a grid with NaN where a vector is zero."""
     zero = np.logical_not((vectors != 0).any(axis=1))
     if not zero.any():
         return grid

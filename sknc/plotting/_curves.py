@@ -10,14 +10,14 @@ from sknc.plotting._runs import Curve, Run
 from sknc.plotting._scales import set_value_limits, set_value_scale
 from sknc.plotting._style import COLORS, say_nothing
 
-# The only run: parts of the samples differ by color.
+# A single run: training and held-out samples differ in color.
 _BY_PART: dict[str, dict[str, Any]] = {
     "train": {"color": COLORS[0], "marker": "o"},
     "class means": {"color": COLORS[0], "marker": "o"},
     "head": {"color": COLORS[2], "marker": "D", "linestyle": "--"},
     "held-out": {"color": COLORS[1], "marker": "s"},
 }
-# Several runs differ by color, and parts by line.
+# Several runs differ in color, their samples in line style.
 _BY_LINE: dict[str, dict[str, Any]] = {
     "train": {"linestyle": "-", "marker": "o"},
     "class means": {"linestyle": "-", "marker": "o"},
@@ -27,9 +27,9 @@ _BY_LINE: dict[str, dict[str, Any]] = {
 _LINE: dict[str, Any] = {"linewidth": 1.6, "markersize": 4}
 _BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
 _MARK: dict[str, Any] = {"linewidth": 1.2, "linestyle": ":", "zorder": 1}
-# Where there is no room beside the curves, names are still read over them.
+# If there is no room next to the curves, names stay readable on top of them.
 _LEGEND: dict[str, Any] = {"fontsize": 9, "framealpha": 0.8, "edgecolor": "none"}
-_DEEPEST_BAND = 10  # times below the curve, with a logarithm
+_DEEPEST_BAND = 10  # factor below the curve, on a logarithmic axis
 _NO_ERROR = "no training error"
 
 
@@ -38,13 +38,13 @@ class Lines:
     """The curves of a figure."""
 
     runs: dict[str, Run]
-    colors: dict[str, Any]  # by name of the run; None for the only one
-    options: dict[str, Any]  # what the caller chose for every line
+    colors: dict[str, Any]  # by name of the run; None for a single run
+    options: dict[str, Any]  # keyword arguments of the caller for every line
     names: list[str]  # epochs that are names, in order; empty for numbers
 
     @classmethod
     def of(cls, runs: dict[str, Run], line_kw: Mapping[str, Any]) -> "Lines":
-        """Give each run a color."""
+        """Assign a color to each run."""
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.lines import Line2D
 
@@ -55,12 +55,12 @@ class Lines:
 
     @property
     def explained_runs(self) -> dict[str, Any]:
-        """Colors by name, if there are several runs to tell apart."""
+        """Colors by name, if there are several runs."""
         return self.colors if len(self.runs) > 1 else {}
 
     @property
     def all_places(self) -> np.ndarray:
-        """Where curves have points on the horizontal axis."""
+        """Horizontal positions of all points of the curves."""
         return np.concatenate([self._places(run) for run in self.runs.values()])
 
     def _places(self, run: Run) -> np.ndarray:
@@ -93,7 +93,7 @@ class Lines:
             _draw_mark(panel, run, self.colors[name])
 
     def _style(self, name: str, part: str) -> dict[str, Any]:
-        """Return the style of a curve: of its part, its run, and what was chosen."""
+        """Return the style of a curve: from its samples, its run and the caller."""
         color = self.options.get("color", self.colors[name])
         look = _BY_PART[part] if color is None else {**_BY_LINE[part], "color": color}
         label = ", ".join(filter(None, (self.options.get("label"), name, part)))
@@ -111,7 +111,7 @@ def _run_colors(n_runs: int) -> list[Any]:
 
 
 def _draw_band(panel: Any, x: np.ndarray, curve: Curve, color: Any) -> None:
-    """Draw the standard errors about a curve, if it has some."""
+    """Draw the standard errors around a curve, if there are any."""
     if curve.errors is None or not np.isfinite(curve.errors).any():
         return
     at = curve.measured
@@ -123,7 +123,7 @@ def _draw_band(panel: Any, x: np.ndarray, curve: Curve, color: Any) -> None:
 
 
 def _draw_mark(panel: Any, run: Run, color: Any) -> None:
-    """Mark the first epoch without training error by a dotted line."""
+    """Mark the first epoch without training errors with a dotted line."""
     epoch = run.first_without_error()
     if epoch is not None:
         look = {"color": "0.45" if color is None else color, **_MARK}
@@ -144,7 +144,7 @@ def add_legends(panels: Iterable[Any], runs: Mapping[str, Any]) -> None:
 
 
 def _entries(panel: Any, runs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stands for each label; of several runs, for runs and parts apart."""
+    """Return the handle of each label; of several runs, runs and samples separately."""
     handles, labels = panel.get_legend_handles_labels()
     if not runs:
         return dict(zip(labels, handles, strict=True))

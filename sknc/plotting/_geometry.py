@@ -1,4 +1,4 @@
-"""`ClassMeanGeometryDisplay`: angles of class means and head beside a simplex."""
+"""`ClassMeanGeometryDisplay`: angles of class means and head, versus a simplex."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -29,17 +29,17 @@ _NAMES = {"means": "class means", "head": "rows of the head"}
 @documented(by.references(by.PAPYAN))
 class ClassMeanGeometryDisplay:
     """
-    Cosines of the class means, and of the rows of the head, beside those of a simplex.
+    Cosines between class means, and between rows of the head, versus a simplex.
 
-    At collapse, every pair of centered class means has the cosine -1 / (K - 1), and so
-    has every pair of rows of the head (NC2). Few classes are drawn as heatmaps, where
-    that cosine has the color in the middle; many classes as a histogram, where it is a
-    line.
+    At collapse, every pair of centered class means has cosine -1 / (K - 1), and so does
+    every pair of rows of the head (NC2). Few classes are drawn as heatmaps, with that
+    cosine in the middle of the color scale; many classes as a histogram, with that
+    cosine as a line.
 
     Parameters
     ----------
     means : array-like of shape (K, D)
-        Class means less their global mean.
+        Class means minus their global mean.
     head : array-like of shape (K, D), default=None
         Rows of the head.
     classes : array-like of shape (K,), default=None
@@ -54,20 +54,20 @@ class ClassMeanGeometryDisplay:
     ideal : float
         Cosine of a simplex, -1 / (K - 1).
     n_without : int
-        Number of classes without samples, which are left out.
+        Number of classes without samples, which are skipped.
     kind_ : {"heatmap", "histogram"}
         What was drawn, once `plot` was called.
     axes_ : ndarray of matplotlib Axes of shape (n_panels,)
         The panels.
     ax_ : matplotlib Axes
-        The first of them.
+        The first panel.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure of the panels.
 
     Raises
     ------
     ValueError
-        If there are fewer than two classes, or arrays do not fit.
+        If there are fewer than two classes, or shapes do not match.
 
     See Also
     --------
@@ -109,24 +109,24 @@ class ClassMeanGeometryDisplay:
     @classmethod
     def from_estimator(cls, estimator: Any) -> Self:
         """
-        Read the class means and the head of a fitted analyzer.
+        Get the class means and the head of a fitted analyzer.
 
         Parameters
         ----------
         estimator : NeuralCollapseAnalyzer
-            Fitted. Classes without samples are left out, with their rows of the head.
+            Fitted. Classes without samples are skipped, with their rows of the head.
 
         Returns
         -------
         ClassMeanGeometryDisplay
-            Not drawn yet.
+            Not yet drawn.
 
         Raises
         ------
         NotFittedError
-            If it is not fitted.
+            If the estimator is not fitted.
         TypeError
-            If it is no estimator of sknc.
+            If `estimator` is not an estimator of sknc.
         ValueError
             If fewer than two classes have samples, or the head does not fit.
         """
@@ -144,7 +144,7 @@ class ClassMeanGeometryDisplay:
         Parameters
         ----------
         of : {"means", "head"}, default="means"
-            Of class means, or of rows of the head.
+            Between class means, or between rows of the head.
 
         Returns
         -------
@@ -154,17 +154,17 @@ class ClassMeanGeometryDisplay:
         Raises
         ------
         ValueError
-            If there is no head, or no such choice.
+            If there is no head, or `of` is invalid.
         """
         check_choice("of", of, ("means", "head"))
         if of not in self.vectors:
-            msg = "This display has no head: pass head=, or fit an analyzer with one."
+            msg = "This display has no head. Pass head=, or fit an analyzer with one."
             raise ValueError(msg)
         return all_cosines(self.vectors[of])
 
     @property
     def alt_text(self) -> str:
-        """What the figure shows, in words: for captions and screen readers."""
+        """Description of the figure, for captions and screen readers."""
         count = count_of(len(self.classes), "class", "classes")
         parts = [f"Cosines of pairs of {count}. A simplex has {digits(self.ideal)}."]
         for name, found in self._ranges().items():
@@ -201,37 +201,37 @@ class ClassMeanGeometryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            One to draw on, or to divide for two heatmaps; or one for each heatmap. By
-            default a new figure is made.
+            One axes to draw on, or to divide for two heatmaps; or one for each heatmap.
+            By default a new figure.
         kind : {"auto", "heatmap", "histogram"}, default="auto"
-            "auto" draws heatmaps of up to 40 classes, and a histogram of more.
+            "auto" draws heatmaps for up to 40 classes, and a histogram for more.
         values : bool, default=None
-            Whether to write the numbers into heatmaps; by default where they fit.
+            Whether to write numbers into heatmaps; by default if they fit.
         cmap : str, default="cividis"
-            Colors of heatmaps, from low to high cosine. The default is as even in grey
-            and to readers with color blindness.
+            Colors of heatmaps, from low to high cosine. The default is even in
+            grayscale and for color-blind readers.
         heatmap_kw : mapping, default=None
             Passed to `matplotlib.axes.Axes.imshow`.
         histogram_kw : mapping, default=None
             Passed to `matplotlib.axes.Axes.stairs`.
         ideal_kw : mapping, default=None
-            Passed to the line at the cosine of a simplex.
+            Passed to the line that marks the cosine of a simplex.
 
         Returns
         -------
         ClassMeanGeometryDisplay
-            Itself, with `axes_`, `ax_`, `figure_` and `kind_`.
+            The display itself, with `axes_`, `ax_`, `figure_` and `kind_`.
 
         Raises
         ------
         ImportError
             If matplotlib is not installed.
         ValueError
-            If `kind` does not exist, or `ax` has too few axes.
+            If `kind` is invalid, or `ax` has too few axes.
 
         Notes
         -----
-        Cells without a color are the diagonal, and classes whose vector has length 0.
+        The diagonal and classes with a zero vector have no color.
         """
         check_choice("kind", kind, ("auto", "heatmap", "histogram"))
         require_matplotlib("ClassMeanGeometryDisplay.plot")

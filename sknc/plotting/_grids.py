@@ -11,14 +11,16 @@ from sknc.plotting._panels import inches_of, share_of_legend
 from sknc.plotting._style import COLORS, REFERENCE
 from sknc.plotting._words import digits, plain, short_labels
 
-_LEAST_REACH = 0.05  # of colors about the ideal, so that rounding is not a picture
+_LEAST_REACH = (
+    0.05  # of colors around the ideal, so that rounding errors stay invisible
+)
 _LEAST_WIDTH = 0.01  # of a histogram
 _MOST_TICKS = 20
 _TICKS_AN_INCH = 5
-_LETTERS_AN_INCH = 5.5  # of the width of a panel, for names
+_LETTERS_AN_INCH = 5.5  # per inch of panel width, for names
 _MOST_BINS = 60
-_UNEVEN = 10  # times between the highest bins, from which a logarithm shows both
-_POINTS_A_LETTER = 0.62  # of the size of the font
+_UNEVEN = 10  # ratio of the highest bins from which a logarithmic axis is used
+_POINTS_A_LETTER = 0.62  # relative to the font size
 _SMALLEST, _LARGEST = 6.0, 9.0  # font sizes of numbers in cells
 _NARROW = 1.4  # inches of a panel with a short title
 _NOTHING = "0.93"  # color of cells without a number
@@ -39,7 +41,7 @@ def draw_heatmaps(
     ideal: float,
     options: Mapping[str, Any],
 ) -> Any:
-    """Draw the cosines of each panel with colors about the ideal; return the scale."""
+    """Draw the cosines of each panel, with colors centered at the ideal."""
     reach = max(_LEAST_REACH, *(_reach(grid, ideal) for grid in grids.values()))
     look = {"vmin": ideal - reach, "vmax": ideal + reach, **options}
     if "norm" in look:
@@ -64,7 +66,7 @@ def draw_heatmaps(
 
 
 def mark_ideal(bar: Any, ideal: float, options: Mapping[str, Any]) -> None:
-    """Mark the cosine of a simplex in the scale of colors."""
+    """Mark the cosine of a simplex on the color bar."""
     bar.ax.axhline(ideal, **{**REFERENCE, **options})
     text = f"cosine\n(dashed: simplex, {digits(ideal)})"
     bar.set_label(text, fontsize=8)
@@ -73,7 +75,7 @@ def mark_ideal(bar: Any, ideal: float, options: Mapping[str, Any]) -> None:
 def write_values(
     panels: np.ndarray, grids: Mapping[str, np.ndarray], wanted: bool | None
 ) -> None:
-    """Write numbers into cells, unless they would not fit."""
+    """Write numbers into cells if they fit."""
     for panel, grid in zip(panels, grids.values(), strict=True):
         size = _font_size(panel, len(grid))
         if wanted is False or (wanted is None and size < _SMALLEST):
@@ -88,7 +90,7 @@ def write_values(
 
 
 def _title(name: str, grid: np.ndarray, width: float) -> str:
-    """Return what is shown, and how many rows of it have no number."""
+    """Return the title, with the number of rows without numbers."""
     n_blank = int(np.sum(~np.isfinite(grid).any(axis=1)))
     words = _TITLES[name] if width > _NARROW else name
     return words + (f" ({n_blank} of length 0)" if n_blank else "")
@@ -101,7 +103,7 @@ def _reach(grid: np.ndarray, ideal: float) -> float:
 
 
 def _luminance(color: tuple[float, ...]) -> float:
-    """Return how light a color is in grey, in [0, 1]."""
+    """Return the luminance of a color, in [0, 1]."""
     return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
 
 
@@ -112,7 +114,7 @@ def _font_size(panel: Any, n_classes: int) -> float:
 
 
 def _name_classes(panel: Any, labels: np.ndarray) -> None:
-    """Mark rows and columns by their classes, or as many of them as fit."""
+    """Label rows and columns with their classes, as many as fit."""
     width, height = inches_of(panel)
     most = max(3, min(_MOST_TICKS, int(_TICKS_AN_INCH * min(width, height))))
     places = np.arange(0, len(labels), math.ceil(len(labels) / most))
@@ -134,7 +136,7 @@ def draw_histogram(
     ideal: float,
     options: Mapping[str, Any],
 ) -> None:
-    """Draw what shares of the pairs have which cosine."""
+    """Draw a histogram of the cosines."""
     edges = _edges(ranges.values(), ideal)
     heights = {name: histogram_of(rows, edges) for name, rows in vectors.items()}
     for name, shares in heights.items():
@@ -150,7 +152,7 @@ def draw_histogram(
 
 
 def draw_ideal(panel: Any, ideal: float, options: Mapping[str, Any]) -> None:
-    """Mark the cosine of a simplex, and explain all that is drawn above it."""
+    """Mark the cosine of a simplex, and explain everything drawn so far."""
     label = f"simplex: {digits(ideal)}"
     from matplotlib.ticker import NullLocator
 
@@ -168,7 +170,7 @@ def draw_ideal(panel: Any, ideal: float, options: Mapping[str, Any]) -> None:
 
 
 def _edges(ranges: Iterable[PairRange], ideal: float) -> np.ndarray:
-    """Return the edges of bins that hold all cosines, one of them about the ideal."""
+    """Return the edges of bins that contain all cosines, with one bin at the ideal."""
     found = [one for one in ranges if one.n_pairs]
     low = min((one.low for one in found), default=ideal)
     high = max((one.high for one in found), default=ideal)

@@ -1,11 +1,11 @@
-"""What panels are called, and what their axes show, in words and formulas."""
+"""Titles and axis labels of panels, in words and formulas."""
 
 from textwrap import fill
 
 from sknc.convention import Convention
 from sknc.metrics import TABLE
 
-# Short titles. Other metrics have the first line of their documentation.
+# Short titles. Other metrics use the first line of their documentation.
 _TITLES = {
     "nc0_weight_sum": "sum of the head's rows",
     "nc1_pinv": "within-class variability",
@@ -26,7 +26,7 @@ _TITLES = {
     "nc4_bias_collapse": "logits of the mean sample",
     "layer_ncc_mismatch": "Nearest center differs from the model",
 }
-# Of the default convention.
+# For the default convention.
 _AXES = {
     "nc0_weight_sum": r"$\|W^T 1\|\,/\,(\sqrt{K}\,\|W\|)$",
     "nc1_pinv": r"$\mathrm{tr}(\Sigma_W \Sigma_B^\dagger)\,/\,K$",
@@ -63,7 +63,7 @@ def title(key: str) -> str:
 
 
 def axis_label(key: str, convention: Convention | None) -> str:
-    """Return a formula, or words; empty where the title says it all."""
+    """Return a formula, or words; empty where the title is enough."""
     text = _AXES.get(key, "")
     if key == "nc1_pinv" and convention and not convention.divide_by_classes:
         return text.replace(r"\,/\,K", "")

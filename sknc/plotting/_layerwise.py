@@ -13,7 +13,9 @@ from sknc.plotting._trajectory import CollapseTrajectoryDisplay
 from sknc.report.layerwise_report import LayerwiseReport
 
 _MISMATCH = "layer_ncc_mismatch"
-_MANY_LETTERS = 120  # that do not fit under a panel even if they are slanted
+_MANY_LETTERS = (
+    120  # total length of names that do not fit under a panel even if slanted
+)
 _MOST_TICKS = 12
 _DEFAULT_KEYS = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy", _MISMATCH)
 
@@ -21,9 +23,9 @@ _DEFAULT_KEYS = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy", _MISMATCH)
 @documented(CollapseTrajectoryDisplay)
 class LayerwiseDisplay:
     """
-    Metrics of the layers of a model against depth, one panel a metric.
+    Metrics of the layers of a model against depth, one panel per metric.
 
-    Make it with `from_report`; draw it with `plot`.
+    Create it with `from_report`; draw it with `plot`.
 
     Parameters
     ----------
@@ -38,11 +40,11 @@ class LayerwiseDisplay:
     Raises
     ------
     TypeError
-        If `report` is no LayerwiseReport.
+        If `report` is another object.
 
     See Also
     --------
-    CollapseTrajectoryDisplay : The same over training.
+    CollapseTrajectoryDisplay : The same during training.
 
     Examples
     --------
@@ -64,8 +66,8 @@ class LayerwiseDisplay:
     def __init__(self, report: LayerwiseReport) -> None:
         if not isinstance(report, LayerwiseReport):
             msg = (
-                "report must be a LayerwiseReport, such as sknc.torch.analyze_layers "
-                f"returns, got {type(report).__name__}."
+                "report must be a LayerwiseReport, such as from "
+                f"sknc.torch.analyze_layers, got {type(report).__name__}."
             )
             raise TypeError(msg)
         self.report = report
@@ -73,7 +75,7 @@ class LayerwiseDisplay:
     @classmethod
     def from_report(cls, report: LayerwiseReport) -> Self:
         """
-        Take the numbers of a report.
+        Create a display of a report.
 
         Parameters
         ----------
@@ -83,12 +85,12 @@ class LayerwiseDisplay:
         Returns
         -------
         LayerwiseDisplay
-            Not drawn yet.
+            Not yet drawn.
 
         Raises
         ------
         TypeError
-            If it is no LayerwiseReport.
+            If `report` is another object.
         """
         return cls(report)
 
@@ -108,25 +110,25 @@ class LayerwiseDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            One to divide into panels, or one for each panel. By default a new figure
-            is made.
+            One axes to divide into panels, or one for each panel. By default a new
+            figure.
         metrics : str or iterable of str, default=None
-            Keys and groups such as "NC1" to draw, a panel for each key, or "all"; also
-            "layer_ncc_mismatch". By default ``nc1_fuzziness``, ``nc1_cdnv``,
-            ``nc4_ncc_accuracy`` and ``layer_ncc_mismatch``, those that there are.
+            Keys and groups such as "NC1", with one panel per key, or "all"; also
+            "layer_ncc_mismatch". By default those of ``nc1_fuzziness``, ``nc1_cdnv``,
+            ``nc4_ncc_accuracy`` and ``layer_ncc_mismatch`` that the report has.
 
         Returns
         -------
         LayerwiseDisplay
-            Itself, with `axes_`, `figure_` and `keys_`.
+            The display itself, with `axes_`, `figure_` and `keys_`.
 
         Notes
         -----
         ``nc1_fuzziness`` is a logarithm: where the law of data separation holds, it
-        falls along a straight line. Names of layers that do not fit under the panels
-        become their positions in ``report.layers``.
+        falls along a straight line. If the names of layers do not fit under the panels,
+        their positions in ``report.layers`` are shown.
         """
-        # A model that is its own only layer has no name.
+        # A model that is its own only layer has an empty name.
         names = [name or "model" for name in self.report.layers]
         run = self._run(names)
         if metrics is None:
@@ -159,7 +161,7 @@ class LayerwiseDisplay:
 
 
 def _number_layers(panel: Any, n_layers: int) -> None:
-    """Mark layers by their position, where their names do not fit."""
+    """Label layers by position if their names do not fit."""
     places = range(0, n_layers, math.ceil(n_layers / _MOST_TICKS))
     panel.set_xticks(places, [str(place) for place in places])
     panel.tick_params("x", rotation=0)

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Corners of an equilateral triangle of radius 1: above, left below, right below.
+# Corners of an equilateral triangle of radius 1: top, bottom left, bottom right.
 CORNERS = np.array([[0, 1], [-math.sqrt(3) / 2, -0.5], [math.sqrt(3) / 2, -0.5]])
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
     """
-    Two directions of feature space, and what three class means are in them.
+    Two directions of feature space, and three class means in them.
 
-    The simplex that is nearest to the means has its corners at `CORNERS`.
+    The simplex nearest to the means has its corners at `CORNERS`.
     """
 
     center: np.ndarray  # (D,), mean of the three class means
     directions: np.ndarray  # (D, 2), orthonormal
     radius: float  # of the nearest simplex
-    length: float  # of the means' offsets from the center, together
+    length: float  # norm of the means' offsets from the center
 
     @classmethod
     def of(cls, means: np.ndarray) -> "Plane":

@@ -17,7 +17,7 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A line of a panel, which goes on over epochs not measured, and breaks at NaN."""
+    """A line of a panel; it skips epochs that were not measured, and breaks at NaN."""
 
     part: str  # "train", "class means", "head" or "held-out"
     values: np.ndarray
@@ -27,20 +27,20 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Metrics of one run, by key, and their standard errors where there are some."""
+    """Metrics of one run, by key, and their standard errors, if any."""
 
     epochs: np.ndarray  # numbers, or names of categories
     train: Columns
     held_out: Columns
     train_error: Columns = field(default_factory=dict)
     held_out_error: Columns = field(default_factory=dict)
-    convention: Convention | None = None  # of all reports, if they have one in common
+    convention: Convention | None = None  # the convention shared by all reports, if any
     train_measured: np.ndarray | None = None  # None: at every epoch
     held_out_measured: np.ndarray | None = None
 
     @property
     def keys(self) -> list[str]:
-        """Keys of the metrics that it has."""
+        """Keys of the metrics of the run."""
         return [*(self.train | self.held_out)]
 
     @property
@@ -65,7 +65,7 @@ class Run:
         return np.ones(len(self.epochs), bool) if measured is None else measured
 
     def curves(self, key: str) -> list[Curve]:
-        """Return the curves of a metric, and of its twin of the head."""
+        """Return the curves of a metric, and of its twin for the head."""
         found, twin, other = [], f"{key}_head", self.held_out.get(key)
         at, at_other = self._at(self.train_measured), self._at(self.held_out_measured)
         for name, part in ((key, "train"), (twin, "head")):
@@ -80,8 +80,8 @@ class Run:
         return found
 
     def first_without_error(self) -> Any:
-        """Return the first epoch whose training samples are all right, or None."""
-        if self.is_named:  # layers, say, which do not come in time
+        """Return the first epoch without training errors, or None."""
+        if self.is_named:  # for example layers, which are not ordered in time
             return None
         accuracy = self.train.get("nc4_head_accuracy", np.zeros(0))
         reached = np.flatnonzero(accuracy == 1)
@@ -114,7 +114,7 @@ def run_of_reports(
     reports: Iterable[NCReport | None],
     held_out: Iterable[NCReport | None] | None,
 ) -> Run:
-    """Collect the numbers of reports; None where there is no report."""
+    """Collect the values of reports; None where there is no report."""
     times = check_epochs(epochs)
     train = _list_of_reports(reports, "reports", len(times))
     other = (
@@ -140,7 +140,7 @@ def run_of_reports(
 
 
 def check_epochs(epochs: Any) -> np.ndarray:
-    """Return finite numbers, or names, as an array, or raise."""
+    """Return finite numbers, or names, as an array; raise for others."""
     if isinstance(epochs, Set):
         kind = type(epochs).__name__
         msg = f"epochs must be in the order of the reports, got a {kind}."
@@ -177,7 +177,7 @@ def _list_of_reports(
             raise TypeError(msg)
     if not found or len(found) != expected:
         msg = (
-            f"Expected one report an epoch, and at least one: got {expected} epochs "
+            f"Expected one report per epoch, and at least one: got {expected} epochs "
             f"and {len(found)} {name}."
         )
         raise ValueError(msg)
@@ -194,7 +194,7 @@ def _columns(values: Mapping[str, Any] | None, name: str, expected: int) -> Colu
     for key, column in columns.items():
         if column.shape != (expected,):
             msg = (
-                f"{name}[{key!r}] must have one value an epoch, shape ({expected},): "
+                f"{name}[{key!r}] must have one value per epoch, shape ({expected},): "
                 f"got {column.shape}."
             )
             raise ValueError(msg)
@@ -202,7 +202,7 @@ def _columns(values: Mapping[str, Any] | None, name: str, expected: int) -> Colu
 
 
 def _same(one: np.ndarray, other: np.ndarray | None, both: np.ndarray) -> bool:
-    """Whether values are equal where there are both; not if that is nowhere."""
+    """Whether values are equal where both exist; False if they never do."""
     if other is None or not both.any():
         return False
     return np.allclose(one[both], other[both], 1e-9, 0, equal_nan=True)

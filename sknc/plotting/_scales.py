@@ -1,4 +1,4 @@
-"""Scales of axes, with ticks that can be read in every range."""
+"""Axis scales, with readable ticks in every range."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,10 @@ import numpy as np
 
 from sknc.metrics import TABLE
 
-_LEAST_FACTOR = 3  # between values, for a logarithm to show more than a linear axis
-# First digits of the numbers that are marked on an axis of so many decades.
+_LEAST_FACTOR = (
+    3  # ratio of values from which a logarithmic axis shows more than a linear one
+)
+# First digits of the ticks on an axis of this many decades.
 _DIGITS = (
     (0.8, (1, 2, 3, 4, 5, 7)),
     (1.2, (1, 2, 3, 5)),
@@ -17,17 +19,17 @@ _DIGITS = (
     (3.5, (1, 3)),
     (math.inf, (1,)),
 )
-_FEW_DECADES = 0.4  # below which numbers at equal distances are marked
-_PLAIN = (1e-4, 1e5)  # written without a power of ten
-_MANY_LETTERS = 30  # that do not fit under a panel
+_FEW_DECADES = 0.4  # below which ticks are equally spaced
+_PLAIN = (1e-4, 1e5)  # range written without a power of ten
+_MANY_LETTERS = 30  # total length that does not fit under a panel
 
 
 def set_value_scale(panel: Any, key: str, scale: str) -> None:
     """
     Choose the vertical scale of a panel whose lines are drawn.
 
-    A logarithm suits what falls to 0 by factors and never is 0. What may be negative,
-    and shares of samples, which often are 0, have a linear axis.
+    A logarithmic axis suits values that fall towards 0 but never reach it. Values that
+    may be negative, and shares of samples, which are often 0, have a linear axis.
     """
     low, high = panel.dataLim.intervaly
     logarithm = high > 0
@@ -37,7 +39,7 @@ def set_value_scale(panel: Any, key: str, scale: str) -> None:
 
 
 def set_value_limits(panel: Any, key: str) -> None:
-    """Mark the vertical axis, and keep an ideal of 0 in sight of a linear one."""
+    """Set the vertical ticks, and keep an ideal of 0 visible on a linear axis."""
     limits = panel.dataLim
     if panel.get_yscale() == "log":
         set_log_ticks(panel.yaxis)
@@ -52,7 +54,7 @@ def _falls_to_zero(key: str) -> bool:
 
 
 def set_epoch_scale(panel: Any, epochs: np.ndarray, scale: str) -> None:
-    """Scale the horizontal axis, and mark its epochs."""
+    """Scale the horizontal axis, and set its ticks."""
     from matplotlib.ticker import MaxNLocator
 
     if epochs.min() == epochs.max():
@@ -66,14 +68,14 @@ def set_epoch_scale(panel: Any, epochs: np.ndarray, scale: str) -> None:
         panel.set_xscale("log")
         set_log_ticks(panel.xaxis)
         return
-    # An epoch 0, before training, has its place left of the first.
+    # Epoch 0, before training, is placed left of the first one.
     first = float(np.abs(epochs[epochs != 0]).min())
     panel.set_xscale("symlog", linthresh=first, linscale=0.5)
     _set_symlog_ticks(panel.xaxis, first, float(epochs.min()), float(epochs.max()))
 
 
 def name_epochs(panel: Any, names: Sequence[str]) -> None:
-    """Mark the horizontal axis by names, slanted if they are long."""
+    """Label the horizontal axis with names, slanted if they are long."""
     panel.set_xticks(range(len(names)), names)
     if sum(map(len, names)) > _MANY_LETTERS:
         panel.tick_params("x", rotation=30)
@@ -82,7 +84,7 @@ def name_epochs(panel: Any, names: Sequence[str]) -> None:
 
 
 def set_log_ticks(axis: Any) -> None:
-    """Mark an axis with a logarithm by numbers that are read without effort."""
+    """Set readable ticks on a logarithmic axis."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
     low, high = np.sort(axis.get_view_interval())
@@ -116,7 +118,7 @@ def _set_symlog_ticks(axis: Any, first: float, low: float, high: float) -> None:
 
 
 def tick_text(value: float, _: object = None) -> str:
-    """Return a number as it is written, with a power of ten only where needed."""
+    """Return a number as text, with a power of ten only where needed."""
     if value == 0 or _PLAIN[0] <= abs(value) < _PLAIN[1]:
         return f"{value:g}".replace("-", "−")
     exponent = math.floor(math.log10(abs(value)) + 1e-9)

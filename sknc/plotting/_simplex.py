@@ -23,9 +23,9 @@ class SimplexProjectionDisplay:
     """
     Features, class means and rows of the head of three classes, in one plane.
 
-    The plane is that of the three class means, turned and scaled so that the simplex
-    nearest to them is an upright triangle. At collapse, the features of a class, its
-    mean and its row of the head all meet in one corner, as in figure 1 of [1]_.
+    The plane is that of the three class means, rotated and scaled so that the nearest
+    simplex is an upright triangle. At collapse, the features of a class, its mean and
+    its row of the head all meet in one corner, as in figure 1 of [1]_.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class SimplexProjectionDisplay:
     features : array-like of shape (N, D), default=None
         Features of the samples to draw.
     labels : int array-like of shape (N,), default=None
-        Which of the three classes each belongs to: 0, 1 or 2.
+        Class of each sample: 0, 1 or 2.
     head : array-like of shape (3, D), default=None
         Rows of the head. They are centered, and scaled to the size of the means.
     classes : array-like of shape (3,), default=None
@@ -45,23 +45,23 @@ class SimplexProjectionDisplay:
     classes : ndarray of shape (3,)
         Labels of the classes.
     means : ndarray of shape (3, 2)
-        Coordinates of the class means; corners of the simplex have distance 1 from
+        Coordinates of the class means. The corners of the simplex have distance 1 from
         the center.
     features : ndarray of shape (N, 2)
         Coordinates of the samples.
     labels : int ndarray of shape (N,)
-        Which of the classes each belongs to.
+        Class of each sample.
     head : ndarray of shape (3, 2) or None
         Coordinates of the rows of the head.
     ax_ : matplotlib Axes
         The axes, once `plot` was called.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure of `ax_`.
 
     Raises
     ------
     ValueError
-        If there are not three classes, their means coincide, or arrays do not fit.
+        If there are not three classes, their means coincide, or shapes do not match.
 
     See Also
     --------
@@ -98,8 +98,8 @@ class SimplexProjectionDisplay:
         if not np.ptp(found, axis=0).any():
             msg = (
                 f"The means of the classes {shown_labels(self.classes)} coincide, so "
-                "they have no plane: choose other classes, or an epoch at which they "
-                "differ."
+                "they do not span a plane. Choose other classes, or an epoch at which "
+                "they differ."
             )
             raise ValueError(msg)
         plane = Plane.of(found)
@@ -127,32 +127,32 @@ class SimplexProjectionDisplay:
         max_samples: int = 300,
     ) -> Self:
         """
-        Read class means and head of a fitted analyzer, and place samples among them.
+        Project samples onto the plane of the class means of a fitted analyzer.
 
         Parameters
         ----------
         estimator : NeuralCollapseAnalyzer
             Fitted.
         X : array-like of shape (n_samples, n_features), default=None
-            Features of the samples to draw, of training or others.
+            Features of the samples to draw, from training or others.
         y : array-like of shape (n_samples,), default=None
-            Class labels. Samples of other classes than the three are left out.
+            Class labels. Samples of other classes are skipped.
         classes : sequence of three labels, default=None
-            Which classes; by default the first three that have samples.
+            Three classes; by default the first three that have samples.
         max_samples : int, default=300
-            How many samples of each class to draw at most, chosen at random.
+            Maximum number of samples per class, chosen at random.
 
         Returns
         -------
         SimplexProjectionDisplay
-            Not drawn yet.
+            Not yet drawn.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         TypeError
-            If it is no estimator of sknc, or one of `X` and `y` is missing.
+            If `estimator` is not one of sknc, or one of `X` and `y` is missing.
         ValueError
             If there are not three classes with samples, or the input is malformed.
         """
@@ -171,7 +171,7 @@ class SimplexProjectionDisplay:
 
     @property
     def alt_text(self) -> str:
-        """What the figure shows, in words: for captions and screen readers."""
+        """Description of the figure, for captions and screen readers."""
         names = [short_label(label) for label in self.classes.tolist()]
         text = (
             f"Classes {names[0]}, {names[1]} and {names[2]} in the plane of their "
@@ -199,7 +199,7 @@ class SimplexProjectionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default a new figure is made.
+            Where to draw; by default a new figure.
         feature_kw : mapping, default=None
             Passed to `matplotlib.axes.Axes.scatter` for the features of each class.
         mean_kw : mapping, default=None
@@ -209,12 +209,12 @@ class SimplexProjectionDisplay:
         simplex_kw : mapping, default=None
             Passed to `matplotlib.axes.Axes.plot` for the simplex.
         legend : bool, default=True
-            Whether to explain the marks.
+            Whether to draw a legend.
 
         Returns
         -------
         SimplexProjectionDisplay
-            Itself, with `ax_` and `figure_`.
+            The display itself, with `ax_` and `figure_`.
 
         Raises
         ------
@@ -223,7 +223,7 @@ class SimplexProjectionDisplay:
 
         Notes
         -----
-        Classes differ by marker as well as by color, and colors by lightness.
+        Classes differ in marker and color, and colors differ in lightness.
         """
         require_matplotlib("SimplexProjectionDisplay.plot")
         self.figure_, panels = make_panels(ax, 1, (4.2, 4.4))
@@ -244,8 +244,8 @@ def _farthest(points: np.ndarray) -> str:
 def _check_width(name: str, rows: np.ndarray, means: np.ndarray) -> None:
     if rows.shape[1] != means.shape[1]:
         msg = (
-            f"{name} must have as many features as means, {means.shape[1]}, got "
-            f"{rows.shape[1]}: pass those of one layer."
+            f"{name} must have the same number of features as means, {means.shape[1]}, "
+            f"got {rows.shape[1]}. Use those of the same layer."
         )
         raise ValueError(msg)
 
@@ -263,13 +263,13 @@ def _check_members(labels: Any, n_samples: int) -> np.ndarray:
 
 
 def _rows_of_classes(classes: Any, known: np.ndarray) -> np.ndarray:
-    """Return where three labels stand among the classes that have samples."""
+    """Return the positions of three labels among the classes with samples."""
     if classes is None:
         if len(known) < 3:
             msg = (
-                "SimplexProjectionDisplay draws 3 classes: expected as many with "
+                "SimplexProjectionDisplay draws 3 classes: expected at least 3 with "
                 f"samples, got {shown_labels(known)}. ClassMeanGeometryDisplay draws "
-                "any number from 2 on."
+                "any number from 2."
             )
             raise ValueError(msg)
         return np.arange(3)
@@ -292,7 +292,7 @@ def _rows_of_classes(classes: Any, known: np.ndarray) -> np.ndarray:
 def _samples(
     estimator: Any, X: Any, y: Any, classes: np.ndarray, most: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return features of some samples of three classes, and which class each has."""
+    """Return features and classes of some samples of three classes."""
 
     def choose(labels: np.ndarray) -> np.ndarray:
         rng, chosen = np.random.default_rng(0), []

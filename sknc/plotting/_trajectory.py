@@ -1,4 +1,4 @@
-"""`CollapseTrajectoryDisplay`: how the metrics move as a network trains."""
+"""`CollapseTrajectoryDisplay`: metrics over the course of training."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
@@ -23,21 +23,21 @@ _COLUMNS = ("run", "epoch", "samples", "metric", "value", "standard_error")
 @documented(by.references(by.PAPYAN))
 class CollapseTrajectoryDisplay:
     """
-    Curves of neural collapse metrics over training, one panel a property.
+    Curves of neural collapse metrics over training, one panel per property.
 
-    Make it with `from_reports`, or of several runs with `from_runs`; draw it with
-    `plot`. Drawn in the manner of Papyan, Han and Donoho [1]_: every property of neural
-    collapse has its own axes, on which collapse is at the bottom.
+    Create it with `from_reports`, or from several runs with `from_runs`; draw it with
+    `plot`. As in Papyan, Han and Donoho [1]_, every property of neural collapse has its
+    own axes, with collapse at the bottom.
 
     Parameters
     ----------
     epochs : array-like of shape (n_reports,)
-        When each report was made: epochs, steps, or any number that grows; or names,
-        such as those of layers, which are drawn in their order at equal distances.
+        When each report was made: epochs, steps, or any increasing number. Or names,
+        such as those of layers, which are drawn in order at equal distances.
     train : mapping of str to array-like of shape (n_reports,)
-        Values on the training samples by key of the metric.
+        Values on the training samples, by key of the metric.
     held_out : mapping of str to array-like of shape (n_reports,), default=None
-        Values on held-out samples by key of the metric.
+        Values on held-out samples, by key of the metric.
     train_error : mapping of str to array-like of shape (n_reports,), default=None
         Standard errors of `train`, drawn as bands.
     held_out_error : mapping of str to array-like of shape (n_reports,), default=None
@@ -46,18 +46,18 @@ class CollapseTrajectoryDisplay:
     Attributes
     ----------
     runs : dict of str to object
-        The numbers of each run by its name, with `epochs`, `train`, `held_out`,
+        The values of each run by its name, with `epochs`, `train`, `held_out`,
         `train_error` and `held_out_error`. The name is empty if there is one run.
     axes_ : ndarray of matplotlib Axes of shape (n_panels,)
         The panels, once `plot` was called.
     figure_ : matplotlib Figure
-        The figure that holds them.
+        The figure of the panels.
     keys_ : list of str
         The metric of each panel.
 
     See Also
     --------
-    NeuralCollapseAnalyzer : Makes the reports.
+    NeuralCollapseAnalyzer : Computes the reports.
 
     Examples
     --------
@@ -95,52 +95,52 @@ class CollapseTrajectoryDisplay:
         held_out: Iterable[NCReport | None] | None = None,
     ) -> Self:
         """
-        Collect the numbers of reports.
+        Collect the values of reports.
 
         Parameters
         ----------
         epochs : iterable of float or of str
-            When each report was made, or what of, such as names of layers.
+            When each report was made, or a name for it, such as that of a layer.
         reports : iterable of NCReport or None
-            Of the training samples, one an epoch; None at an epoch without.
+            Reports on the training samples, one per epoch; None where there is none.
         held_out : iterable of NCReport or None, default=None
-            Of held-out samples, one an epoch; None at an epoch without.
+            Reports on held-out samples, one per epoch; None where there is none.
 
         Returns
         -------
         CollapseTrajectoryDisplay
-            Not drawn yet. A metric that some of the reports lack is NaN there.
+            Not yet drawn. A metric is NaN where a report lacks it.
 
         Raises
         ------
         TypeError
-            If something else than reports is passed, or epochs are not all numbers or
-            all names, or a set.
+            If an item is not a report, or if epochs are a set, or neither all numbers
+            nor all names.
         ValueError
-            If there are not as many reports as epochs, or none, or an epoch is not
-            finite.
+            If the numbers of reports and epochs differ, there are no reports, or an
+            epoch is not finite.
         """
         return cls._of({"": run_of_reports(epochs, reports, held_out)})
 
     @classmethod
     def from_runs(cls, runs: "Mapping[str, CollapseTrajectoryDisplay]") -> Self:
         """
-        Put several runs, such as seeds or models, into one figure.
+        Show several runs, such as seeds or models, in one figure.
 
         Parameters
         ----------
         runs : mapping of str to CollapseTrajectoryDisplay
-            Displays by the names that legends show.
+            Displays by the name in the legend.
 
         Returns
         -------
         CollapseTrajectoryDisplay
-            Not drawn yet. Runs differ by color, training and held-out samples by line.
+            Not yet drawn. Runs differ in color, their samples in line style.
 
         Raises
         ------
         TypeError
-            If it is no mapping of displays.
+            If `runs` is not a mapping of names to displays.
         ValueError
             If it is empty, or some runs have numbers as epochs and others names.
 
@@ -209,8 +209,8 @@ class CollapseTrajectoryDisplay:
         if len(self.runs) > 1:
             first = next(iter(self.runs))
             msg = (
-                f"This display has {len(self.runs)} runs: take display.runs[{first!r}]"
-                f".{name}, for example."
+                f"This display has {len(self.runs)} runs. Choose one, for example "
+                f"display.runs[{first!r}].{name}."
             )
             raise AttributeError(msg)
         return next(iter(self.runs.values()))
@@ -218,13 +218,14 @@ class CollapseTrajectoryDisplay:
     @documented(NCReport.to_frame)
     def frame(self, backend: str = "pandas") -> Any:
         """
-        Return the numbers as a data frame.
+        Return the values as a data frame.
 
         Returns
         -------
         DataFrame
-            One row a value: "run" (empty if there is one), "epoch", "samples" ("train"
-            or "held-out"), "metric", "value" and "standard_error" (NaN without one).
+            One row per value: "run" (empty if there is one), "epoch", "samples"
+            ("train" or "held-out"), "metric", "value" and "standard_error" (NaN if
+            unknown).
         """
         rows = [row for name, run in self.runs.items() for row in run.rows(name)]
         return data_frame(_COLUMNS, rows, backend, "CollapseTrajectoryDisplay.frame")
@@ -249,27 +250,27 @@ class CollapseTrajectoryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            One to divide into panels, or one for each panel; of more, those that are
-            empty are hidden. By default a new figure is made.
+            One axes to divide into panels, or one for each panel; further empty axes
+            are hidden. By default a new figure.
         metrics : str or iterable of str, default=None
-            Keys and groups such as "NC1" to draw, a panel for each key, or "all". By
-            default ``nc1_pinv``, ``nc2_equinorm``, ``nc2_equiangular``,
-            ``nc3_self_duality``, ``nc4_mismatch`` and ``nc4_head_accuracy``, those that
-            any of the reports has.
+            Keys and groups such as "NC1", with one panel per key, or "all". By default
+            those of ``nc1_pinv``, ``nc2_equinorm``, ``nc2_equiangular``,
+            ``nc3_self_duality``, ``nc4_mismatch`` and ``nc4_head_accuracy`` that any
+            report has.
         epoch_scale : {"linear", "log"}, default="linear"
-            Of the horizontal axis.
+            Scale of the horizontal axis.
         value_scale : {"auto", "linear", "log"}, default="auto"
-            Of the vertical axes. "auto" takes a logarithm for metrics that fall to 0 at
-            collapse, if all values are above 0 and span a factor of 3, except for
-            shares of samples.
+            Scale of the vertical axes. "auto" is logarithmic for metrics that fall to 0
+            at collapse, except shares of samples, if all values are above 0 and span a
+            factor of 3.
         xlabel : str, default=None
-            Of the horizontal axis, such as "step" or "layer". By default "epoch", or
-            nothing if epochs are names.
+            Label of the horizontal axis, such as "step" or "layer". By default "epoch",
+            or none if epochs are names.
         labels : {"formula", "key"}, default="formula"
-            What vertical axes show: a formula, of common metrics, or the key.
+            Labels of vertical axes: formulas, for common metrics, or keys.
         bands : bool, default=True
-            Whether to draw standard errors, where there are some, as bands of one error
-            to either side.
+            Whether to draw standard errors, if there are any, as bands of one error on
+            each side.
         line_kw : mapping, default=None
             Passed to every `matplotlib.axes.Axes.plot`. A label becomes the name of the
             run in legends.
@@ -277,7 +278,7 @@ class CollapseTrajectoryDisplay:
         Returns
         -------
         CollapseTrajectoryDisplay
-            Itself, with `axes_`, `figure_` and `keys_`.
+            The display itself, with `axes_`, `figure_` and `keys_`.
 
         Raises
         ------
@@ -285,14 +286,14 @@ class CollapseTrajectoryDisplay:
             If matplotlib is not installed.
         ValueError
             If a metric is not in the reports, `ax` has too few axes, or a scale or kind
-            of label does not exist.
+            of label is invalid.
 
         Notes
         -----
-        A metric with a ``_head`` twin shares its panel. Held-out curves are left out
-        where they equal those of training, as for all that is of the class means only.
-        The dotted line is the first epoch whose report has no training error. A legend
-        explains each curve once, in the first panel that has it.
+        A metric with a ``_head`` twin shares its panel. Held-out curves are omitted
+        where they equal the training curves, as for all metrics of the class means
+        only. The dotted line marks the first epoch whose report has no training error.
+        A legend explains each curve once, in the first panel that has it.
         """
         require_matplotlib("CollapseTrajectoryDisplay.plot")
         check_choice("epoch_scale", epoch_scale, ("linear", "log"))
@@ -303,7 +304,7 @@ class CollapseTrajectoryDisplay:
         self.figure_, self.axes_ = make_panels(ax, len(self.keys_))
         lines = _curves.Lines.of(self.runs, line_kw or {})
         if lines.names and epoch_scale == "log":
-            msg = 'epoch_scale="log" takes numbers as epochs, got names.'
+            msg = 'epoch_scale="log" requires numbers as epochs, got names.'
             raise ValueError(msg)
         for panel, key in zip(self.axes_, self.keys_, strict=True):
             self._decorate(panel, key, labels, xlabel)
@@ -316,7 +317,7 @@ class CollapseTrajectoryDisplay:
         return self
 
     def _decorate(self, panel: Any, key: str, labels: str, xlabel: str | None) -> None:
-        """Write the title and the names of the axes."""
+        """Set the title and the axis labels."""
         conventions = {run.convention for run in self.runs.values()}
         shared = conventions.pop() if len(conventions) == 1 else None
         named = next(iter(self.runs.values())).is_named

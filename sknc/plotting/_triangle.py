@@ -11,7 +11,7 @@ from sknc.plotting._plane import CORNERS
 from sknc.plotting._style import COLORS
 from sknc.plotting._words import short_label
 
-# From dark to light, so that they differ in grey too.
+# From dark to light, so that they differ in grayscale too.
 _COLORS = ("#1B3A6B", COLORS[1], "#E8B93B")
 _MARKERS = ("o", "s", "^")
 _FEATURE: dict[str, Any] = {
@@ -39,14 +39,14 @@ _HEAD: dict[str, Any] = {
 }
 _SIMPLEX: dict[str, Any] = {"color": "0.45", "linestyle": "--", "linewidth": 1.2}
 _NAME: dict[str, Any] = {"ha": "center", "fontsize": 9, "zorder": 5}
-_WIDE = 2.7  # inches, from which the legend is one line
+_WIDE = 2.7  # inches from which the legend has one line
 _POINTS_A_LETTER = 6.0
-_BEYOND = 0.12  # of the height, between the outermost mark and a name
+_BEYOND = 0.12  # share of the height between the outermost mark and a name
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the caller chose for each kind of mark, as options of matplotlib."""
+    """Keyword arguments of the caller for each kind of mark."""
 
     features: Mapping[str, Any]
     means: Mapping[str, Any]
@@ -82,7 +82,7 @@ def draw_triangle(
     names: Sequence[str],
     look: Look,
 ) -> None:
-    """Draw all that is known of three classes, and their names, shortened to fit."""
+    """Draw the marks of three classes, with their shortened names."""
     corners = np.vstack([CORNERS, CORNERS[:1]])
     panel.plot(*corners.T, label="simplex", **{**_SIMPLEX, **look.simplex})
     for k, marker in enumerate(_MARKERS):

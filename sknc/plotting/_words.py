@@ -1,4 +1,4 @@
-"""Labels and numbers as a figure shows them."""
+"""Labels and numbers as text in figures."""
 
 from textwrap import fill
 from typing import Any
@@ -9,7 +9,7 @@ _LONGEST = 16  # letters of a label
 
 
 def short_label(label: Any, longest: int = _LONGEST) -> str:
-    """Return a label as text of one line, cut in the middle if it is long."""
+    """Return a label as one line of text, with its middle cut out if it is long."""
     text = " ".join(str(label).split()).replace("$", r"\$")
     if len(text) <= longest:
         return text
@@ -23,7 +23,7 @@ def short_labels(labels: np.ndarray, longest: int = _LONGEST) -> list[str]:
 
 
 def wrapped(text: str, inches: float, size: float) -> str:
-    """Return text in lines that fit a width, at a size of the font in points."""
+    """Return text in lines that fit a width, at a font size in points."""
     return fill(text, max(16, int(72 * inches / (0.58 * size))))
 
 
@@ -33,10 +33,10 @@ def plain(value: float, decimals: int = 3) -> str:
 
 
 def digits(value: float) -> str:
-    """Return a number of three digits, however small, with a true minus sign."""
+    """Return a number with three significant digits and a true minus sign."""
     return f"{round(value, 12) + 0.0:.3g}".replace("-", "−")
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
-    """Return a number of things, such as "1 class" or "1,000 classes"."""
+    """Return a count with its noun, such as "1 class" or "1,000 classes"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

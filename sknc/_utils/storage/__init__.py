@@ -1,1 +1,1 @@
-"""Files that are replaced as a whole, and arrays with a header in one file."""
+"""Files that are replaced atomically, and arrays with a header in one file."""

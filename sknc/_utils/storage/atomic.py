@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, or stay as they were."""
+"""Replace files atomically."""
 
 import contextlib
 import glob
@@ -12,44 +12,46 @@ from typing import Any, BinaryIO, cast
 
 def checked_target(path: Any, what: str, example: str) -> Path:
     """
-    Return where a file can be written, before somebody worked for it, or raise.
+    Return an absolute path where a file can be written, or raise.
 
-    Absolute, so that it stays valid if the program changes its folder. A message calls
-    it `what`, and names an `example`.
+    Call it before any work, so that the work is not lost. The path stays valid if the
+    program changes its folder. Messages use the words `what` and `example`.
     """
     found = Path(path).absolute()
     if not found.parent.is_dir():
         msg = (
-            f"There is no folder {found.parent} for the {what} {found.name}: make it "
+            f"There is no folder {found.parent} for the {what} {found.name}. Create it "
             "first, with Path(path).parent.mkdir(parents=True)."
         )
         raise FileNotFoundError(msg)
     if found.is_dir():
-        msg = f"{found} is a folder: name a file in it, such as {found}/{example}."
+        msg = f"{found} is a folder. Name a file in it, such as {found}/{example}."
         raise IsADirectoryError(msg)
     return found
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise if there is no file but a device, say, or its folder is read-only."""
+    """Raise if the path is a device or the like, or its folder is read-only."""
     if path.exists() and not path.is_file():
-        msg = f"{path} is no regular file, so it cannot be replaced: name another path."
+        msg = (
+            f"{path} is not a regular file, so it cannot be replaced. Use another path."
+        )
         raise ValueError(msg)
     folder = path.resolve().parent
     if not os.access(folder, os.W_OK):
-        msg = f"Nothing can be written in {folder}: name a file in another folder."
+        msg = f"The folder {folder} is not writable. Use another folder."
         raise PermissionError(msg)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """
-    Yield a new file beside `path`, which takes its place once it is on the disk.
+    Yield a new file that replaces `path` once it is on disk.
 
-    If the body raises, or the program is killed, `path` stays as it was.
+    If the body raises, or the program is killed, `path` is unchanged.
     """
     check_replaceable(path)
-    target = path.resolve()  # a link goes on pointing there
+    target = path.resolve()  # links are kept
     new = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
     try:
         with new.open("x+b") as file:
@@ -67,7 +69,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what killed programs left beside `path`; no other may be writing it."""
+    """Remove temporary files of killed programs; nothing may be writing `path`."""
     target = path.resolve()
     for left in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
         with contextlib.suppress(OSError):
@@ -75,7 +77,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names of new files in a folder are stored, where one can."""
+    """Wait until the names of new files in a folder are on disk, where supported."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,9 +1,9 @@
 """
-One file of named arrays and a JSON header: an .npz archive with a checksum at its end.
+One file of named arrays and a JSON header: an .npz archive with a checksum.
 
 Nothing in it is compressed or pickled, so no array is larger than the file, and reading
-runs no code. The comment of the archive, its last bytes, is the SHA-256 of all bytes
-before.
+runs no code. The archive comment, at the end of the file, is the SHA-256 of all
+preceding bytes.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _N_DIGITS = 64
 _LONGEST_HEADER, _LONGEST_NPY_HEADER = 1 << 20, 1 << 10
 _BLOCK = 1 << 20
 _KINDS = "biufUSMm"
-# What reading an archive may raise that was made to do harm.
+# Exceptions that a malicious archive can cause.
 _UNREADABLE = (
     zipfile.BadZipFile,
     struct.error,
@@ -35,14 +35,14 @@ _UNREADABLE = (
     OverflowError,
     MemoryError,
     RecursionError,
-    RuntimeError,  # of archives with a password, too
+    RuntimeError,  # also for encrypted archives
 )
-_RESTORE = "Restore it from a copy, or make it again."
+_RESTORE = "Restore it from a copy, or create it again."
 
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """What is in a file: what JSON can hold, and arrays of numbers, text or times."""
+    """The content of a file: JSON data, and arrays of numbers, text or times."""
 
     header: dict[str, Any]
     arrays: dict[str, np.ndarray]
@@ -55,9 +55,9 @@ def write_container(
     file: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
     """
-    Write a header and arrays; the same ones give the same bytes.
+    Write a header and arrays; equal content gives equal bytes.
 
-    The file is empty, open for writing and reading, and seekable.
+    The file must be empty, seekable, and open for reading and writing.
     """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         text = json.dumps(header, allow_nan=False)
@@ -87,9 +87,9 @@ def _digest(file: BinaryIO, end: int) -> bytes:
 
 def read_container(file: BinaryIO, name: str) -> Container:
     """
-    Read what `write_container` wrote, or raise if a bit has changed.
+    Read a file from `write_container`, or raise if any bit has changed.
 
-    The arrays take no more memory than the file is long.
+    The arrays take no more memory than the size of the file.
     """
     _check_digest(file, name)
     try:
@@ -101,7 +101,7 @@ def read_container(file: BinaryIO, name: str) -> Container:
 
 
 def _check_digest(file: BinaryIO, name: str) -> None:
-    """Refuse a file that is not as it was written."""
+    """Raise if a file has changed since it was written."""
     size = file.seek(0, os.SEEK_END)
     end = size - _N_DIGITS
     file.seek(0)
@@ -111,14 +111,14 @@ def _check_digest(file: BinaryIO, name: str) -> None:
     if not last.startswith(_COMMENT) or len(last) != len(_COMMENT) + _N_DIGITS:
         if not start.startswith(b"PK\3\4") or _HEADER.encode() not in start:
             msg = (
-                f"{name} is no state file of sknc, but a file of {size} bytes that "
-                "something else wrote: name one that save(path) wrote."
+                f"{name} is not a state file of sknc, but a file of {size} bytes from "
+                "another program. Name a file written by save(path)."
             )
             raise ValueError(msg)
-        msg = f"{name} is cut off or damaged: its end is missing. {_RESTORE}"
+        msg = f"{name} is truncated or damaged: its end is missing. {_RESTORE}"
         raise ValueError(msg)
     if last[len(_COMMENT) :] != _digest(file, end):
-        msg = f"{name} is damaged: its checksum is not that of its bytes. {_RESTORE}"
+        msg = f"{name} is damaged: its checksum does not match. {_RESTORE}"
         raise ValueError(msg)
 
 
@@ -139,7 +139,7 @@ def _read(archive: zipfile.ZipFile, size: int) -> Container:
         raise ValueError(msg)
     header = json.loads(archive.read(head))
     if not isinstance(header, dict):
-        msg = "its header is no JSON object"
+        msg = "its header is not a JSON object"
         raise ValueError(msg)
     arrays = {
         name.removesuffix(".npy"): _read_array(archive, entry)
@@ -151,7 +151,7 @@ def _read(archive: zipfile.ZipFile, size: int) -> Container:
 def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(entry) as member:
         if npy.read_magic(member) != (1, 0):
-            msg = f"{entry.filename!r} is no array of version 1.0"
+            msg = f"{entry.filename!r} is not an array of version 1.0"
             raise ValueError(msg)
         shape, by_columns, dtype = npy.read_array_header_1_0(
             member, max_header_size=_LONGEST_NPY_HEADER
@@ -163,15 +163,15 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         known = dtype.kind in _KINDS and dtype.itemsize > 0
         if not known or n_elements < 0 or n_elements * dtype.itemsize != n_bytes:
             msg = (
-                f"{entry.filename!r} is said to hold {shape} of {dtype}, which are not "
-                f"its {n_bytes} bytes"
+                f"{entry.filename!r} claims to be {shape} of {dtype}, which does not "
+                f"match its {n_bytes} bytes"
             )
             raise ValueError(msg)
         data = np.empty(n_bytes, np.uint8)
         if n_bytes and member.readinto(data) != n_bytes:  # type: ignore[attr-defined]
-            msg = f"{entry.filename!r} is cut off"
+            msg = f"{entry.filename!r} is truncated"
             raise ValueError(msg)
-        member.read(1)  # at the end, where the archive checks its own sum
+        member.read(1)  # the archive checks its own checksum at the end
     values = data.view(dtype).astype(dtype.newbyteorder("="), copy=False)
     array: np.ndarray = values.reshape(shape[::-1]).T if by_columns else values
     return array.reshape(shape)

@@ -1,8 +1,8 @@
 """
-What is known of every metric: the decorator, the table, sources, reasons for NaN.
+Properties of all metrics: the decorator, the table, sources, reasons for NaN.
 
-- `docstrings`: words that metrics share; `conditions`: reasons for NaN, and notes.
-- `missing`: what to do about a metric that a report lacks.
-- `regression`, `regression_conditions`, `regression_table`: the same of regression.
-- `arguments`: errors of metrics called with something else.
+- `docstrings`: text shared by metrics; `conditions`: reasons for NaN, and notes.
+- `missing`: how to get a metric that a report lacks.
+- `regression`, `regression_conditions`, `regression_table`: the same for regression.
+- `arguments`: checks of the arguments of metrics.
 """

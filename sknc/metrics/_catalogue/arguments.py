@@ -1,4 +1,4 @@
-"""Checks of what the functions of metrics are called with."""
+"""Checks of the arguments of metric functions."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,7 +14,7 @@ from sknc.statistics.held_out import HeldOutStatistics
 
 
 def with_checked_arguments(function: Callable[..., float]) -> Callable[..., float]:
-    """Return the function with a check of its statistics, head and convention."""
+    """Return the function with checks of its statistics, head and convention."""
     names = tuple(signature(function).parameters)
 
     @wraps(function)
@@ -31,7 +31,7 @@ def with_checked_arguments(function: Callable[..., float]) -> Callable[..., floa
 
 
 def check_arguments(given: dict[str, Any]) -> None:
-    """Refuse statistics, heads and conventions of another kind or that do not fit."""
+    """Raise if statistics, head and convention have wrong types or do not match."""
     if "convention" in given:
         Convention.preset(given["convention"])
     if "statistics" in given:
@@ -41,7 +41,7 @@ def check_arguments(given: dict[str, Any]) -> None:
 
 
 def check_statistics(name: str, value: Any) -> None:
-    """Refuse an argument that is not statistics of classes."""
+    """Raise if an argument is not class statistics."""
     if not isinstance(value, (ClassStatistics, HeldOutStatistics)):
         refuse(name, "ClassStatistics", value, "Pass analyzer.statistics_.")
 
@@ -50,10 +50,10 @@ def _check_head(head: Any, statistics: Any) -> None:
     if not isinstance(head, LinearHead):
         refuse("head", "a LinearHead", head, "Pass sknc.LinearHead(weights, bias).")
     shape = tuple(head.weights.shape)
-    remedy = "For a subset of its rows use head.rows(index)."
+    remedy = "To select some of its rows, use head.rows(index)."
     if shape[0] == 1:
         remedy = (
-            "If its row tells two classes apart, pass both halves: "
+            "If its single row separates two classes, pass both halves: "
             "np.vstack([-row, row]) / 2."
         )
     if statistics is None:

@@ -1,4 +1,4 @@
-"""When a value is undefined or cannot reach its ideal: tests, and words for them."""
+"""Conditions under which a value is undefined or cannot reach its ideal."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from sknc.statistics.held_out import AnyStatistics, HeldOutStatistics
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A value, and what it was computed from."""
+    """The arguments of a metric, in which its value is explained."""
 
     value: float
     statistics: AnyStatistics
@@ -39,9 +39,9 @@ class Condition:
     """
     A condition under which a metric is undefined.
 
-    Its words are read after "NaN if" and "Undefined:". `holds` returns whether it is
-    met, as a boolean or in more exact words. `for_head` is the same condition for the
-    rows of the head, by default itself.
+    Its words follow "NaN if" and "Undefined:". `holds` returns whether it is met, as a
+    boolean or as more precise words. `for_head` is the same condition for the rows of
+    the head, by default this one.
     """
 
     words: str
@@ -49,7 +49,7 @@ class Condition:
     for_head: "Condition | None" = None
 
 
-# Returns a note for readers of a finite value, or None.
+# Returns a note about a finite value, or None.
 Caveat = Callable[[Case], str | None]
 
 
@@ -78,7 +78,7 @@ MEAN_AT_CENTER = Condition(
     lambda case: _some_zero(case.mean_norms),
     for_head=ZERO_ROW,
 )
-# Some of the vectors have no direction.
+# Some of the vectors are zero.
 NO_DIRECTION = (MEANS_COINCIDE, MEAN_AT_CENTER)
 
 
@@ -87,7 +87,7 @@ def _always(case: Case) -> bool:
 
 
 def otherwise(words: str) -> Condition:
-    """Return the reason that is left where no condition before it holds."""
+    """Return a condition that applies if no condition before it holds."""
     return Condition(words, _always)
 
 
@@ -104,7 +104,7 @@ ONE_SAMPLE_EACH = Condition(
     "every class has one sample, so no variance is seen",
     lambda case: case.statistics.all_singletons,
 )
-# The between-class covariance has no inverse as the convention wants it.
+# The between-class covariance has no inverse of the convention's kind.
 NO_INVERSE = (
     NO_RANK,
     Condition(
@@ -149,13 +149,13 @@ def _n_scored_classes(statistics: AnyStatistics) -> int:
 
 
 def no_simplex(case: Case) -> str | None:
-    """Say that zero cannot be reached where no simplex fits."""
+    """Return a note that zero cannot be reached if no simplex fits."""
     text = _without_simplex(case)
     return text and f"{text}: zero cannot be reached."
 
 
 def least_distance_from_simplex(case: Case) -> str | None:
-    """Say how near a Gram matrix can come to that of a simplex that does not fit."""
+    """Return a note on the least distance from a simplex that does not fit."""
     text = _without_simplex(case)
     if text is None:
         return None
@@ -175,7 +175,7 @@ SINGLE_SAMPLES = "Classes with one sample count with zero variance."
 
 
 def single_samples(case: Case) -> str | None:
-    """Say that variance is too low where a class has one sample."""
+    """Return a note that variance is too low if a class has one sample."""
     return SINGLE_SAMPLES if has_single_samples(case.statistics) else None
 
 
@@ -183,7 +183,7 @@ def has_single_samples(statistics: AnyStatistics) -> bool:
     """
     Whether a class has one sample, whose distance to its own mean is zero.
 
-    Never true of samples about the means of others, where distances are real.
+    Never true for samples about the means of others, where distances are real.
     """
     centers = statistics.centers
     if not centers.cached("single_samples", lambda: _any_single(centers)):
@@ -192,6 +192,6 @@ def has_single_samples(statistics: AnyStatistics) -> bool:
 
 
 def _any_single(centers: ClassStatistics) -> bool:
-    # Weights may sum to one over several samples. Those have a spread.
+    # Weights may sum to one over several samples, which do vary.
     spread = centers.class_variances > 1e-6 * centers.moments.squares
     return bool(namespace(spread).any((centers.counts == 1) & ~spread))

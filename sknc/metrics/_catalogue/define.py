@@ -1,4 +1,4 @@
-"""The decorator that makes a function a metric: its row, and its whole docstring."""
+"""The decorator that turns a function into a metric with a complete docstring."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from sknc.metrics._catalogue.metric import Input, Metric
 
 F = TypeVar("F", bound=Callable[..., float])
 
-# What has been defined so far, by key.
+# Metrics defined so far, by key.
 ROWS: dict[str, Metric] = {}
 
 
@@ -20,13 +20,13 @@ def metric(
     group: str, *, needs: Sequence[Input] = (), **fields: Any
 ) -> Callable[[F], F]:
     """
-    Make a function a metric of a property.
+    Turn a function into a metric of a property.
 
-    It is entered in the table under its name, and its docstring is completed with what
-    its row says: parameters, range, direction, when the value is undefined, what leaves
-    it unchanged, sources. A call first checks its statistics, head and convention.
-    `needs` are inputs that have to exist beside its arguments; `fields` are other
-    fields of `Metric`.
+    The function is added to the table under its name, and its docstring is completed
+    from its row: parameters, range, direction, when the value is undefined,
+    invariances, sources. Each call first checks its statistics, head and convention.
+    `needs` are inputs that must exist besides its arguments; `fields` are other fields
+    of `Metric`.
     """
 
     def define(function: F) -> F:
@@ -41,10 +41,10 @@ def of_head(
     function: Callable[..., float], **fields: Any
 ) -> Callable[[LinearHead], float]:
     """
-    Make a metric of class means one of the rows of the head too, ``<key>_head``.
+    Define a metric of class means for the rows of the head too, ``<key>_head``.
 
-    The function has to take a head in place of statistics, as those of `_frames` do.
-    `fields` are fields of `Metric` that differ.
+    The function must accept a head in place of statistics, as those of `_shared.frames`
+    do. `fields` are the fields of `Metric` that differ.
     """
     of_vectors = function.__wrapped__  # type: ignore[attr-defined]
 
@@ -69,7 +69,7 @@ def of_head(
 
 
 def _arguments(function: Callable[..., float]) -> list[Input]:
-    """Return the inputs that a function takes, by its positional parameters."""
+    """Return the inputs of a function, from its positional parameters."""
     parameters = inspect.signature(function).parameters.values()
     names: list[Any] = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
     return ["ood_features" if name == "X" else name for name in names]

@@ -1,4 +1,4 @@
-"""Docstrings of metrics: what all of them say alike, filled in from their rows."""
+"""Docstrings of metrics: the common parts, filled in from their rows."""
 
 import re
 
@@ -9,25 +9,25 @@ from sknc.metrics._catalogue.sources import references
 _PARAMETERS = entries_of(
     r"""
 head : LinearHead
-    Weights of shape (K, D), one row a class.
+    Weights of shape (K, D), one row per class.
 decisions : Decisions
     Counts of decisions.
 measures : SampleMeasures
-    Numbers of each sample.
+    Values of each sample.
 ood_mean : array of shape (D,), or ClassStatistics
-    Mean of the features of samples that belong to no class; or their statistics
-    as one class, of which an offset common to all features costs no digits.
+    Mean of the features of out-of-distribution samples; or their statistics as one
+    class, which keep all digits if all features share an offset.
 X : array of shape (B, D)
     Features to score, in any array library.
 minority : float or iterable of labels, default=0.5
-    Labels of the minority classes; or a quantile q, 0 < q < 1, and then those
-    whose count is at most the q-quantile of the counts (the least count that
-    ``q K`` classes do not exceed) and below the largest count.
+    Labels of the minority classes; or a quantile q, 0 < q < 1, to select those whose
+    count is at most the q-quantile of the counts (the least count that ``q K`` classes
+    do not exceed) and below the largest count.
 weight_decay : float, default=0.0
     The factor :math:`\lambda`.
 """
 )
-# Why a function may have nothing to compute from; a report skips the metric then.
+# Why a function may lack input; a report then skips the metric.
 _WITHOUT = {
     "scatter": "the scatter was not kept",
     "within": "the scatter was not kept",
@@ -44,7 +44,7 @@ _IMPORTS = {
     "Decisions": "from sknc.statistics import Decisions",
 }
 _CLASS_MEANS = re.compile(r"(un)?(centered )?class means")
-# How examples make statistics, which a head replaces.
+# Examples create statistics in this way; for a head they are replaced.
 _FROM_SAMPLES = re.compile(r"ClassStatistics\.from_samples\((\w+), np\.arange\(\d+\)\)")
 
 
@@ -52,8 +52,8 @@ def complete_docstring(metric: Metric) -> str:
     """
     Return the docstring of a metric with all its sections.
 
-    The function's own has the summary, the formula, an example, and perhaps notes and
-    parameters of its own.
+    The function's own docstring has the summary, the formula and an example, and may
+    have notes and parameters.
     """
     head, written = split_sections(metric.function.__doc__)
     _, shared = split_sections(references(*metric.sources))
@@ -109,7 +109,7 @@ def _returns(metric: Metric) -> str:
 
 
 def _meaning(metric: Metric) -> str:
-    """Return the range, which way is collapsed, and the value at collapse."""
+    """Return the range, the direction, and the value at collapse."""
     text, ideal = f"{metric.unit}, in {metric.interval}", metric.ideal
     if metric.lower_is_collapsed is not None:
         text += f"; {_DIRECTIONS[metric.lower_is_collapsed]}"

@@ -30,9 +30,9 @@ Input: TypeAlias = Literal[
     "scatter",
     "class_scatters",
     "energies",
-    "within",  # scatter or energies, whichever there is
+    "within",  # scatter or energies, whichever exists
 ]
-# Inputs that a function is called with, in this order; the others only have to exist.
+# Inputs passed to the function, in this order; the others only have to exist.
 ARGUMENTS = (
     "statistics",
     "head",
@@ -45,7 +45,7 @@ _OPTIONS = ("minority", "weight_decay")
 
 
 class MetricFunction(Protocol):
-    """A function that computes a metric, for type checkers."""
+    """The type of a function that computes a metric, for type checkers."""
 
     __name__: str
 
@@ -61,40 +61,40 @@ class Metric:
     Parameters
     ----------
     function : callable
-        Computes it; its name is the key.
+        Computes the metric; its name is the key.
     group : str
-        Property it measures.
+        Property that the metric measures.
     needs : tuple of str
         Inputs without which a report skips the metric. The function is called with
-        those of them that are `ARGUMENTS`, in order.
+        those that are `ARGUMENTS`, in order.
     lower_is_collapsed : bool or None, default=True
-        Direction; None for a quantity that has none.
+        Direction; None if there is none.
     ideal : float, str or None, default=0.0
         Value at exact collapse, or its formula; None if collapse does not fix it.
     sources : tuple of Source
-        Papers it is from; the first one is that of the catalogue.
+        Papers that define it; the catalogue shows the first one.
     essential : bool, default=False
         Whether it belongs to ``metrics="essential"``.
     headline : bool, default=False
         Whether it belongs to ``metrics="default"``.
     most_classes : int or None
-        Above this number ``metrics="all"`` skips it, for its K x K work.
+        With more classes ``metrics="all"`` skips it, because of its K x K work.
     undefined : tuple of Condition
-        When it is NaN. The first that holds is given as the reason.
+        Conditions for NaN. The first that holds is reported.
     infinite : str
         When it is infinite, in words.
     caveats : tuple of callable
-        Notes for readers of a finite value, given a `Case`.
+        Functions that return a note about a finite value, given a `Case`.
     interval : str
-        The values that it can have.
+        Range of the values.
     unit : str, default="Dimensionless"
-        Their unit.
+        Unit of the values.
     unchanged_by : str, default="shifts, rotations and uniform scaling"
         Transformations of the features that leave it unchanged.
     convention : str, default="Its center."
-        What it reads of the convention.
+        The parts of the convention that matter.
     raises : str, default="If fewer than two classes have samples."
-        When the function raises ``ValueError``, if it does.
+        When the function raises ``ValueError``.
     """
 
     function: Callable[..., float]
@@ -127,13 +127,13 @@ class Metric:
 
     @property
     def needs_scored_samples(self) -> bool:
-        """Whether it depends on scored samples, not on centers and head alone."""
+        """Whether it depends on scored samples, not only on centers and head."""
         by_input = {"decisions", "measures", "scatter", "within", "energies"}
         return self.group == "NC1" or bool(by_input & set(self.needs))
 
     @property
     def depends_only_on_head(self) -> bool:
-        """Whether it depends on no sample."""
+        """Whether it depends on the head alone."""
         return set(self.needs) <= {"head", "any_head", "bias"}
 
     @property
@@ -153,19 +153,19 @@ class Metric:
 
     def is_skipped(self, metrics: object, n_classes: int) -> bool:
         """
-        Tell whether ``metrics="all"`` skips it at a number of classes.
+        Return whether ``metrics="all"`` skips it for a number of classes.
 
         Parameters
         ----------
         metrics : object
-            What was asked for.
+            The ``metrics`` argument.
         n_classes : int
             Number of classes.
 
         Returns
         -------
         bool
-            Never true of a metric that was asked for by name.
+            False for a metric that was requested by name.
         """
         return (
             isinstance(metrics, str)
@@ -176,19 +176,19 @@ class Metric:
 
     def compute(self, inputs: dict[str, Any], convention: Convention) -> float:
         """
-        Call the function with what it takes of inputs and convention.
+        Call the function with its inputs and the convention.
 
         Parameters
         ----------
         inputs : dict of str to object
-            By name, all that `needs` may name.
+            All inputs that `needs` may name, by name.
         convention : Convention
-            Choices.
+            Choices between definitions.
 
         Returns
         -------
         float
-            The metric.
+            The value.
         """
         if out_of_range(self, inputs["statistics"], inputs["head"]):
             return math.nan
@@ -202,7 +202,7 @@ class Metric:
 def out_of_range(
     metric: Metric, statistics: AnyStatistics, head: LinearHead | None
 ) -> str | None:
-    """Say why the value is undefined, if squares that it is made of do not fit."""
+    """Return why the value is undefined if squares overflow or underflow."""
     needs, words = set(metric.needs), None
     if needs & {"statistics", "measures"}:
         words = statistics_out_of_range(statistics)
@@ -212,7 +212,7 @@ def out_of_range(
 
 
 def explain(metric: Metric, case: Case) -> str | None:
-    """Say why a value is NaN or infinite, or what to know of a finite one."""
+    """Return why a value is NaN or infinite, or a note about a finite one."""
     if math.isnan(case.value):
         return f"Undefined: {_why_undefined(metric, case)}."
     if math.isinf(case.value):
@@ -230,4 +230,4 @@ def _why_undefined(metric: Metric, case: Case) -> str:
         found = condition.holds(case)
         if found:
             return found if isinstance(found, str) else condition.words
-    return "a number on the way was too large or too small for float64"
+    return "an intermediate number was too large or too small for float64"

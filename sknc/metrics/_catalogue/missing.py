@@ -1,4 +1,4 @@
-"""Why a report lacks a metric, and which call gives it, in words."""
+"""Why a report lacks a metric, and how to get it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from sknc.metrics._catalogue.metric import Metric
 from sknc.metrics._catalogue.table import TABLE, select
 
 _SAMPLES = "It is measured on samples: call score(X, y) or score_batches(batches)."
-_ELSEWHERE = "It is measured on samples from elsewhere: call score_ood(X)."
-_SCATTER = "It takes the scatter: fit with covariance=True."
+_ELSEWHERE = "It is measured on out-of-distribution samples: call score_ood(X)."
+_SCATTER = "It requires the scatter: fit with covariance=True."
 _CLASS_SCATTERS = (
-    'It takes the scatter of each class: fit with covariance="by_class", and also all '
-    "that is merged."
+    'It requires the scatter of each class: fit with covariance="by_class", also '
+    "everything that is merged."
 )
 _EITHER = (
     "Without the scatter it is measured on samples: call score(X, y) or "
     "score_batches(batches), or fit with covariance=True."
 )
-_HEAD = "It takes a linear head: NeuralCollapseAnalyzer(head=...)."
-_BIAS = "It takes a head with a bias: head=(weights, bias)."
+_HEAD = "It requires a linear head: NeuralCollapseAnalyzer(head=...)."
+_BIAS = "It requires a head with a bias: head=(weights, bias)."
 OF_SAMPLES = {
     "decisions",
     "measures",
@@ -33,29 +33,29 @@ _FROM_ELSEWHERE = {"ood_mean", "ood_features"}
 
 @dataclass(frozen=True)
 class Request:
-    """What a report was asked for, and the names of the inputs that there were."""
+    """The metrics requested for a report, and the inputs that were available."""
 
     metrics: str | tuple[str, ...]
     inputs: frozenset[str]
 
     def why_missing(self, key: str, within: str, n_classes: int) -> str:
-        """Return what to do about a metric that the report does not have."""
+        """Return how to get a metric that the report does not have."""
         metric = TABLE[key]
         text = how_to_get(metric, self.inputs, within)
         if metric not in select(self.metrics) and not metric.is_ood:
-            text = f"Ask for it: metrics=[{key!r}, ...]. {text}"
+            text = f"Request it: metrics=[{key!r}, ...]. {text}"
         elif metric.is_skipped(self.metrics, n_classes):
             text = (
-                f'metrics="all" does without it above {metric.most_classes} classes, '
-                f"for its cost: ask for it by name. {text}"
+                f'metrics="all" skips it above {metric.most_classes} classes, because '
+                f"of its cost: request it by name. {text}"
             )
         return text.rstrip()
 
     def missing(self, keys: Collection[str], n_classes: int) -> list[str]:
         """
-        Return the metrics that are worth a note, since someone expects them.
+        Return the missing metrics that deserve a note.
 
-        They were asked for by name, or are too costly.
+        They were requested by name, or skipped because of their cost.
         """
         by_name = self.metrics not in ("default", "essential", "all")
         return [
@@ -69,7 +69,7 @@ class Request:
 def how_to_get(
     metric: Metric, available: Collection[str], within: str = "sample"
 ) -> str:
-    """Return which call gives a metric, a sentence for each input that is missing."""
+    """Return how to get a metric, with a sentence for each missing input."""
     lacking = set(metric.needs) - set(available)
     has_head = "head" in available
     by_class = "within" in lacking and within == "class"

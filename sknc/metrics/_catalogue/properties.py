@@ -1,4 +1,4 @@
-"""The properties that metrics are grouped by, in the order in which they are shown."""
+"""The properties by which metrics are grouped, in display order."""
 
 # What each group of metrics measures.
 PROPERTIES = {

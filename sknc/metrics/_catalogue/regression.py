@@ -1,4 +1,4 @@
-"""Rows of the table of regression metrics, and the decorator that enters them."""
+"""Rows of the table of regression metrics, and the decorator that adds them."""
 
 import inspect
 import math
@@ -49,10 +49,10 @@ TOO_LARGE = "the squares of so large numbers overflow. Divide them by a constant
 
 @dataclass(frozen=True, eq=False)
 class RegressionCase:
-    """What regression metrics are computed from."""
+    """The input of regression metrics."""
 
     statistics: RegressionStatistics  # of the samples
-    fitted: RegressionStatistics  # whose directions and target covariance count
+    fitted: RegressionStatistics  # provide the directions and the target covariance
     head: LinearHead | None
     gamma: float | None
     center: bool
@@ -60,7 +60,7 @@ class RegressionCase:
 
 @dataclass(frozen=True)
 class Reason:
-    """Words that hold for a case, read after "Undefined:" or alone."""
+    """Words that hold for a case, and follow "Undefined:" or stand alone."""
 
     words: str
     holds: Callable[[RegressionCase], bool]
@@ -87,7 +87,7 @@ class RegressionMetric:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Papers it is from."""
+        """Papers that define it."""
         return (self.source,)
 
     @property
@@ -102,11 +102,11 @@ class RegressionMetric:
 
     @property
     def needs_head(self) -> bool:
-        """Whether it is about a head."""
+        """Whether it requires a head."""
         return "head" in self.parameters
 
     def compute(self, case: RegressionCase) -> float:
-        """Call the function with what it takes of a case."""
+        """Call the function with its inputs."""
         if overflows(case):
             return math.nan
         statistics = case.fitted if self.of_fit else case.statistics
@@ -118,11 +118,11 @@ class RegressionMetric:
         return self.function(statistics, **options)
 
     def explain(self, value: float, case: RegressionCase) -> str | None:
-        """Say why a value is NaN, or what to know of a finite one."""
+        """Return why a value is NaN, or a note about a finite one."""
         if math.isnan(value):
             reasons = (Reason(TOO_LARGE, overflows), *self.undefined)
             words = (reason.words for reason in reasons if reason.holds(case))
-            text = next(words, "a number on the way was too large or too small")
+            text = next(words, "an intermediate number was too large or too small")
             return f"Undefined: {text}."
         found = [reason.words for reason in self.caveats if reason.holds(case)]
         return " ".join(found) or None
@@ -164,13 +164,13 @@ def overflows(case: RegressionCase) -> bool:
 
 
 def check_statistics(name: str, value: Any) -> None:
-    """Refuse an argument that is not statistics of features and targets."""
+    """Raise if an argument is not statistics of features and targets."""
     if not isinstance(value, RegressionStatistics):
         refuse(name, "RegressionStatistics", value, "Pass estimator.statistics_.")
 
 
 def _head_of(head: Any, statistics: RegressionStatistics) -> LinearHead:
-    """Return a head beside the statistics, or raise if it does not fit."""
+    """Return the head if it fits the statistics, or raise."""
     if not isinstance(head, LinearHead):
         refuse("head", "a LinearHead", head, "Pass sknc.LinearHead(weights, bias).")
     fitting = (statistics.n_targets, statistics.n_features)

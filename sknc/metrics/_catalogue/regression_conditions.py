@@ -1,4 +1,4 @@
-"""When a regression metric is undefined, or says nothing, in words."""
+"""Conditions under which a regression metric is undefined or meaningless."""
 
 from sknc._utils.arrays import namespace
 from sknc.head import LinearHead
@@ -22,15 +22,15 @@ ZERO_HEAD = Reason(
     lambda case: case.head is not None and not _has_weights(case.head),
 )
 SOME_ZERO = Reason(
-    "Samples whose features are all zero have no direction and are left out.",
+    "Samples whose features are all zero have no direction and are skipped.",
     lambda case: case.statistics.share_of_directions < 1,
 )
 ALL_DIRECTIONS = Reason(
-    "There are at least as many targets as features, so that nothing can lie outside.",
+    "There are at least as many targets as features, so nothing can lie outside.",
     lambda case: case.statistics.n_targets >= case.statistics.n_features,
 )
 ONE_TARGET = Reason(
-    "Of one target it is 0 whatever the head is.",
+    "With one target it is 0 for every head.",
     lambda case: case.statistics.n_targets == 1,
 )
 SINGULAR = Reason(

@@ -1,8 +1,8 @@
 """
 The table of regression metrics.
 
-It is a table of its own, because these metrics are functions of `RegressionStatistics`:
-without classes, and without the choices of a `Convention`.
+These metrics have a separate table because they are functions of
+`RegressionStatistics`, without classes or a `Convention`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ REGRESSION_TABLE: dict[str, RegressionMetric] = {
 
 
 def select_regression(metrics: str | Iterable[str]) -> list[RegressionMetric]:
-    """Return the rows that a ``metrics`` argument asks for, in order of the table."""
+    """Return the rows that a ``metrics`` argument selects, in order of the table."""
     rows = list(REGRESSION_TABLE.values())
     if isinstance(metrics, str) and metrics == "default":
         return [row for row in rows if row.headline]

@@ -1,4 +1,4 @@
-"""Papers that metrics come from."""
+"""Papers that define metrics."""
 
 from dataclasses import dataclass, replace
 
@@ -8,10 +8,9 @@ from sknc._utils.docstrings import filled
 @dataclass(frozen=True)
 class Source:
     """
-    Where a metric comes from: authors and year in short, and the whole reference.
+    The source of a metric: authors and year, and the full reference.
 
-    The link is "arXiv:..." or "doi:..."; the remark says what the metric has to do with
-    it.
+    The link is "arXiv:..." or "doi:..."; the remark relates the metric to the paper.
     """
 
     authors: str
@@ -21,25 +20,25 @@ class Source:
 
     @property
     def label(self) -> str:
-        """The reference in a few words."""
+        """Short form of the reference."""
         return f"{self.authors}, {self.link}" if self.link else self.authors
 
     @property
     def address(self) -> str:
-        """Where the paper can be read; empty without a link."""
+        """URL of the paper; empty without a link."""
         sites = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
         kind, _, name = self.link.partition(":")
         return f"{sites[kind]}{name}" if kind else ""
 
     @property
     def reference(self) -> str:
-        """The whole reference."""
+        """Full reference."""
         address = f" {self.address}" if self.link else ""
         return f"{self.text}{address}{f' ({self.remark})' if self.remark else ''}"
 
 
 def references(*sources: Source) -> str:
-    """Return the section of a docstring that names papers."""
+    """Return the references section of a docstring."""
     lines = [
         filled(f".. [{number}] {source.reference}", "   ").strip()
         for number, source in enumerate(sources, 1)

@@ -1,4 +1,4 @@
-"""The one table of metrics."""
+"""The table of metrics."""
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -18,7 +18,7 @@ for _module in iter_modules([str(Path(__file__).parents[1])]):
 
 
 def _in_order(metrics: Iterable[Metric]) -> dict[str, Metric]:
-    """Return the rows by key: by property, the headline ones first, then as defined."""
+    """Return the rows by key: by property, headline metrics first, then as defined."""
     order = list(PROPERTIES)
     ranked = sorted(
         metrics,
@@ -32,13 +32,13 @@ TABLE: dict[str, Metric] = _in_order(ROWS.values())
 
 def select(metrics: str | Iterable[str]) -> list[Metric]:
     """
-    Return the rows that a ``metrics`` argument asks for.
+    Return the rows that a ``metrics`` argument selects.
 
     Parameters
     ----------
     metrics : "default", "essential", "all", or iterable of str
-        The headline set, the four that a verdict is made of, every metric, or keys and
-        groups such as "NC1".
+        The headline metrics, the four of the verdict, all metrics, or keys and groups
+        such as "NC1".
 
     Returns
     -------
@@ -54,7 +54,9 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
         expected = (
             'metrics must be "default", "essential", "all", or a list of keys or groups'
         )
-        msg = f"{expected}, got an iterator, which can be read once: pass list(...)."
+        msg = (
+            f"{expected}, got an iterator, which can only be read once: pass list(...)."
+        )
         raise ValueError(msg)
     several = isinstance(metrics, Iterable) and not isinstance(metrics, str)
     if not several and metrics == "default":
@@ -79,7 +81,7 @@ def select(metrics: str | Iterable[str]) -> list[Metric]:
 
 
 def did_you_mean(name: object) -> str:
-    """Return a question about a name that no metric has, with a space before, or ""."""
+    """Return " Did you mean ...?" for an unknown name, or an empty string."""
     if not isinstance(name, str):
         return ""
     names = [*dict.fromkeys(metric.group for metric in TABLE.values()), *TABLE]
@@ -95,9 +97,9 @@ def catalogue() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One a metric, with "key", "group", "summary", "direction" ("lower", "higher"
-        or "none", of the more collapsed value), "ideal", "needs", "source", "headline"
-        and "most_classes".
+        One per metric, with "key", "group", "summary", "direction" ("lower" or "higher"
+        if such values are more collapsed, or "none"), "ideal", "needs", "source",
+        "headline" and "most_classes".
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""What several metrics compute: spectra, pairs of classes, frames, hulls."""
+"""Computations that metrics share: spectra, pairs of classes, frames, hulls."""

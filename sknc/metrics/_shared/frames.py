@@ -1,7 +1,7 @@
 """
-Class means and heads as frames: K vectors of D features, and what pairs of them have.
+Class means and heads as frames: K vectors of D features, and sums over pairs.
 
-A metric of these functions is one of class means as well as of the rows of a head.
+A metric built on these functions applies to class means and to rows of a head.
 """
 
 from dataclasses import replace
@@ -46,7 +46,7 @@ def shape_of(source: AnyStatistics | LinearHead) -> tuple[int, int]:
 
 
 def uncentered_vectors_of(source: AnyStatistics | LinearHead) -> Array:
-    """Return the class means, or the rows of the head, (K, D); never kept."""
+    """Return the class means, or the rows of the head, (K, D); not cached."""
     if isinstance(source, LinearHead):
         return source.weights
     check_two_classes(source)
@@ -57,7 +57,7 @@ def uncentered_vectors_of(source: AnyStatistics | LinearHead) -> Array:
 def pairs_of(
     source: AnyStatistics | LinearHead, convention: str | Convention
 ) -> PairSummaries:
-    """Return the sums over pairs of vectors, from one sweep."""
+    """Return the summaries over pairs of vectors, computed once."""
     if isinstance(source, LinearHead):
         return source.cached("pairs", lambda: summarize_pairs(source.weights))
     convention = Convention.preset(convention)
@@ -69,7 +69,7 @@ def pairs_of(
 
 
 def spreads_of(statistics: AnyStatistics, convention: Convention) -> ClassSpreads:
-    """Return what the class-distance normalized variances are made of."""
+    """Return the input of the class-distance normalized variances."""
     centers = statistics.centers
     return ClassSpreads(
         centered_means(statistics, convention),
@@ -85,7 +85,7 @@ def directions_of(
     convention: str | Convention,
     power: float = 1.0,
 ) -> DirectionSummaries:
-    """Return the sums over pairs of unit vectors, from one sweep."""
+    """Return the summaries over pairs of unit vectors, computed once."""
     vectors = vectors_of(source, convention)
     if isinstance(source, LinearHead):
         return source.cached(

@@ -1,4 +1,4 @@
-"""What several metrics need of the class means, computed once for each statistics."""
+"""Properties of the class means that several metrics need, computed once."""
 
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ class Spectrum:
     """
     Singular values (R,) and directions (R, D) of the weighted centered class means.
 
-    Of ``diag(sqrt(w)) M``, largest first, its rank R of them; `possible` is the
-    greatest rank that so many means of so many features can have.
+    The values are those of ``diag(sqrt(w)) M``, largest first, and R is its rank.
+    `possible` is the largest rank for this number of classes and features.
     """
 
     values: Array
@@ -30,7 +30,7 @@ class Spectrum:
 
     @property
     def rank(self) -> int:
-        """Number of directions kept."""
+        """Number of directions."""
         return int(self.values.shape[0])
 
     def inverts(self, convention: Convention) -> bool:
@@ -40,14 +40,14 @@ class Spectrum:
 
     @property
     def condition(self) -> float:
-        """Largest over smallest kept singular value; NaN without any."""
+        """Ratio of the largest to the smallest singular value; NaN without any."""
         if not self.rank:
             return float("nan")
         return float(self.values[0] / self.values[-1])
 
 
 def check_two_classes(statistics: AnyStatistics) -> None:
-    """Refuse statistics of fewer than two classes, or of classes without samples."""
+    """Raise if fewer than two classes, or some class, have no samples."""
     check_observed(statistics)
     if statistics.n_classes < 2:
         msg = (
@@ -58,21 +58,21 @@ def check_two_classes(statistics: AnyStatistics) -> None:
 
 
 def check_observed(statistics: AnyStatistics) -> None:
-    """Refuse statistics of classes without samples, which have no mean."""
+    """Raise if a class has no samples, and so no mean."""
     centers = statistics.centers
     n_without = centers.n_classes - len(centers.observed)
     if n_without:
         have = "1 class has" if n_without == 1 else f"{n_without} classes have"
         msg = (
-            f"Metrics take statistics of classes that all have samples, but {have} "
-            "none: pass statistics.observed_only() and, of a head, "
+            f"Metrics require samples in all classes, but {have} none: pass "
+            "statistics.observed_only() and, for a head, "
             "head.rows(statistics.observed)."
         )
         raise ValueError(msg)
 
 
 def centered_means(statistics: AnyStatistics, convention: Convention) -> Array:
-    """Return the class means less the convention's global mean, (K, D)."""
+    """Return the class means minus the convention's global mean, (K, D)."""
     check_two_classes(statistics)
     centers = statistics.centers
     weights = convention.center_weights(centers.counts)
@@ -81,7 +81,7 @@ def centered_means(statistics: AnyStatistics, convention: Convention) -> Array:
 
 
 def _centered_means(centers: ClassStatistics, weights: Array) -> Array:
-    """Center the class means; what is left of one at the global mean is zero."""
+    """Center the class means; rounding errors at the global mean become zero."""
     means = centers.centered_means(weights)
     xp = namespace(means)
     lengths = xp.sqrt(row_squared_norms(means))
@@ -108,7 +108,7 @@ def spectrum(statistics: AnyStatistics, convention: Convention) -> Spectrum:
 
 
 def spectrum_key(convention: Convention) -> tuple[str, ...]:
-    """Return what the spectrum depends on."""
+    """Return the parts of the convention that the spectrum depends on."""
     return ("spectrum", convention.center, convention.between)
 
 
@@ -132,7 +132,7 @@ def _spectrum(centers: ClassStatistics, convention: Convention) -> Spectrum:
 
 def triangular_factor(means: Array, root: Array) -> Array:
     """
-    Return ``diag(root) means``, or the R of its QR factors if it is tall.
+    Return ``diag(root) means``, or its R factor of QR if it is tall.
 
     The R factor is built from row tiles, so that a tall matrix is never copied.
     """
@@ -156,7 +156,7 @@ def between_trace(statistics: AnyStatistics, convention: Convention) -> float:
     trace = float(xp.sum(weights * row_squared_norms(means)))
     if not convention.bias_correction:
         return trace
-    # What independent errors of the class means, of variance `noise`, add to it.
+    # The contribution of independent errors of the class means, with variance `noise`.
     shares, noise = convention.center_weights(centers.counts), mean_noise(centers)
     excess = xp.sum(weights) * xp.sum(shares**2 * noise)
     excess += xp.sum(weights * (1 - 2 * shares) * noise)
@@ -164,13 +164,13 @@ def between_trace(statistics: AnyStatistics, convention: Convention) -> float:
 
 
 def unbiased_variances(statistics: AnyStatistics, convention: Convention) -> Array:
-    """Return the class variances, corrected for bias if so agreed, (K,)."""
+    """Return the class variances, with the convention's bias correction, (K,)."""
     variances = statistics.class_variances
     if not convention.bias_correction:
         return variances
     noise = mean_noise(statistics.centers)
     if isinstance(statistics, HeldOutStatistics) and not statistics.are_fitted:
-        return variances - noise  # errors of the centers are in every distance to them
+        return variances - noise  # distances contain the errors of the centers
     return variances + noise
 
 

@@ -1,27 +1,27 @@
-"""Bounds of the distances of many points from the convex hull of all others."""
+"""Bounds on the distances of points from the convex hull of all other points."""
 
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-# Distances that differ by less, relatively, are not told apart.
+# Relative differences of distances below this are ties.
 _TIE = 1e-12
-# Steps of the search, and how many of them all points together may take on average.
+# Maximum steps of the search, and their average over all points.
 _STEPS = 60
 _STEPS_EACH = 20
-# Error of the sums of projected weights; they are divided by their sums.
+# Error of the sums of projected weights, which are then normalized.
 _SUM_ERROR = 1e-10
-_NEWTON_STEPS = 50  # of huge values rounding never lets the sums come so close
+_NEWTON_STEPS = 50  # for huge values, rounding keeps the sums from coming this close
 
 
 @dataclass(frozen=True, eq=False)
 class HullBounds:
     """
-    How near to the hull of all others some points are known to be.
+    Bounds on the distances of points from the hull of all others.
 
-    N points that may be the nearest, with lower bounds of their distances (N,), what
-    leads to each from a point of its hull (N, D), and an upper bound of the least
-    distance; it is attained, up to ties, if N is zero.
+    N points may be the nearest. For them, lower bounds of their distances (N,) and the
+    vectors to each from a point of its hull (N, D). `least` is an upper bound of the
+    least distance; up to ties, it is attained if N is zero.
     """
 
     rows: np.ndarray
@@ -32,16 +32,16 @@ class HullBounds:
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """Where the search stands, with a row for each point that is still open."""
+    """State of the search, with a row for each open point."""
 
-    rows: np.ndarray  # (N,) which points
-    lower: np.ndarray  # (N,) greatest lower bounds of their distances
+    rows: np.ndarray  # (N,) indices of the points
+    lower: np.ndarray  # (N,) largest lower bounds of their distances
     weights: np.ndarray  # (N, K) convex weights of the others
     nearest: np.ndarray  # (N, D) these combinations
-    ahead: np.ndarray  # (N, K) weights at which the next gradient is taken
+    ahead: np.ndarray  # (N, K) weights at which the next gradient is computed
     nearest_ahead: np.ndarray  # (N, D) these combinations
     momentum: np.ndarray  # (N,)
-    level: np.ndarray  # (N,) what the last projection took from each weight
+    level: np.ndarray  # (N,) subtracted from each weight by the last projection
 
     def only(self, kept: np.ndarray) -> "_Search":
         """Return the search for some of the points."""
@@ -53,10 +53,10 @@ class _Search:
 
 def cannot_improve(lower: np.ndarray, least: float, n_features: int) -> np.ndarray:
     """
-    Tell which points are not nearer than the least distance, apart from ties.
+    Return which points are not nearer than the least distance, except ties.
 
-    The rounding of their lower bounds, from inner products, depends on the length of
-    the vectors.
+    The rounding of their lower bounds, computed from inner products, depends on the
+    length of the vectors.
     """
     rounding = 8 * np.sqrt(n_features) * np.finfo(np.float64).eps
     return np.asarray(lower - rounding >= least * (1 - _TIE))
@@ -64,10 +64,10 @@ def cannot_improve(lower: np.ndarray, least: float, n_features: int) -> np.ndarr
 
 def curvature(unit: np.ndarray) -> float:
     """
-    Return half the greatest curvature of the squared distances.
+    Return half the largest curvature of the squared distances.
 
-    It is the greatest eigenvalue of the scatter: weights that sum to one only move
-    along differences of the points.
+    This is the largest eigenvalue of the scatter, because weights that sum to one only
+    move along differences of the points.
     """
     centered = unit - unit.mean(axis=0)
     tall = len(unit) > unit.shape[1]
@@ -79,13 +79,13 @@ def bound_distances(
     unit: np.ndarray, rows: np.ndarray, greatest: float, least: float
 ) -> HullBounds:
     """
-    Search the hull of all others for the nearest point, for many rows together.
+    Search for the points nearest to the hulls of all others, for many rows together.
 
-    Accelerated projected gradients [1]_, restarted where they overshoot [2]_, on the
-    convex weights of all points: two matrix products a step. Any residual r, whatever
-    led to it, bounds the distance of u from below by ``min_j <r, u - u_j> / |r|``, so a
-    point is dropped as soon as it cannot be the nearest; errors of the search cost
-    time, not digits.
+    Uses accelerated projected gradients [1]_, restarted where they overshoot [2]_, on
+    the convex weights of all points, with two matrix products per step. Any residual r
+    bounds the distance of u from below by ``min_j <r, u - u_j> / |r|``, so a point is
+    dropped as soon as it cannot be the nearest. Errors of the search cost time but no
+    digits.
 
     .. [1] A. Beck, M. Teboulle. "A fast iterative shrinkage-thresholding algorithm for
        linear inverse problems." SIAM J. Imaging Sciences, 2009.
@@ -106,7 +106,7 @@ def bound_distances(
 
 
 def _start(unit: np.ndarray, rows: np.ndarray) -> _Search:
-    """Start with equal weights, which are the solution at an exact simplex."""
+    """Start with equal weights, which solve an exact simplex."""
     n_rows, n_points = len(rows), len(unit)
     weights = np.full((n_rows, n_points), 1 / (n_points - 1))
     weights[np.arange(n_rows), rows] = 0
@@ -116,7 +116,7 @@ def _start(unit: np.ndarray, rows: np.ndarray) -> _Search:
 
 
 def _step(search: _Search, unit: np.ndarray, greatest: float) -> _Search:
-    """Take one step for each point that is still open."""
+    """Take one step for each open point."""
     residuals = unit[search.rows] - search.nearest_ahead
     lower, scores = _bound(residuals, unit, search.rows)
     scores /= greatest
@@ -145,7 +145,7 @@ def _step(search: _Search, unit: np.ndarray, greatest: float) -> _Search:
 def _bound(
     residuals: np.ndarray, unit: np.ndarray, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds that residuals give, and their products with the others."""
+    """Return the bounds from residuals, and their products with the others."""
     here = np.arange(len(rows))
     products = residuals @ unit.T
     own = products[here, rows]
@@ -162,8 +162,9 @@ def _project_to_simplex(
     """
     Project each row onto the weights that are nonnegative and sum to one.
 
-    These are what is above a level. Newton's method finds it: what is above is convex
-    and piecewise linear in the level, so few steps do, fewer from a level close by.
+    The projection is the part above some level, found by Newton's method. The sum of
+    that part is convex and piecewise linear in the level, so few steps are needed,
+    fewer from a level close by.
     """
     level = np.minimum(level, values.max(axis=1) - 1 / values.shape[1])
     for _ in range(_NEWTON_STEPS):

@@ -1,4 +1,4 @@
-"""Which classes are rare, and what metrics of imbalance compute of them."""
+"""Which classes are rare, and computations that imbalance metrics share."""
 
 import math
 from collections.abc import Iterable
@@ -26,15 +26,15 @@ from sknc.metrics._shared.pairs import (
 from sknc.metrics._shared.rows import relative_spread, unit_product, unit_rows
 from sknc.statistics.held_out import AnyStatistics
 
-# Sums of weights, and norms, that differ by less than this are equal but for rounding.
+# Sums of weights, and norms, that differ by less are equal up to rounding.
 _TIED = 1e-9
 NO_MINORITY = Condition(
-    "fewer than two classes are of the minority, as for balanced data unless they are "
+    "there are fewer than two minority classes, as for balanced data unless they are "
     "named",
     lambda case: why_no_pair(case, "minority"),
 )
 NO_MAJORITY = Condition(
-    "fewer than two classes are of the majority",
+    "there are fewer than two majority classes",
     lambda case: why_no_pair(case, "majority"),
 )
 NO_GROUP = Condition(
@@ -51,7 +51,7 @@ def class_counts(statistics: AnyStatistics) -> np.ndarray:
 
 
 def distinct_levels(values: np.ndarray) -> np.ndarray:
-    """Return the place of each value among the distinct ones, from 0."""
+    """Return the rank of each value among the distinct values, from 0."""
     order = np.argsort(values, kind="stable")
     ascending = values[order]
     steps = np.diff(ascending) > _TIED * np.abs(ascending[1:])
@@ -63,7 +63,7 @@ def distinct_levels(values: np.ndarray) -> np.ndarray:
 def minority_classes(
     statistics: AnyStatistics, minority: float | Iterable[Any]
 ) -> np.ndarray:
-    """Return which classes are of the minority, by a quantile or labels, (K,)."""
+    """Return which classes are minority classes, by a quantile or labels, (K,)."""
     if isinstance(minority, Real):
         return _rarest(distinct_levels(class_counts(statistics)), float(minority))
     classes = statistics.centers.classes.tolist()
@@ -86,7 +86,7 @@ def why_no_pair(case: Case, side: str) -> str | None:
     few = minority_classes(case.statistics, case.convention.minority)
     if not few.any():
         return (
-            "all counts are equal, so no class is of the minority. Name some: "
+            "all counts are equal, so there is no minority class. Name some: "
             "convention=Convention(minority=[label, ...])"
         )
     mask = few if side == "minority" else ~few
@@ -102,7 +102,7 @@ def why_no_pair(case: Case, side: str) -> str | None:
 
 def _rarest(levels: np.ndarray, quantile: float) -> np.ndarray:
     if not 0 < quantile < 1:
-        msg = f"minority must be a quantile inside (0, 1) or labels, got {quantile!r}."
+        msg = f"minority must be a quantile in (0, 1) or labels, got {quantile!r}."
         raise ValueError(msg)
     # Rounding of q K must not add a class: 0.7 * 10 is above 7.
     position = math.ceil(quantile * len(levels) - _TIED) - 1
@@ -123,7 +123,7 @@ def mean_cosine(rows: Array) -> float:
     xp = namespace(rows)
     total = xp.sum(unit_rows(rows), axis=0)
     mean = (float(total @ total) - n_rows) / (n_rows * (n_rows - 1))
-    return min(max(mean, -1.0), 1.0)  # in this order NaN passes
+    return min(max(mean, -1.0), 1.0)  # this order keeps NaN
 
 
 def mean_distance(rows: Array, rounding: Array) -> float:
@@ -141,7 +141,7 @@ def mean_distance(rows: Array, rounding: Array) -> float:
 
 
 def norm_count_correlation(statistics: AnyStatistics, rows: Array) -> float:
-    """Return Spearman's correlation of the norms of rows and the counts."""
+    """Return Spearman's correlation of the norms of rows with the counts."""
     xp = namespace(rows)
     if statistics.n_classes < 3:
         return math.nan
@@ -156,7 +156,7 @@ def norm_count_correlation(statistics: AnyStatistics, rows: Array) -> float:
 
 
 def _centered_ranks(values: np.ndarray) -> np.ndarray:
-    """Return the ranks less their mean; tied values share their average rank."""
+    """Return the ranks minus their mean; tied values share their average rank."""
     levels = distinct_levels(values)
     sizes = np.bincount(levels)
     ranks = np.cumsum(sizes) - (sizes - 1) / 2
@@ -165,7 +165,7 @@ def _centered_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def added_spreads(rows: Array) -> float:
-    """Return the spread of norms and that of cosines, added."""
+    """Return the spread of norms plus the spread of cosines."""
     cosines = summarize_pairs(rows).excess
     if math.isnan(cosines.mean):
         return math.nan
@@ -184,13 +184,13 @@ def seli_factors(statistics: AnyStatistics) -> tuple[Array, Array, Array]:
         eye = xp.eye(n_classes, dtype=counts.dtype, device=device_of(counts))
         labels = (eye - 1 / n_classes) * xp.sqrt(counts)[None, :]
         left, values, right = xp.linalg.svd(labels)
-        # The last value is zero but for rounding: rows sum to zero.
+        # The last value is zero up to rounding, because rows sum to zero.
         return left[:, :-1], values[:-1], right[:-1, :].T
 
     return centers.cached(("seli",), factors)
 
 
 def gram_distance(rows: Array, factor: Array, values: Array) -> float:
-    """Return the distance of two Gram matrices, each of unit norm."""
+    """Return the distance between two Gram matrices of unit norm."""
     difference = unit_product(rows, rows) - unit_product(factor * values, factor)
     return float(namespace(rows).linalg.matrix_norm(difference))

@@ -1,4 +1,4 @@
-"""How much of ``nc1_pinv`` the sampling error of the class means may account for."""
+"""How much of ``nc1_pinv`` may come from the sampling error of the class means."""
 
 from sknc._utils.arrays import namespace
 from sknc.convention import Convention
@@ -6,8 +6,8 @@ from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._shared.geometry import spectrum
 from sknc.statistics.held_out import AnyStatistics
 
-# Samples of the same Gaussian classes below it give values within a factor of about two
-# of each other; above it, some give many times the value of others.
+# Below it, repeated samples of Gaussian classes give values within a factor of about
+# two; above it, some samples give many times the value of others.
 _MOST_NOISE = 0.25
 UNSTABLE = (
     "Unstable: in the directions that make up most of it, the class means differ by "
@@ -17,7 +17,7 @@ UNSTABLE = (
 
 
 def unstable(case: when.Case) -> str | None:
-    """Say that sampling error is much of the distance of the class means."""
+    """Return a note if sampling error is much of the distance of the class means."""
     share = noise_share(case.value, case.statistics, case.convention)
     return UNSTABLE if share > _MOST_NOISE else None
 
@@ -26,13 +26,14 @@ def noise_share(
     value: float, statistics: AnyStatistics, convention: Convention
 ) -> float:
     """
-    Return the share of sampling error in what ``nc1_pinv`` divides by.
+    Return the share of sampling error in the denominator of ``nc1_pinv``.
 
-    A mean of n samples of variance w along a direction has an error of variance w/n.
-    Along a direction of between-class variance s^2, that is a share c/n of it, where c
-    = w/s^2 is the part of the direction in the value. The shares are averaged with the
-    parts as weights, and w is assumed to be the same along all directions, so that no
-    scatter is needed. It is about 1 or more if the class means are equal in truth.
+    A mean of n samples with variance w along a direction has an error of variance w/n.
+    If the between-class variance along it is s^2, this is a share c/n, where c = w/s^2
+    is the contribution of the direction to the value. The shares are averaged with
+    these contributions as weights. w is assumed to be the same along all directions, so
+    no scatter is needed. The result is about 1 or more if the true class means are
+    equal.
     """
     if not value > 0:
         return 0.0

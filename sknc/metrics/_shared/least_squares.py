@@ -20,8 +20,8 @@ class AffineMap:
     """
     An affine map of features, ``W (x - mean) + level = W x + b``.
 
-    The level is kept beside the bias because far from the origin the bias has lost
-    the digits that tell the level.
+    The level is stored in addition to the bias because, far from the origin, the bias
+    has lost the digits that determine the level.
     """
 
     weights: Array
@@ -39,10 +39,10 @@ class AffineMap:
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """Regression of one-hot targets on features, by their moments."""
+    """Regression of one-hot targets on features, from their moments."""
 
     statistics: ClassStatistics  # of the samples, all classes observed, with scatter
-    rows: np.ndarray  # output that belongs to each class
+    rows: np.ndarray  # output of each class
     weight_decay: float
 
     @property
@@ -70,20 +70,20 @@ class Regression:
         return self.statistics.within_scatter / namespace(counts).sum(counts)
 
     def map_of(self, head: LinearHead) -> AffineMap:
-        """Return the map of a head; no bias is a bias of zero."""
+        """Return the map of a head; a missing bias is zero."""
         xp = namespace(head.weights)
         bias = xp.zeros_like(head.weights[:, 0]) if head.bias is None else head.bias
         return AffineMap(head.weights, bias, head.weights @ self.mean + bias)
 
     def loss(self, affine: AffineMap, target: float = 1.0) -> float:
-        """Return the loss against one-hot targets of that height."""
+        """Return the loss against one-hot targets of height `target`."""
         return self.within(affine) + self.of_means(affine, target)
 
     def within(self, affine: AffineMap) -> float:
-        """Return the loss due to variance in classes, and to decay."""
+        """Return the loss due to within-class variance, and to decay."""
         xp = namespace(affine.weights)
         along = affine.weights @ self.within_covariance
-        # Rounding may leave it slightly negative; in this order NaN passes.
+        # Rounding may make it slightly negative; this order keeps NaN.
         variance = max(float(xp.sum(along * affine.weights)), 0.0)
         if not self.weight_decay:
             return variance / 2
@@ -91,7 +91,7 @@ class Regression:
         return (variance + self.weight_decay * squares) / 2
 
     def of_means(self, affine: AffineMap, target: float) -> float:
-        """Return the loss of the class means, in tiles of classes."""
+        """Return the loss of the class means, computed in tiles of classes."""
         xp, device = namespace(affine.weights), device_of(affine.weights)
         n_outputs = affine.weights.shape[0]
         outputs = xp.arange(n_outputs, device=device)
@@ -104,7 +104,7 @@ class Regression:
         return float(total) / 2
 
     def least_squares(self, n_outputs: int) -> AffineMap:
-        """Return the map of least loss, computed once for these statistics."""
+        """Return the map with the least loss, computed once for these statistics."""
         key = ("least_squares", n_outputs, self.rows.tobytes(), self.weight_decay)
         return self.statistics.cached(key, lambda: self._least_squares(n_outputs))
 
@@ -123,7 +123,7 @@ class Regression:
             system = system + self.weight_decay * identity
             system = system + shrunk * (mean[:, None] * mean[None, :])
             moments = moments + shrunk * (levels[:, None] * mean[None, :])
-        # Decay fills the directions that no sample varies along.
+        # Decay fills the directions in which no sample varies.
         rank = mean.shape[0] if self.weight_decay else self.statistics.n_samples - 1
         relative = relative_rounding(self.statistics, max(moments.shape))
         values, vectors = above_rounding(system, rank, relative)
@@ -133,7 +133,7 @@ class Regression:
         return AffineMap(weights, bias, levels - shrunk * (levels - along))
 
     def _on_outputs(self, rows: Array, n_outputs: int) -> Array:
-        """Return the rows of classes as rows of outputs, zero for other outputs."""
+        """Return rows of classes as rows of outputs, with zeros for other outputs."""
         xp, device = namespace(rows), device_of(rows)
         shape = (n_outputs, rows.shape[1])
         blank = xp.zeros(shape, dtype=rows.dtype, device=device)

@@ -1,4 +1,4 @@
-"""The one sweep over pairs of classes, in tiles of O(tile K) memory."""
+"""The sweep over pairs of classes, in tiles with O(tile K) memory."""
 
 import math
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from sknc._utils.arrays import (
 
 _TILE_ROWS = 512  # temporaries of 2 MiB stay in cache
 _GATHERED = 1 << 21
-# Below this share of the squared lengths a squared distance taken from the Gram
-# matrix has lost five digits, and is taken from the difference instead.
+# Below this share of the squared lengths, a squared distance from the Gram matrix has
+# lost five digits, so it is computed from the difference.
 _CLOSE = 1e-5
 
 
@@ -70,15 +70,14 @@ def squared_distances(
     """
     Return the squared distances of a block's pairs, close ones to full precision.
 
-    Rows that are no farther apart than the noise (K,), their squared rounding errors,
-    are at distance zero.
+    Rows closer than the noise (K,), their squared rounding errors, have distance zero.
     """
     xp = namespace(vectors)
     n_i, n_j = block.of_rows(squared_norms), block.of_cols(squared_norms)
     distances = -2 * block.gram
     distances += n_i
     distances += n_j
-    # Products cancel only in pairs that are far closer than they are long.
+    # Products cancel only in pairs that are much closer than they are long.
     if float(xp.min(distances)) >= _CLOSE * float(xp.max(n_i) + xp.max(n_j)):
         return distances
     distances = _with_exact_close(block, vectors, distances, n_i + n_j)
@@ -91,9 +90,9 @@ def squared_chords(
     """
     Return the squared distances between directions, close ones to full precision.
 
-    The directions are not stored: the inner products are scaled, and the rows of close
-    pairs. Overwrites the block's `gram`. Directions that are no farther apart than the
-    noise (K,), their squared rounding errors, are at distance zero.
+    The directions are not stored: the inner products are scaled, and so are the rows of
+    close pairs. Overwrites the block's `gram`. Directions closer than the noise (K,),
+    their squared rounding errors, have distance zero.
     """
     xp = namespace(vectors)
     chords = block.gram
@@ -108,7 +107,7 @@ def squared_chords(
 
 
 def _without_noise(block: PairBlock, distances: Array, noise: Array) -> Array:
-    """Set squared distances that are rounding to zero."""
+    """Set squared distances that are only rounding errors to zero."""
     xp = namespace(distances)
     coincide = distances <= block.of_rows(noise) + block.of_cols(noise)
     return xp.where(coincide, xp.zeros_like(distances), distances)
@@ -155,7 +154,7 @@ class Summary:
 
     @classmethod
     def of(cls, values: Array) -> "Summary":
-        """Summarize an array."""
+        """Return the summary of an array."""
         xp = namespace(values)
         if not math.prod(values.shape):
             return cls()
@@ -163,7 +162,7 @@ class Summary:
         deviations = math.nan
         if math.isfinite(mean):
             gaps = xp.reshape(values - mean, (-1,))
-            deviations = float(gaps @ gaps)  # vecdot is far slower in NumPy
+            deviations = float(gaps @ gaps)  # vecdot is much slower in NumPy
         return cls(
             math.prod(values.shape),
             mean,
@@ -173,14 +172,16 @@ class Summary:
         )
 
     def merge(self, other: "Summary") -> "Summary":
-        """Summarize both streams."""
+        """Return the summary of both streams."""
         if not self.count or not other.count:
             return other if not self.count else self
         count = self.count + other.count
         if not (math.isfinite(self.mean) and math.isfinite(other.mean)):
             total = self.mean + other.mean
             extremes = min(self.least, other.least), max(self.greatest, other.greatest)
-            if math.isnan(total):  # min and max of Python drop NaN by position
+            if math.isnan(
+                total
+            ):  # Python's min and max drop NaN depending on its position
                 extremes = math.nan, math.nan
             return Summary(count, total, math.nan, *extremes)
         delta = other.mean - self.mean
@@ -221,8 +222,9 @@ class PairSummaries:
     """
     Summaries over pairs of classes, from one sweep.
 
-    `excess` is of ``c_ij + 1/(K - 1)``, the cosines less those of a simplex; `cdnv`, of
-    the class-distance normalized variances, is empty without variances.
+    `excess` is that of ``c_ij + 1/(K - 1)``, the cosines minus that of a simplex.
+    `cdnv` is that of the class-distance normalized variances, and is empty without
+    variances.
     """
 
     excess: Summary
@@ -232,11 +234,11 @@ class PairSummaries:
 
 @dataclass(frozen=True, eq=False)
 class ClassSpreads:
-    """What the class-distance normalized variances of pairs are made of."""
+    """The input of the class-distance normalized variances of pairs."""
 
     means: Array  # (K, D)
     variances: Array  # (K,)
-    rounding: Array  # (K,), of means as lengths: closer ones coincide
+    rounding: Array  # (K,), of means, as lengths: closer ones coincide
     bias: Array | None = None  # (K,), subtracted from squared distances
     missing: Array | None = None  # (K,), whether a class has no samples
 
@@ -253,7 +255,7 @@ class ClassSpreads:
         return squared_rounding(self._squared_norms, self.rounding)
 
     def of(self, block: PairBlock) -> tuple[Array, Array]:
-        """Return mean variances and squared distances; NaN where bias is all."""
+        """Return mean variances and squared distances, NaN if the bias exceeds them."""
         xp = namespace(self.means)
         distances = squared_distances(
             block, self.means, self._squared_norms, self._noise
@@ -275,7 +277,7 @@ class ClassSpreads:
             return spread / distances
 
     def observed_ratios(self, block: PairBlock) -> Array:
-        """Return those of pairs whose classes both have samples."""
+        """Return the normalized variances of pairs of observed classes."""
         values, missing = self.ratios(block), self.missing
         if missing is None or not bool(namespace(missing).any(missing)):
             return values
@@ -285,7 +287,7 @@ class ClassSpreads:
 def summarize_pairs(
     vectors: Array, spreads: ClassSpreads | None = None
 ) -> PairSummaries:
-    """Sweep over the pairs of rows of `vectors`, (K, D), whose spreads may be given."""
+    """Sweep over the pairs of rows of `vectors`, (K, D), with optional spreads."""
     xp = namespace(vectors)
     inverse = inverse_norms(row_squared_norms(vectors))
     simplex = 1 / (vectors.shape[0] - 1)
@@ -310,7 +312,7 @@ def inverse_norms(squared_norms: Array) -> Array:
 
 
 def squared_rounding(squared_norms: Array, rounding: Array | None) -> Array:
-    """Return the squared rounding errors of rows, those of their mean included."""
+    """Return the squared rounding errors of rows, including those of their mean."""
     eps = float(namespace(squared_norms).finfo(squared_norms.dtype).eps)
     noise = (8 * eps) ** 2 * squared_norms
     return noise if rounding is None else noise + rounding**2
@@ -331,7 +333,8 @@ def summarize_directions(
     """
     Sweep over the pairs of directions of the rows of `vectors`, (K, D).
 
-    Directions closer than the rounding (K,) of their rows, a length, count as
+    Directions closer than the rounding (K,) of their rows, a length, coincide. NaN if a
+    row is zero. The Riesz energy is that of ``distance ** -power``.
     coinciding. NaN if a row is zero. The Riesz energy is of ``distance ** -power``.
     """
     xp = namespace(vectors)

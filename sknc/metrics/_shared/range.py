@@ -1,4 +1,4 @@
-"""Whether the squares that metrics are made of fit into float64."""
+"""Check whether the squares that metrics compute fit into float64."""
 
 import numpy as np
 
@@ -7,23 +7,23 @@ from sknc.head import LinearHead
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.held_out import AnyStatistics
 
-# Squares of differences that are 2^-53 of it are still normal numbers.
+# Squares of differences of 2^-53 of this size are still normal numbers.
 _SMALLEST = 2.0**-450
 _LARGEST = 2.0**500
 _MOST_SAMPLES = 2.0**60  # larger counts are sums of weights
-_TOO_LARGE = "the squares of so large {0} overflow. Divide the {0} by a constant"
-_TOO_HEAVY = "sums of so large sample weights overflow. Divide them by a constant"
-_TOO_SMALL = "the squares of so small {0} underflow. Multiply the {0} by a constant"
+_TOO_LARGE = "the squares of such large {0} overflow. Divide the {0} by a constant"
+_TOO_HEAVY = "sums of such large sample weights overflow. Divide them by a constant"
+_TOO_SMALL = "the squares of such small {0} underflow. Multiply the {0} by a constant"
 _OF_HEAD = "weights of the head"
 
 
 def statistics_out_of_range(statistics: AnyStatistics) -> str | None:
-    """Say why no metric of the features is right, if their squares do not fit."""
+    """Return why metrics of the features are wrong, if their squares do not fit."""
     return statistics.cached("out_of_range", lambda: _why(statistics))
 
 
 def head_out_of_range(head: LinearHead) -> str | None:
-    """Say why no metric of the head is right, if the squares of its rows do not fit."""
+    """Return why metrics of the head are wrong, if squares of its rows do not fit."""
     return head.cached("out_of_range", lambda: _words(_size(head.weights), _OF_HEAD))
 
 
@@ -43,7 +43,7 @@ def _why(statistics: AnyStatistics) -> str | None:
 
 
 def _feature_size(centers: ClassStatistics) -> float:
-    """Return the greatest size of a number that class means are made of."""
+    """Return the largest magnitude of a number in the class means."""
     moments, xp = centers.moments, namespace(centers.counts)
     offsets = xp.maximum(xp.max(moments.sums, axis=1), -xp.min(moments.sums, axis=1))
     held = centers.counts > 0

@@ -1,4 +1,4 @@
-"""What metrics of means and of heads ask of rows and lengths."""
+"""Functions of rows and lengths, for metrics of class means and of heads."""
 
 import math
 
@@ -12,29 +12,29 @@ from sknc._utils.arrays import (
 
 
 def unit_rows(rows: Array, least: Array | float = 0.0) -> Array:
-    """Return the rows at unit length; NaN for one that is not longer than `least`."""
+    """Return the rows scaled to unit length; NaN for rows not longer than `least`."""
     xp = namespace(rows)
     norms = xp.sqrt(row_squared_norms(rows))
     return rows / xp.where(norms > least, norms, xp.nan)[:, None]
 
 
 def unit_product(left: Array, right: Array) -> Array:
-    """Return ``left right^T`` at unit norm, in any units; NaN if it is rounding."""
+    """Return ``left right^T`` at unit norm; NaN if it is only rounding errors."""
     xp = namespace(left)
     product = left @ right.T
     first, second = (xp.sqrt(xp.max(row_squared_norms(r))) for r in (left, right))
     eps = float(xp.finfo(product.dtype).eps)
     noise = 8 * eps * math.sqrt(left.shape[1]) * first * second
     largest = xp.max(xp.abs(product))
-    # Of numbers up to one no square overflows.
+    # The squares of numbers up to one do not overflow.
     product = product / xp.where(largest > noise, largest, xp.nan)
     return product / xp.linalg.matrix_norm(product)
 
 
 def distance_from_identity(left: Array, right: Array) -> float:
     """Return ``|A/|A| - I/sqrt(K)|``, ``A = left right^T``; NaN for products of 0."""
-    # Where the distance can be zero, A is formed and subtracted from; with more
-    # classes it cannot, and D x D products do, without forming K x K.
+    # Where the distance can be zero, A is formed and I subtracted from it. With more
+    # classes it cannot be zero, and D x D products suffice without forming K x K.
     xp = namespace(left)
     n_classes, n_features = left.shape
     root = math.sqrt(n_classes)
@@ -42,7 +42,7 @@ def distance_from_identity(left: Array, right: Array) -> float:
         return _norm_less_identity(unit_product(left, right), root)
     inner = float(xp.sum(row_products(left, right)))
     cosine = _over_norm_of_product(inner, left, right) / root
-    return math.sqrt(max(2 - 2 * cosine, 0.0))  # in this order NaN passes
+    return math.sqrt(max(2 - 2 * cosine, 0.0))  # this order keeps NaN
 
 
 def distance_from_simplex(left: Array, right: Array) -> float:
@@ -66,7 +66,7 @@ def _norm_less_identity(product: Array, root: float) -> float:
 
 
 def _over_norm_of_product(inner: float, left: Array, right: Array) -> float:
-    """Return ``inner / |left right^T|`` from D x D products; NaN if it is rounding."""
+    """Return ``inner / |left right^T|`` from D x D products; NaN if only rounding."""
     xp = namespace(left)
     first, second = left.T @ left, right.T @ right
     norms = [float(xp.linalg.trace(product)) for product in (first, second)]
@@ -79,7 +79,7 @@ def _over_norm_of_product(inner: float, left: Array, right: Array) -> float:
 
 
 def relative_spread(lengths: Array) -> float:
-    """Return the standard deviation, of divisor K - 1, over the mean of lengths."""
+    """Return the sample standard deviation over the mean of lengths."""
     xp = namespace(lengths)
     largest = xp.max(lengths)
     if not float(largest) > 0:  # or is NaN

@@ -1,4 +1,4 @@
-"""Singular values of all features, or of those of one class, from their moments."""
+"""Singular values of all features, or of those of one class, from moments."""
 
 from sknc._utils.arrays import Array, namespace
 from sknc.metrics._shared.geometry import check_observed, triangular_factor
@@ -13,8 +13,8 @@ def singular_values_of_features(
     """
     Return the singular values of the (N, D) features, largest first.
 
-    Of the features less their mean, if centered. None without the scatter; of held-out
-    statistics, those of the scored samples.
+    With `centered`, the mean is subtracted. None without the scatter; for held-out
+    statistics, the values of the scored samples.
     """
     check_observed(statistics)
     held_out = isinstance(statistics, HeldOutStatistics)
@@ -47,7 +47,7 @@ def singular_values_about_zero(spread: ClassSpread) -> Array:
 
 
 def singular_values_about_mean(spread: ClassSpread) -> Array:
-    """Return those of the features of a class less their mean, ascending."""
+    """Return singular values of a class's features minus their mean, ascending."""
     xp = namespace(spread.scatter)
     values = xp.linalg.eigvalsh(spread.scatter)
     return xp.sqrt(xp.where(values > 0, values, 0 * values))
@@ -55,9 +55,9 @@ def singular_values_about_mean(spread: ClassSpread) -> Array:
 
 def square_root(symmetric: Array, rank: int, eps: float) -> Array:
     """
-    Return R with ``R^T R`` the positive semidefinite matrix, of that rank at most.
+    Return R with ``R^T R`` the positive semidefinite matrix, of at most this rank.
 
-    Without directions that rounding, of relative size `eps`, may have made.
+    Directions that rounding, of relative size `eps`, may have created are dropped.
     """
     xp = namespace(symmetric)
     values, vectors = xp.linalg.eigh(symmetric)
@@ -72,7 +72,7 @@ def above_rounding(symmetric: Array, rank: int, relative: float) -> tuple[Array,
     """
     Return eigenvalues, ascending, and eigenvectors of a positive semidefinite matrix.
 
-    Without those that rounding, of that relative size, or that rank leave no room for.
+    Those within the relative rounding error, or beyond the rank, are dropped.
     """
     xp = namespace(symmetric)
     values, vectors = xp.linalg.eigh(symmetric)
@@ -83,18 +83,18 @@ def above_rounding(symmetric: Array, rank: int, relative: float) -> tuple[Array,
 
 def relative_rounding(samples: ClassStatistics, size: int) -> float:
     """
-    Return up to which share of the largest an eigenvalue may be rounding.
+    Return the share of the largest eigenvalue up to which one may be rounding.
 
-    Of a matrix of that size, solved in float64, made from the scatter of samples.
+    The matrix has this size, is solved in float64, and comes from a scatter.
     """
     xp, moments = namespace(samples.moments.sums), samples.moments
     solved = size * float(xp.finfo(moments.sums.dtype).eps)
-    # The products of the scatter are taken in the dtype of the anchors.
+    # Products of the scatter are computed in the dtype of the anchors.
     return max(solved, float(xp.finfo(moments.anchors.dtype).eps))
 
 
 def _stacked(root: Array, rows: Array) -> Array:
-    # Of the stack, not of the sum of products: a mean that is far larger than what
-    # surrounds it then costs only half as many of the digits of small values.
+    # Decompose the stack, not the sum of products: a mean much larger than the spread
+    # around it then costs only half as many digits of small values.
     xp = namespace(root)
     return xp.linalg.svdvals(xp.concat([root, rows]))

@@ -1,4 +1,4 @@
-"""Principal directions of features, row spaces of heads, and what lies outside."""
+"""Principal directions of features, row spaces of heads, and distances from them."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ def principal_directions(
     """
     Return variances in descending order, and their directions as rows.
 
-    Those that are rounding are left out, and all of them if squares overflow. Without
-    `center` they are those of the second moments about the origin.
+    Those within rounding are dropped, and all of them if squares overflow. Without
+    `center`, second moments about the origin are used.
     """
 
     def decompose() -> tuple[Array, Array]:
@@ -51,7 +51,8 @@ def least_squares_weights(statistics: RegressionStatistics, rtol: float) -> Arra
     """
     Return the weights of the best linear prediction, (n, D).
 
-    Of principal directions whose standard deviation is above `rtol` of the largest.
+    Only principal directions with a standard deviation above `rtol` times the largest
+    are used.
     """
     values, rows = principal_directions(statistics)
     n_used = _n_above(values, rtol**2)
@@ -60,9 +61,9 @@ def least_squares_weights(statistics: RegressionStatistics, rtol: float) -> Arra
 
 
 def square_outside(mean: Array, covariance: Array, directions: Array) -> float:
-    """Return the mean square outside a subspace, of which `directions` are a basis."""
+    """Return the mean square outside the subspace with basis `directions`."""
     xp = namespace(mean)
-    for _ in range(2):  # once more: the first projection was rounded
+    for _ in range(2):  # twice, because the first projection was rounded
         mean = mean - (directions @ mean) @ directions
     rest = covariance - directions.T @ (directions @ covariance)
     inside = xp.sum((rest @ directions.T) * directions.T)
@@ -76,7 +77,7 @@ def squared_errors(
     """Return the mean squared error of each target, given the mean error, (n,)."""
     xp, covariance = namespace(weights), statistics.covariance
     n_features = statistics.n_features
-    # Of W x - y: the covariance of the errors is A C A^T with A = [W, -1].
+    # For W x - y: the covariance of the errors is A C A^T with A = [W, -1].
     features = weights @ covariance[:n_features, :]
     rows = features - covariance[n_features:, :]
     spread = xp.sum(rows[:, :n_features] * weights, axis=1)

@@ -1,4 +1,4 @@
-"""The Gram matrix of a head against the root of the covariance of the targets."""
+"""The Gram matrix of a head, and the root of the covariance of the targets."""
 
 import math
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ _EPS = float(np.finfo(np.float64).eps)
 @dataclass(frozen=True, eq=False)
 class TargetGram:
     """
-    Both matrices of NRC3, in the directions in which the targets are uncorrelated.
+    Both matrices of NRC3, in the basis in which the targets are uncorrelated.
 
-    `gram` is W W^T at unit norm, (n, n), NaN if it is zero. `deviations` are the
-    standard deviations in units of the largest, `unit`, ascending, (n,).
+    `gram` is W W^T at unit norm, (n, n), or NaN if it is zero. `deviations` are the
+    ascending standard deviations, (n,), in units of the largest, `unit`.
     """
 
     gram: np.ndarray
@@ -29,7 +29,7 @@ class TargetGram:
         """Return NRC3 for a root of gamma, in units of the largest deviation."""
         shifted = self.deviations - root
         norm = math.sqrt(float(np.sum(shifted**2)))
-        if norm <= 8 * _EPS * len(shifted):  # nothing but rounding is left
+        if norm <= 8 * _EPS * len(shifted):  # only rounding errors are left
             return math.nan
         return float(np.sum((self.gram - np.diag(shifted / norm)) ** 2))
 
@@ -64,12 +64,12 @@ def target_gram(statistics: RegressionStatistics, head: LinearHead) -> TargetGra
 
 
 def least_variance(statistics: RegressionStatistics) -> float:
-    """Return the least eigenvalue of the covariance of the targets; 0 if rounding."""
+    """Return the least eigenvalue of the target covariance; 0 if only rounding."""
     return float(_variances(statistics)[0][0])
 
 
 def total_variance(statistics: RegressionStatistics) -> float:
-    """Return the sum of the variances of the targets; 0 if all are rounding."""
+    """Return the sum of the target variances; 0 if all are only rounding."""
     return float(np.sum(_variances(statistics)[0]))
 
 
