@@ -1,4 +1,4 @@
-"""Neural collapse, measured: one pass, exact, mergeable, at any number of classes."""
+"""Measure neural collapse: in one pass, exact, mergeable, for any number of classes."""
 
 from sknc._version import __version__
 from sknc.convention import Convention

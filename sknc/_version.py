@@ -1,17 +1,17 @@
-"""The versions of the package and of its pickles, in one place."""
+"""The versions of the package and of its pickles."""
 
 __version__ = "0.1.0"
 
-# Raised when pickles of fitted estimators could no longer be read as before.
+# Incremented when pickles of fitted estimators can no longer be read.
 STATE_VERSION = 1
 
 
 def check_state_version(package: str, state: int) -> None:
-    """Refuse the state of another version, whose parts may mean something else."""
+    """Raise for the state of another version, whose parts may have another meaning."""
     if state != STATE_VERSION:
         msg = (
             f"Cannot read this pickle: expected a state of version {STATE_VERSION}, as "
-            f"sknc {__version__} writes it, got version {state} of sknc {package}. "
+            f"written by sknc {__version__}, got version {state} of sknc {package}. "
             "Read it with that sknc, or fit again."
         )
         raise ValueError(msg)

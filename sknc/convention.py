@@ -21,41 +21,41 @@ from sknc._utils.parameters import (
 @dataclass(frozen=True)
 class Convention:
     """
-    The choices that give one name, such as "NC1", several values.
+    The choices on which definitions of a metric, such as NC1, differ.
 
-    On balanced data all presets agree, up to the division by the number of
-    classes and the square in NC3. A report records the convention it used.
+    On balanced data all presets agree, except for the division by the number of classes
+    and the square in NC3. A report records the convention it used.
 
     Parameters
     ----------
     name : str, default="custom"
-        What to call it in reports.
+        Name in reports.
     center : {"class", "sample", "none"}, default="class"
-        Global mean that is taken from the class means: the mean of class means,
+        Global mean that is subtracted from the class means: the mean of class means,
         the mean of samples, or zero.
     between : {"uniform", "frequency"}, default="uniform"
-        Weights of the classes in the between-class covariance: 1/K, or the share
-        of the samples.
+        Weights of the classes in the between-class covariance: 1/K, or the share of the
+        samples.
     within : {"sample", "class"}, default="sample"
-        Within-class covariance: the average over samples, or the average over
-        classes of the class covariances.
+        Within-class covariance: the average over samples, or the average over classes
+        of the class covariances.
     divide_by_classes : bool, default=True
         Whether ``nc1_pinv`` is divided by K.
     rank : {"numerical", "full"}, default="numerical"
-        Directions of the class means that ``nc1_pinv`` inverts: those whose
-        singular value is above rounding, or all min(K - 1, D), or min(K, D) with
-        ``center="none"``. It is NaN if the class means span fewer.
+        Directions of the class means that ``nc1_pinv`` inverts: those with a singular
+        value above rounding; or all min(K - 1, D), or min(K, D) with ``center="none"``.
+        With "full", the value is NaN if the class means span fewer.
     squared_duality : bool, default=False
         Whether ``nc3_self_duality`` is the squared norm.
     bias_correction : bool, default=False
-        Whether traces, distances and the metrics made of them alone
-        (``nc1_trace_ratio``, ``nc1_within_fraction``, ``nc1_cdnv`` and its kin) are
-        corrected for the finite number of samples a class. Variances are then divided
-        by count - 1, and what the noise of the class means adds to their distances is
-        away. Where nothing remains the value is NaN.
+        Whether to correct traces, distances and metrics that depend only on them
+        (``nc1_trace_ratio``, ``nc1_within_fraction``, ``nc1_cdnv`` and variants) for
+        the finite number of samples per class. Variances then have divisor count - 1,
+        and the contribution of the noise of the class means is subtracted from their
+        distances. If nothing remains the value is NaN.
     minority : float or tuple of labels, default=0.5
-        Which classes the metrics of imbalance take for the minority: those up to that
-        quantile of the counts, or those named.
+        The minority classes of the imbalance metrics: those up to this quantile of the
+        counts, or those with these labels.
     weight_decay : float, default=0.0
         The lambda of the decomposition of the squared loss (``mse_*``).
 
@@ -85,7 +85,7 @@ class Convention:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        """Reject choices that do not exist."""
+        """Check that all choices exist."""
         options = get_type_hints(type(self))
         for item in fields(self):
             name, value = f"Convention's {item.name!r}", getattr(self, item.name)
@@ -105,7 +105,7 @@ class Convention:
     @classmethod
     def preset(cls, name: "str | Convention") -> "Convention":
         """
-        Return the preset of that name, or the convention itself if given one.
+        Return the preset with this name; a convention is returned unchanged.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Convention:
         Raises
         ------
         ValueError
-            If there is no preset of that name.
+            If there is no preset with this name.
         """
         if isinstance(name, cls):
             return name
@@ -159,14 +159,14 @@ class Convention:
 
 
 def _minority(name: str, value: Any) -> float | tuple[Any, ...]:
-    """Return a quantile, or labels: Python's where there are such."""
+    """Return a quantile, or labels as Python objects if possible."""
     expected = "a quantile between 0 and 1 or class labels"
     if is_number(value):
         return check_number(name, value, expected, lambda x: 0 < x < 1)
     labels = tuple(value) if _is_container(value) else ()
     if not labels or any(x is None or _is_container(x) for x in labels):
         refuse(name, expected, value)
-    # An item of a date would be another label.
+    # An item of a date would be a different label.
     plain = [isinstance(x, np.generic) and x.dtype.kind not in "mM" for x in labels]
     return tuple(x.item() if p else x for x, p in zip(labels, plain, strict=True))
 

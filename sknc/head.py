@@ -15,7 +15,7 @@ from sknc._utils.tensors import check_tensor
 @dataclass(frozen=True, eq=False)
 class LinearHead(Cached):
     """
-    Weights and bias of a linear classifier, one row a class.
+    Weights and bias of a linear classifier, one row per class.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class LinearHead(Cached):
     Raises
     ------
     ValueError
-        If these are no real numbers, or of other shapes.
+        If the arrays are not real, or have other shapes.
     """
 
     weights: Array
@@ -49,7 +49,7 @@ class LinearHead(Cached):
         if tuple(bias.shape) != (weights.shape[0],):
             msg = (
                 f"bias of a LinearHead must be of shape ({weights.shape[0]},), one "
-                f"entry a row of the weights, got {tuple(bias.shape)}."
+                f"entry per row of the weights, got {tuple(bias.shape)}."
             )
             raise ValueError(msg)
         object.__setattr__(self, "bias", arrays.move_like(bias, weights))
@@ -61,17 +61,17 @@ class LinearHead(Cached):
 
     def beside(self, like: Array) -> "LinearHead":
         """
-        Return the head in another array library, or on another device.
+        Return the head in the array library and on the device of an array.
 
         Parameters
         ----------
         like : array
-            An array there.
+            An array in that library and on that device.
 
         Returns
         -------
         LinearHead
-            The same object if it is there.
+            The same object if it is already there.
         """
         if arrays.same_place(self.weights, like):
             return self
@@ -99,7 +99,7 @@ class LinearHead(Cached):
 @dataclass(frozen=True, eq=False)
 class LabeledHead:
     """
-    Weights and labels of a head with rows of its own order, like a classifier's.
+    Weights and labels of a head whose rows have their own order, like a classifier.
 
     Parameters
     ----------

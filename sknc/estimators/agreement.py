@@ -1,4 +1,4 @@
-"""The comparison of the decisions of a head with those of the nearest center."""
+"""Compare the decisions of a head with those of the nearest center."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from scipy import sparse
 @dataclass(frozen=True, eq=False)
 class AgreementReport:
     """
-    How often a linear head decides as the nearest class center does.
+    How often a linear head and the nearest class center agree.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class AgreementReport:
     head_accuracy: float | None = None
 
     def __str__(self) -> str:
-        """Return the rates in a line."""
+        """Return the rates on one line."""
         text = f"agreement {self.rate:.4f}, mismatch {self.mismatch:.4f}"
         if self.ncc_accuracy is None:
             return text

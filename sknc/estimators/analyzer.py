@@ -1,4 +1,4 @@
-"""`NeuralCollapseAnalyzer`: from batches of features to a report."""
+"""`NeuralCollapseAnalyzer`: reports from batches of features."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -46,60 +46,57 @@ class NeuralCollapseAnalyzer(
     """
     Measure neural collapse of last-layer features, in one pass.
 
-    Accumulates class means and within-class scatter from batches, exactly and in
-    any order, and reports how far the features have collapsed (NC1), how near the
-    class means are to a simplex equiangular tight frame (NC2), how well a linear
-    head is aligned with them (NC3), and how often it decides as the nearest class
-    center does (NC4).
+    Accumulates class means and within-class scatter from batches, exactly and in any
+    order. Reports how far the features have collapsed (NC1), how close the class means
+    are to a simplex equiangular tight frame (NC2), how well a linear head is aligned
+    with them (NC3), and how often it decides like the nearest class center (NC4).
 
     Parameters
     ----------
     head : object, default=None
         The linear classifier that reads the features: a ``torch.nn.Linear`` or any
         other linear torch module, a fitted scikit-learn linear classifier, ``(weights,
-        bias)``, or weights of shape (n_classes, n_features). Its rows are in the order
-        of ``classes_`` unless it has ``classes_`` of its own, which are then the
-        classes; integer labels are expected in 0 ... n_classes - 1 unless ``classes=``
-        names others. Read whenever a report is made, so a layer in training is seen as
-        it then is; only its kind and shape are checked before, with the first batch.
-        Without a head, metrics of heads are left out.
+        bias)``, or weights of shape (n_classes, n_features). If the head has
+        ``classes_``, these are the classes. Otherwise its rows must be in the order of
+        the analyzer's ``classes_``, and integer labels must be in 0 ... n_classes - 1
+        unless ``classes=`` lists others. Each report reads the current weights, so a
+        layer may continue training; the first batch only checks its kind and shape.
+        Without a head, head metrics are skipped.
     convention : str or Convention, default="default"
         Choices on which papers differ: "default", "papyan2020", "han2022", "zhu2021",
         "frequency", "he_su2023", or a `Convention`.
     metrics : "default", "essential", "all", or list of str, default="default"
-        What to report: keys, or groups of them such as "NC1", which
-        `sknc.metrics.catalogue` lists.
+        Keys or groups, such as "NC1", listed by `sknc.metrics.catalogue`.
     covariance : bool or "by_class", default=True
         Whether to keep the (n_features, n_features) scatter. Without it, memory is
         O(n_classes * n_features) and only `score` can compute ``nc1_pinv``. The same
         holds after merging with an analyzer that has ``covariance=False``. "by_class"
-        keeps the scatter of each class too, for spectra by class: that takes
-        O(n_classes * n_features ** 2) memory, and is refused if it exceeds the
-        memory of the machine.
+        also keeps the scatter of each class, for spectra by class. This takes
+        O(n_classes * n_features ** 2) memory, and raises an error if the machine has
+        less.
     n_jackknife : int, default=0
-        Number of groups, at least 2, that samples are assigned to for standard errors
-        by the delete-a-group jackknife (``report.standard_error``); 0 for none. Each
-        group takes the memory of one more state. There is no extra pass, but making a
-        report takes about `n_jackknife` times as long. Errors of `score` are about the
-        scored samples and take the centers as given; metrics that depend on the fitted
-        class means alone keep the error of `report`.
+        Number of groups, at least 2, for standard errors by the delete-a-group
+        jackknife (``report.standard_error``); 0 for none. Each group takes the memory
+        of one more state. There is no extra pass, but a report takes about
+        `n_jackknife` times as long. Errors of `score` treat the centers as fixed;
+        metrics of the fitted class means alone have the errors of `report`.
 
     Attributes
     ----------
     global_mean_ : array of shape (n_features,)
         The convention's global mean; by default the mean of class means.
     within_class_covariance_ : array of shape (n_features, n_features)
-        Average over samples of ``(x - mean)(x - mean)^T`` about class means. Needs
+        Average over samples of ``(x - mean)(x - mean)^T`` about class means. Requires
         ``covariance=True``.
     between_class_covariance_ : array of shape (n_features, n_features)
         The convention's covariance of the class means.
     total_covariance_ : array of shape (n_features, n_features)
-        Covariance of all samples about their mean, divided by their number. Equal to
-        the sum of the other two under ``convention="frequency"``.
+        Covariance of all samples about their mean, divided by their number. Equal
+        to the sum of the other two with ``convention="frequency"``.
 
     See Also
     --------
-    NearestClassCenter : The classifier that collapse leads to.
+    NearestClassCenter : The classifier that a collapsed network implements.
     sknc.nc_scorer : Every metric, for `cross_validate`.
 
     Examples
@@ -163,7 +160,7 @@ class NeuralCollapseAnalyzer(
         return default_classes(self.head, found, int(batch.features.shape[1]))
 
     def _check_first(self, batch: Batch, classes: Any) -> None:
-        """Refuse a head that does not fit the classes, if they are named."""
+        """Raise if the head does not fit the classes, if they are given."""
         if self.head is not None and classes is not None:
             n_features = int(batch.features.shape[1])
             check_head_shape(self.head, check_classes(classes), n_features)
@@ -177,29 +174,29 @@ class NeuralCollapseAnalyzer(
         count_range: tuple[float | None, float | None] | None = None,
     ) -> NCReport:
         """
-        Report the metrics of what was accumulated.
+        Report the metrics of the accumulated samples.
 
         Parameters
         ----------
         classes : iterable of labels, optional
-            Report on the samples of these classes only, as if others had not been
-            fitted. Metrics of the scatter then need ``covariance="by_class"``.
+            Report only on the samples of these classes, as if others had not been
+            fitted. Metrics of the scatter then require ``covariance="by_class"``.
         count_range : (least, most), optional
-            The same for classes whose count lies in it, ends included; None for no
-            bound.
+            Report only on classes whose count is in this range, ends included; None for
+            no bound.
 
         Returns
         -------
         NCReport
-            Without the metrics that need samples: those of decisions (NC4), and
-            ``nc1_pinv`` if ``covariance=False``. `score` has them.
+            Without the metrics that need scored samples: NC4, and ``nc1_pinv`` if
+            ``covariance=False``. Use `score` for these.
 
         Raises
         ------
         NotFittedError
-            If nothing was accumulated.
+            If the estimator is not fitted.
         ValueError
-            If fewer than two classes have samples, or the head does not fit, or a named
+            If fewer than two classes have samples, the head does not fit, or a given
             class has no samples.
         """
         statistics, parts = self._fitted().read()
@@ -221,19 +218,19 @@ class NeuralCollapseAnalyzer(
         """
         Report the metrics of samples about the fitted centers.
 
-        On the samples that were fitted, NC1 to NC3 are those of `report`. On others,
-        NC1 measures their spread about the fitted class means ("strong test
-        collapse"), and NC4 is the mismatch on them.
+        On the fitted samples, NC1 to NC3 equal those of `report`. On other samples, NC1
+        measures their spread about the fitted class means ("strong test collapse"), and
+        NC4 is the mismatch on them.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Class labels, all of them fitted.
+            Class labels, all of which were fitted.
 
         Returns
         -------
         NCReport
-            As a number, the share of variance that is between classes.
+            As a number, the share of variance between classes.
 
         Raises
         ------
@@ -258,7 +255,7 @@ class NeuralCollapseAnalyzer(
         Returns
         -------
         NCReport
-            Equal to `score` of all samples together.
+            Equal to `score` on all samples.
         """
         second_pass = self._second_pass(batches, progress)
         if not second_pass.n_rows:
@@ -270,7 +267,7 @@ class NeuralCollapseAnalyzer(
         self, batches: Iterable[Any], *, progress: bool = False
     ) -> PartialScore:
         """
-        Measure samples about the fitted centers, as one of several workers.
+        Score the samples of one of several workers.
 
         Parameters
         ----------
@@ -308,19 +305,19 @@ class NeuralCollapseAnalyzer(
         Parameters
         ----------
         scores : iterable of PartialScore
-            What `partial_score` of this analyzer, or of copies of it, returned.
+            Results of `partial_score` of this analyzer, or of copies of it.
 
         Returns
         -------
         NCReport
-            Equal to `score` of the samples of all workers together.
+            Equal to `score` on the samples of all workers.
 
         Raises
         ------
         NotFittedError
-            If nothing was accumulated.
+            If the estimator is not fitted.
         TypeError
-            If one of them is something else.
+            If an item is not a `PartialScore`.
         ValueError
             If there are no samples, or they were scored about other centers, with
             another head or convention, or for other metrics.
@@ -330,8 +327,8 @@ class NeuralCollapseAnalyzer(
         return second_pass.report(results_about(second_pass, whole))
 
     def _second_pass(self, batches: Iterable[Any], progress: bool) -> SecondPass:
-        """Run through all batches, and return what reports of them are made of."""
-        # Read once: the loader may fit this analyzer further, or train the head.
+        """Run through all batches, and return the second pass."""
+        # Read once, because the loader may fit this analyzer or train the head.
         statistics, parts = self._fitted().read()
         self._check_parameters()  # they may have been set after fit
         plain = partial(arrays.plain_arithmetic, statistics.moments.sums)

@@ -1,4 +1,4 @@
-"""What both estimators share: fitting, merging, and reading class statistics."""
+"""Shared by classification estimators: fitting, merging, class statistics."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
@@ -46,7 +46,7 @@ class CenterEstimator(StreamEstimator):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if they had any.
     statistics_ : ClassStatistics
-        Frozen state: everything else follows from it.
+        Frozen state, from which everything else is computed.
     """
 
     _stream: AnyStream
@@ -62,7 +62,7 @@ class CenterEstimator(StreamEstimator):
         return 0
 
     def _default_classes(self, batch: Batch) -> Any:
-        """Return all classes there may be, if the parameters name them."""
+        """Return all possible classes, if the parameters determine them."""
         return None
 
     def _check_first(self, batch: Batch, classes: Any) -> None:
@@ -85,14 +85,14 @@ class CenterEstimator(StreamEstimator):
         self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None
     ) -> Self:
         """
-        Forget what was accumulated, and accumulate all samples.
+        Fit all samples; earlier samples are dropped.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Class labels, of any kind that scikit-learn takes, or an integer tensor.
+            Class labels of any kind that scikit-learn accepts, or an integer tensor.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will be, as in `partial_fit`.
+            All possible labels, as in `partial_fit`.
         """
         self._take_fit_of(self._fitted_on(X, y, sample_weight, classes=classes))
         return self
@@ -115,23 +115,23 @@ class CenterEstimator(StreamEstimator):
         """
         Accumulate a batch.
 
-        The result does not depend on how samples were cut into batches.
+        The result does not depend on how samples are split into batches.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Class labels. Any class may be missing from a batch.
+            Class labels. Classes may be missing in a batch.
         classes : array-like of shape (n_classes,), default=None
-            All labels there will be. Other labels are then an error, and a CUDA batch
-            waits for the device once. By default those of the head's rows, if there is
-            a head that has them; otherwise classes are added as they appear.
+            All possible labels. Other labels then raise an error, and a CUDA batch
+            waits for the device once. By default those of the head's rows, if known;
+            otherwise classes are added as they appear.
 
         Notes
         -----
-        If it is interrupted, ``n_samples_seen_`` tells whether the batch is in.
+        After an interruption, ``n_samples_seen_`` shows whether the batch was added.
 
-        Threads that share an estimator wait for each other, batch by batch and also to
-        read. To fit in parallel, give each thread an estimator of its own, and `merge`.
+        Threads that share an estimator wait for each other, for each batch and for
+        reading. To fit in parallel, use one estimator per thread, and `merge`.
         """
         return self._add(X, y, sample_weight, classes=classes)
 
@@ -140,24 +140,24 @@ class CenterEstimator(StreamEstimator):
         self, batches: Iterable[Any], *, classes: Any = None, progress: bool = False
     ) -> Self:
         """
-        Forget what was accumulated, and accumulate all batches of an iterable.
+        Fit all batches of an iterable; earlier samples are dropped.
 
         Parameters
         ----------
         batches : iterable of (X, y) or (X, y, sample_weight)
-            Any iterable of features, the inputs of the last layer and not of the model.
-            A third item is the samples' weights: leave out what else a data set yields,
-            such as their numbers.
+            Any iterable of features, which are the inputs of the last layer, not of the
+            model. A third item must be sample weights: remove anything else that a data
+            set yields, such as sample indices.
 
         Raises
         ------
         ValueError
-            If a batch is malformed, or there is none. The estimator is then as it was
-            before.
+            If a batch is malformed, or there are no batches. The estimator is then
+            unchanged.
 
         Notes
         -----
-        The estimator keeps its earlier fit until the last batch is in.
+        The estimator keeps its earlier fit until the last batch was added.
         """
         return self._fit_each(batches, progress, classes=classes)
 
@@ -165,26 +165,26 @@ class CenterEstimator(StreamEstimator):
 
     def merge(self, *others: Any) -> Self:
         """
-        Add what other estimators have accumulated; they stay as they are.
+        Add the samples of other estimators, which are not changed.
 
         Parameters
         ----------
         *others : estimators of the same type, or one list or iterator of them
-            Fitted on other samples of the same features, of any classes. Of all other
-            parameters, such as the head and the convention, those of `self` hold.
+            Fitted on other samples of the same features, of any classes. Other
+            parameters, such as the head and the convention, are those of `self`.
 
         Returns
         -------
         self : object
-            The estimator, of all samples.
+            The estimator with all samples.
 
         Raises
         ------
         ValueError
-            If widths, names of features, array libraries, devices, kinds of labels or
-            the numbers of groups that were fitted differ.
+            If widths, feature names, array libraries, devices, kinds of labels or
+            numbers of groups differ.
         TypeError
-            If another estimator is of another type.
+            If another estimator has another type.
         """
         return self._merge(others)
 
@@ -197,7 +197,7 @@ class CenterEstimator(StreamEstimator):
     def _restore(
         self, parts: Sequence[ClassStatistics | None], *, fixed: bool = False
     ) -> None:
-        """Go on from statistics."""
+        """Continue from statistics."""
         self._check_parameters()
         stream = self._resumed_stream(parts, fixed)
         self._resume(stream, stream.statistics().n_features)
@@ -229,11 +229,11 @@ class CenterEstimator(StreamEstimator):
 
     @property
     def n_samples_seen_(self) -> int:
-        """Number of samples accumulated, without those of weight zero."""
+        """Number of samples accumulated, without those with weight zero."""
         return self.statistics_.n_samples
 
     def _check_new(self, X: Any, method: str) -> Array:
-        """Check features that are to be judged by the fitted centers."""
+        """Check features to which the fitted centers are applied."""
         statistics = self.statistics_
         features, invalid = check_features(self, X, reset=False)
         name = f"{type(self).__name__}.{method}()"
@@ -242,8 +242,7 @@ class CenterEstimator(StreamEstimator):
         return features
 
 
-# A call with wrong arguments is told of by the qualified name, and nobody has heard of
-# this class.
+# Errors about arguments show the qualified name, and users do not know this class.
 for _method in (
     CenterEstimator.fit,
     CenterEstimator.partial_fit,

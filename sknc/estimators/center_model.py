@@ -1,4 +1,4 @@
-"""The model behind `NearestClassCenter`: decisions, probabilities and distances."""
+"""The model of `NearestClassCenter`: decisions, probabilities and distances."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from sknc.statistics.nearest_center import nearest_angle_rule, nearest_center_ru
 
 CenterMetric: TypeAlias = Literal["euclidean", "cosine", "standardized", "mahalanobis"]
 
-_EXACT_ELEMENTS = 1 << 21  # of differences at once: 16 MiB of float64
+_EXACT_ELEMENTS = 1 << 21  # of differences per step: 16 MiB of float64
 
 
 @dataclass(frozen=True, eq=False)
 class CenterModel:
-    """Gaussians of one shared variance about the class means, or angles to these."""
+    """Gaussians with a shared variance about the class means, or angles to them."""
 
     statistics: ClassStatistics
     metric: CenterMetric
-    priors: Array | None  # (K,), zero without samples; None for equal ones
+    priors: Array | None  # (K,), zero without samples; None if equal
 
     @property
     def positions(self) -> Array:
@@ -33,14 +33,14 @@ class CenterModel:
 
     @cached_property
     def centers(self) -> AffineRule:
-        """The rule among the classes with samples, whatever the priors."""
+        """The rule for the classes with samples, without priors."""
         seen = self.statistics.observed_only()
         if self.metric == "euclidean":
             return seen.cached("nearest_center_rule", lambda: nearest_center_rule(seen))
         return seen.cached("nearest_angle_rule", lambda: nearest_angle_rule(seen))
 
     def rule(self) -> tuple[AffineRule, np.ndarray]:
-        """Return the rule of `predict`, and the rows of the classes it chooses from."""
+        """Return the rule of `predict`, and the rows of its classes."""
         rule, observed = self.centers, self.statistics.observed
         if self.priors is None:
             return rule, observed
@@ -52,7 +52,7 @@ class CenterModel:
         return AffineRule(rule.origin, weights, offsets, rule.unit), possible
 
     def predicted(self, features: Array) -> Array:
-        """Return labels beside the features if they are numbers, else NumPy, (B,)."""
+        """Return labels, (B,), on the device of the features if numbers, else NumPy."""
         rule, rows = self.rule()
         labels, index = self.statistics.classes[rows], rule.decide(features)
         if isinstance(index, np.ndarray) or labels.dtype.kind not in "biuf":
@@ -60,7 +60,7 @@ class CenterModel:
         return namespace(index).take(arrays.move_like(labels, index), index, axis=0)
 
     def _gains(self, priors: Array) -> Array:
-        """Return what priors add to minus half the squared distance; 0 if equal."""
+        """Return the priors' part of scores; 0 if priors are equal."""
         xp = namespace(priors)
         possible = priors > 0
         ratios = xp.where(possible, priors * len(self.statistics.observed), 1.0)
@@ -68,7 +68,7 @@ class CenterModel:
 
     @cached_property
     def variance(self) -> float:
-        """Mean squared residual of all classes and features, in units of the rule."""
+        """Mean squared residual over classes and features, in units of the rule."""
         if self.metric == "cosine":
             return 1.0
         seen = self.statistics.observed_only()
@@ -79,12 +79,12 @@ class CenterModel:
         return variance if math.isfinite(variance) else math.nan
 
     def favor(self, features: Array) -> Array:
-        """Return how much each class is favored, in units of the rule, (B, K)."""
+        """Return the score of each class, in units of the rule, (B, K)."""
         scores = self._scores(features)
         return scores if self.priors is None else scores + self._gains(self.priors)
 
     def decision_values(self, features: Array) -> Array:
-        """Return `favor`, or of two classes the second less the first, (B,)."""
+        """Return `favor`; for two classes the second minus the first, (B,)."""
         scores = self.favor(features)
         if self.metric == "euclidean":
             scores = scores * self.centers.unit * self.centers.unit
@@ -99,13 +99,13 @@ class CenterModel:
     def log_probabilities(self, features: Array) -> Array:
         """Return logarithms of class probabilities, (B, K)."""
         xp = namespace(features)
-        # Summed in the precision of the features: where a probability is rounded to 1,
-        # its logarithm is 0 too.
+        # Summed in the precision of the features, so that the logarithm is 0 where a
+        # probability is rounded to 1.
         ratios = xp.astype(self._log_ratios(features), features.dtype)
         return ratios - xp.log(xp.sum(xp.exp(ratios), axis=1, keepdims=True))
 
     def _log_ratios(self, features: Array) -> Array:
-        """Return log-probabilities less that of the favored class, float64, (B, K)."""
+        """Return log-probabilities minus that of the favored class, float64, (B, K)."""
         xp, scores = namespace(features), self.favor(features)
         scores = scores - xp.max(scores, axis=1, keepdims=True)
         if self.variance:
@@ -121,7 +121,7 @@ class CenterModel:
         return self.centers.unit * namespace(features).sqrt(squared)
 
     def _with_exact_small(self, features: Array, squared: Array) -> Array:
-        """Recompute squared distances from differences where products cancelled."""
+        """Recompute squared distances from differences where products cancel."""
         xp, unit = namespace(features), self.centers.unit
         wide = xp.astype(features, xp.float64) / unit
         lengths = arrays.row_squared_norms(wide - self.centers.origin)
@@ -145,7 +145,7 @@ class CenterModel:
         """
         rule, xp = self.centers, namespace(features)
         rows = xp.astype(features, xp.float64) / rule.unit - rule.origin
-        if self.metric == "cosine":  # of any length
+        if self.metric == "cosine":  # for any length
             peaks = xp.max(xp.abs(rows), axis=1)
             rows = rows / xp.where(peaks > 0, peaks, 1.0)[:, None]
         scores = rows @ rule.weights.T + rule.offsets

@@ -40,62 +40,62 @@ class NearestClassCenter(
     r"""
     Assign each sample to the class with the nearest mean.
 
-    This is the rule that a fully collapsed network's head follows (NC4). It is fitted
-    in one pass over batches and can be merged. Its decisions are those of float64, in
-    whatever precision the features are. `agreement` measures how often a given linear
-    head decides alike.
+    This is the rule of a fully collapsed network's head (NC4). It is fitted in one pass
+    over batches and can be merged. Decisions are those of float64, whatever the
+    precision of the features. `agreement` measures how often a linear head decides like
+    it.
 
     Parameters
     ----------
     metric : {"euclidean", "cosine", "standardized", "mahalanobis"}, default="euclidean"
-        Nearest by distance; by the angle as seen from the origin; by distance of
-        features over their standard deviations within the classes; or by Mahalanobis
-        distance, of the covariance within them. The last two keep the scatter.
+        Nearest by distance; by the angle about the origin; by distance of features over
+        their within-class standard deviations; or by Mahalanobis distance with the
+        within-class covariance. The last two keep the scatter.
     priors : {"uniform", "empirical"} or array-like, default="uniform"
         Prior probabilities of the classes: equal, their shares of the samples (or of
         the weights), or proportional to n_classes non-negative numbers, in the order of
-        `classes_`. Priors other than "uniform" are refused with ``metric="cosine"``: a
-        prior is weighed against a variance, and angles have none here.
+        `classes_`. With ``metric="cosine"`` only "uniform" is allowed, because angles
+        have no variance that a prior could be compared with.
     shrink_threshold : float, default=None
-        Shrink the centers to the mean of all samples, as ``NearestCentroid`` does: each
-        coordinate by so many standard errors at most. It keeps the scatter.
+        Shrink the centers towards the mean of all samples, as ``NearestCentroid`` does:
+        each coordinate by at most this many standard errors. Keeps the scatter.
 
     Attributes
     ----------
     centers_ : array of shape (n_classes, n_features)
-        What samples are compared with: class means, perhaps shrunk; NaN if absent.
+        Class means, possibly shrunk; NaN for classes without samples.
     class_prior_ : array of shape (n_classes,)
         Prior probabilities, float64; zero for classes without samples.
 
     See Also
     --------
-    NeuralCollapseAnalyzer : Measures how near a network is to this rule.
-    sklearn.neighbors.NearestCentroid : Without batches or weights, the same predictions
-        if priors are uniform, and those of ``metric="standardized"`` if they are not.
+    NeuralCollapseAnalyzer : Measures how close a network is to this rule.
+    sklearn.neighbors.NearestCentroid : Without batches or weights; equal predictions
+        with uniform priors, and with ``metric="standardized"`` for other priors.
 
     Notes
     -----
-    Of centers that are equally near, up to rounding in float64, the first in the order
-    of ``classes_`` is chosen. Classes without samples, or with a prior of zero, are
-    never chosen.
+    If centers are equally near, up to float64 rounding, the first in the order of
+    ``classes_`` is chosen. Classes without samples, or with a prior of zero, are never
+    chosen.
 
-    The model behind priors and probabilities is a Gaussian about each class mean, with
-    one variance for all classes and features: the mean squared residual of the fitted
-    samples. The chosen class has the greatest
+    Priors and probabilities assume a Gaussian about each class mean, with one variance
+    for all classes and features: the mean squared residual of the fitted samples. The
+    chosen class maximizes
 
     .. math::
         -\tfrac{1}{2} \lVert x - \mu_k \rVert^2 + \sigma^2 \log \pi_k .
 
     With "standardized" and "mahalanobis" the variance is 1, because distances are
-    divided by it. Variances of "standardized" are divided by the number of samples less
-    that of classes; the covariance of "mahalanobis" by the number of samples, as that
-    of `LinearDiscriminantAnalysis`, without directions in which nothing varies within
-    the classes. Where class means differ only along these, as at exact collapse,
+    divided by it. Variances of "standardized" have the number of samples minus that of
+    classes as divisor. The covariance of "mahalanobis" has the number of samples as
+    divisor, as in `LinearDiscriminantAnalysis`, and ignores directions without
+    within-class variance. If class means differ only along these, as at exact collapse,
     "mahalanobis" raises an error.
 
-    A weight of 2 counts as a sample twice. "standardized" and `shrink_threshold` thus
-    depend on the scale of weights: scale those that sum to 1 to sum to the number of
-    samples.
+    A weight of 2 counts as two samples. So "standardized" and `shrink_threshold` depend
+    on the scale of weights: scale weights that sum to 1 so that they sum to the number
+    of samples.
 
     ``NearestCentroid`` standardizes features only if priors are not uniform. Its
     probabilities are the softmax of twice that log-likelihood.
@@ -143,7 +143,7 @@ class NearestClassCenter(
                 "priors",
                 '"uniform" with metric="cosine"',
                 self.priors,
-                "Angles come without a variance that priors could be weighed against.",
+                "Angles have no variance that priors could be compared with.",
             )
 
     @property
@@ -175,19 +175,19 @@ class NearestClassCenter(
         Parameters
         ----------
         statistics : ClassStatistics
-            Such as ``analyzer.statistics_``.
+            For example ``analyzer.statistics_``.
         metric, priors, shrink_threshold : object
             As in the constructor.
 
         Returns
         -------
         NearestClassCenter
-            Fitted, without another pass.
+            Fitted without another pass.
 
         Raises
         ------
         ValueError
-            If `statistics` is something else.
+            If `statistics` is another object.
 
         Examples
         --------
@@ -213,7 +213,7 @@ class NearestClassCenter(
 
     @property
     def centers_(self) -> Array:
-        """Class means, perhaps shrunk, float64, (K, D); NaN without samples."""
+        """Class means, possibly shrunk, float64, (K, D); NaN without samples."""
         return arrays.read_only(self._model().positions, copy=False)
 
     @property
@@ -241,7 +241,7 @@ class NearestClassCenter(
         Returns
         -------
         array of shape (n_samples,)
-            Class labels: beside X if they are numbers, NumPy if they are not.
+            Class labels: with the library and device of X if numbers, else NumPy.
         """
         with arrays.plain_arithmetic(X):
             features = self._check_new(X, "predict")
@@ -250,29 +250,29 @@ class NearestClassCenter(
     @documented(NEW_SAMPLES)
     def decision_function(self, X: Any) -> Array:
         """
-        Return how much each class is favored; the greatest one is predicted.
+        Return the score of each class; the class with the largest one is predicted.
 
         Returns
         -------
         array of shape (n_samples, n_classes) or (n_samples,)
-            Minus half the squared distance to each center, or the cosine. Priors that
-            are not uniform add the variance times the logarithm of the prior over the
-            uniform one. For two classes the second less the first. Minus infinity for
-            classes that are never chosen.
+            Minus half the squared distance to each center, or the cosine. Non-uniform
+            priors add the variance times the logarithm of the prior over the uniform
+            prior. For two classes the score of the second minus that of the first.
+            Minus infinity for classes that are never chosen.
         """
         return self._by_blocks(X, "decision_function", CenterModel.decision_values)
 
     @documented(NEW_SAMPLES)
     def predict_proba(self, X: Any) -> Array:
         """
-        Return class probabilities of a Gaussian model with one shared variance.
+        Return class probabilities of a Gaussian model with a shared variance.
 
         Returns
         -------
         array of shape (n_samples, n_classes)
-            Rows sum to one. With ``metric="euclidean"``, the posterior under `priors`
-            and the mean within-class variance of the features; if that is zero, all on
-            the nearest center. With "cosine", a softmax of cosines.
+            Rows sum to one. With ``metric="euclidean"``, the posterior for `priors` and
+            the mean within-class variance of the features; if that is zero, 1 for the
+            nearest center. With "cosine", a softmax of cosines.
         """
         return self._by_blocks(X, "predict_proba", CenterModel.probabilities)
 
@@ -284,9 +284,9 @@ class NearestClassCenter(
         Returns
         -------
         array of shape (n_samples, n_classes)
-            Logarithms of `predict_proba`, at most 0. They are finite where
-            probabilities are rounded to 0. Minus infinity for classes that are never
-            chosen, and for all but the nearest if the variance is zero.
+            Logarithms of `predict_proba`, at most 0, and finite where probabilities are
+            rounded to 0. Minus infinity for classes that are never chosen, and for all
+            but the nearest if the variance is zero.
         """
         return self._by_blocks(X, "predict_log_proba", CenterModel.log_probabilities)
 
@@ -309,7 +309,7 @@ class NearestClassCenter(
     def _by_blocks(
         self, X: Any, method: str, function: Callable[[CenterModel, Array], Array]
     ) -> Array:
-        """Return ``function(model, rows)`` of all rows, in their working dtype."""
+        """Return ``function(model, rows)`` for all rows, in their working dtype."""
         with arrays.plain_arithmetic(X):
             model = self._model()
             features = self._check_new(X, method)
@@ -322,7 +322,7 @@ class NearestClassCenter(
     @documented(NEW_SAMPLES)
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """
-        Return the share of samples that are nearest to their own class's center.
+        Return the share of samples nearest to the center of their true class.
 
         Parameters
         ----------
@@ -349,15 +349,15 @@ class NearestClassCenter(
     @documented(NEW_SAMPLES)
     def agreement(self, X: Any, head: Any, y: Any = None) -> AgreementReport:
         """
-        Measure how often a linear head decides as `predict` does.
+        Measure how often a linear head decides like `predict`.
 
         Parameters
         ----------
         head : object
             ``torch.nn.Linear``, fitted scikit-learn linear classifier, ``(W, b)`` or W,
-            as in `NeuralCollapseAnalyzer`. Its bias counts. It decides among the
-            classes that were fitted or named, with samples or without, even if it
-            knows more.
+            as in `NeuralCollapseAnalyzer`, including its bias. It decides among the
+            fitted or given classes, even those without samples, and ignores its other
+            classes.
         y : array-like of shape (n_samples,), default=None
             True labels, for accuracies and rates by true class.
 
@@ -376,7 +376,7 @@ class NearestClassCenter(
         if is_head(y):
             msg = (
                 f"agreement expected class labels as y, got {type(y).__name__}, which "
-                "is a head: the order is agreement(X, head, y)."
+                "is a head. The order is agreement(X, head, y)."
             )
             raise TypeError(msg)
         with arrays.plain_arithmetic(X):

@@ -1,4 +1,4 @@
-"""What the class means span: coordinates of features, and covariances."""
+"""Coordinates in the span of the class means, and covariances."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 
 class ClassMeanCoordinates(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """The part of an analyzer that is about coordinates and covariances."""
+    """The part of an analyzer for coordinates and covariances."""
 
     convention: str | Convention
     statistics_: ClassStatistics
@@ -22,13 +22,13 @@ class ClassMeanCoordinates(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     @documented(NEW_SAMPLES)
     def transform(self, X: Any) -> Array:
         """
-        Project features on the span of the centered class means.
+        Project features onto the span of the centered class means.
 
         Returns
         -------
         array of shape (n_samples, rank)
-            Coordinates about the global mean on orthonormal directions, by descending
-            variance of the class means; at most n_classes - 1 of them.
+            Coordinates about the global mean along orthonormal directions, by
+            descending variance of the class means; at most n_classes - 1 of them.
         """
         with arrays.plain_arithmetic(X):
             features = self._check_new(X, "transform")
@@ -42,7 +42,7 @@ class ClassMeanCoordinates(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             return arrays.map_rows(project, features)
 
     def _directions(self, seen: ClassStatistics) -> Array:
-        """Orthonormal directions of the class means, their signs fixed, (R, D)."""
+        """Return orthonormal directions of the class means, signs fixed, (R, D)."""
         found = spectrum(seen, Convention.preset(self.convention)).directions
         xp = namespace(found)
         largest = xp.max(found, axis=1, keepdims=True)
@@ -53,7 +53,7 @@ class ClassMeanCoordinates(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def _n_features_out(self) -> int:
         seen = self.statistics_.observed_only()
         if seen.n_classes < 2:
-            msg = "One class has no directions between classes."
+            msg = "With one class there are no directions between classes."
             raise AttributeError(msg)
         return int(self._directions(seen).shape[0])
 
@@ -77,9 +77,8 @@ class ClassMeanCoordinates(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         scatter = statistics.within_scatter
         if scatter is None:
             msg = (
-                "within_class_covariance_ needs the scatter, which covariance=False "
-                "does "
-                "not keep: use covariance=True."
+                "within_class_covariance_ requires the scatter, which covariance=False "
+                "does not store: use covariance=True."
             )
             raise AttributeError(msg)
         xp = namespace(scatter)

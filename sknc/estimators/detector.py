@@ -29,16 +29,16 @@ from sknc.metrics._catalogue import sources as by
 from sknc.metrics._shared.spectra import singular_values_of_features
 from sknc.statistics.class_statistics import ClassStatistics
 
-_VARIANCE = 0.9  # of all features, in the directions that are kept without labels
+_VARIANCE = 0.9  # explained by the directions that are kept without labels
 
 
 @documented(by.references(by.AMMAR, by.LIU_QIN))
 class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
     """
-    Find samples that belong to none of the classes, by what collapse makes of these.
+    Find samples that belong to none of the fitted classes, using neural collapse.
 
-    The features of collapsed classes lie in few directions. Samples of which little
-    lies there, or that point away from all rows of the head, are from elsewhere.
+    The features of collapsed classes span few directions. Samples with little length in
+    these, or that point away from all rows of the head, are out of distribution.
 
     Parameters
     ----------
@@ -46,18 +46,19 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
         `sknc.metrics.neco_scores`, the share of a sample in the principal directions;
         or `sknc.metrics.nci_scores`, how far it lies along its row of the head.
     head : object, default=None
-        A linear head, as in `NeuralCollapseAnalyzer`. "nci" needs one; with "neco", the
-        share is multiplied by the largest logit, which must mostly be positive.
+        A linear head, as in `NeuralCollapseAnalyzer`. "nci" requires one. With "neco"
+        the share is multiplied by the largest logit, which must mostly be positive.
     n_directions : int, default=None
-        Number of principal directions of "neco", fewer than features unless there is a
-        head. By default one less than classes; without labels, or if these are too
-        many, as many as have 90 % of the variance.
+        Number of principal directions of "neco", less than the number of features
+        unless there is a head. By default one less than the number of classes; without
+        labels, or if there are too many classes, as many as explain 90 % of the
+        variance.
     center : bool, default=True
         Whether "neco" subtracts the mean of the fitted samples.
     alpha : float, default=0.0
-        Weight of the absolute size of the features in "nci".
+        Weight of the L1 norm of the features in "nci".
     contamination : float, default=0.05
-        Share of the fitted samples that are to be outliers, in (0, 0.5].
+        Share of the fitted samples classified as outliers, in (0, 0.5].
 
     Attributes
     ----------
@@ -66,9 +67,9 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
     n_directions_ : int
         Number of directions of "neco".
     offset_ : float
-        Scores below it are those of outliers.
+        Samples with scores below it are outliers.
     statistics_ : ClassStatistics
-        What is known of the fitted samples.
+        Statistics of the fitted samples.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -76,11 +77,11 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
 
     See Also
     --------
-    NeuralCollapseAnalyzer.score_ood : How far such samples are from collapse (NC5).
+    NeuralCollapseAnalyzer.score_ood : How such samples relate to the classes (NC5).
 
     Notes
     -----
-    A sample at the mean of the fitted ones has no direction, and the score 0.
+    A sample equal to the mean of the fitted ones has the score 0.
 
     Examples
     --------
@@ -127,7 +128,7 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """
-        Learn the directions of the classes, and the score that few samples fall below.
+        Learn the directions of the classes, and the threshold of the score.
 
         Parameters
         ----------
@@ -151,7 +152,9 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
         new.__dict__ = dict(vars(self))
         with arrays.plain_arithmetic(X):
             new._learn(X, y)
-        self.__dict__ = new.__dict__  # all of the new fit or, after an error, none
+        self.__dict__ = (
+            new.__dict__
+        )  # replaced as a whole, or not at all after an error
         return self
 
     def _learn(self, X: Any, y: Any) -> None:
@@ -168,8 +171,8 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
         if self.method == "neco" and self._head is not None and np.median(scores) < 0:
             msg = (
                 "The head's largest logit is negative for most of the fitted samples, "
-                'so that method="neco", which multiplies by it, would prefer outliers: '
-                "add a constant to all of the head's biases, or pass head=None."
+                'so method="neco", which multiplies by it, would prefer outliers. Add '
+                "a constant to all of the head's biases, or pass head=None."
             )
             raise ValueError(msg)
         self.offset_ = float(np.percentile(scores, 100 * self.contamination))
@@ -186,14 +189,14 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
             return None
         if not labeled:
             msg = (
-                "A head needs the classes that its rows stand for: pass y to fit, one "
-                "class label a sample."
+                "A head requires the classes of its rows: pass y to fit, with one "
+                "class label per sample."
             )
             raise ValueError(msg)
         return check_head(self.head, statistics.classes, statistics.moments.anchors)
 
     def _checked_directions(self, statistics: ClassStatistics) -> int:
-        """Return the number of directions; without a head, some must be left."""
+        """Return the number of directions; without a head, it must be less than D."""
         width, alone = statistics.n_features, self.method == "neco" and not self._head
         most = width - 1 if alone else width
         if not most:
@@ -203,7 +206,7 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
             )
             raise ValueError(msg)
         if self.n_directions is not None:
-            expected = f"a whole number in 1, ..., {most}, or None"
+            expected = f"an integer in 1, ..., {most}, or None"
             return check_integer(
                 "n_directions", self.n_directions, expected, lambda n: 1 <= n <= most
             )
@@ -233,7 +236,7 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
 
     def score_samples(self, X: Any) -> Array:
         """
-        Return a score of each sample, lower out of distribution.
+        Return a score for each sample, lower for out-of-distribution samples.
 
         Parameters
         ----------
@@ -248,14 +251,14 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
         Raises
         ------
         NotFittedError
-            If nothing was fitted.
+            If the estimator is not fitted.
         ValueError
             If the features are malformed.
         """
         return self._scored(X, "score_samples")
 
     def _scored(self, X: Any, method: str) -> Array:
-        """Return scores of samples that one of the methods was called with."""
+        """Return scores of samples for one of the methods."""
         check_is_fitted(self)
         with arrays.plain_arithmetic(X):
             features = self._checked(X, reset=False)
@@ -267,7 +270,7 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
     @documented(score_samples)
     def decision_function(self, X: Any) -> Array:
         """
-        Return the score of each sample less the offset.
+        Return the score of each sample minus the offset.
 
         Returns
         -------
@@ -279,12 +282,12 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
     @documented(score_samples)
     def predict(self, X: Any) -> Array:
         """
-        Tell samples of the fitted classes from others.
+        Separate samples of the fitted classes from others.
 
         Returns
         -------
         int array of shape (n_samples,)
-            1 for samples of the classes, -1 for others; beside X.
+            1 for samples of the classes, -1 for others; on the device of X.
         """
         outside = self._scored(X, "predict") < self.offset_
         xp = namespace(outside)

@@ -1,4 +1,4 @@
-"""Reading the file of an estimator of any class."""
+"""Read state files of all estimators."""
 
 import io
 from collections.abc import Callable
@@ -20,30 +20,29 @@ _KINDS = {kind.__name__: kind for kind in (NeuralCollapseAnalyzer, NearestClassC
 
 def load(path: Any, *, place: Any = None) -> _Estimator:
     """
-    Read an estimator that its `save` wrote; no code in the file is run.
+    Read an estimator from a file of `save`, without running code from the file.
 
     Parameters
     ----------
     path : str, path-like, or binary file
-        The file, or what is open for reading.
+        The file, or an object open for reading.
     place : str or torch.device, default=None
-        Where its sums are to lie, as in `NeuralCollapseAnalyzer.to`. By default where
-        they were, but on the CPU: NumPy arrays, or tensors if torch is installed.
+        Where to put its sums, as in `NeuralCollapseAnalyzer.to`. By default their
+        original library on the CPU: NumPy arrays, or tensors if torch is installed.
 
     Returns
     -------
     NeuralCollapseAnalyzer or NearestClassCenter
-        With the numbers and parameters of the one that was saved, to the last bit. A
-        head comes back as its weights and labels; replace it with
-        ``loaded.set_params(head=layer)``.
+        With the same numbers and parameters, to the last bit. The head is restored as
+        its weights and labels; replace it with ``loaded.set_params(head=layer)``.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is something else, is damaged, or was written by a later version of
-        sknc.
+        If the file is not a state file, is damaged, or was written by a later version
+        of sknc.
 
     See Also
     --------
@@ -65,17 +64,19 @@ def load(path: Any, *, place: Any = None) -> _Estimator:
 def load_with_notes(
     path: Any, *, place: Any = None
 ) -> tuple[_Estimator, dict[str, Any]]:
-    """Read an estimator, and what its writer wrote down beside it."""
+    """Read an estimator and the notes of its writer."""
     if hasattr(path, "read"):
         name = str(getattr(path, "name", "The file"))
         state = read_state(_seekable(path), name)
     else:
         name, source = str(path), Path(path)
         if source.is_dir():
-            msg = f"{name} is a folder: name a file in it that save(path) wrote."
+            msg = (
+                f"{name} is a folder. Name a file in it that was written by save(path)."
+            )
             raise IsADirectoryError(msg)
         if not source.exists():
-            msg = f"There is no file {name}: name one that save(path) wrote."
+            msg = f"There is no file {name}. Name a file written by save(path)."
             raise FileNotFoundError(msg)
         with source.open("rb") as file:
             state = read_state(file, name)
@@ -83,7 +84,7 @@ def load_with_notes(
 
 
 def _seekable(file: Any) -> BinaryIO:
-    """Return a file, or in memory what comes through a pipe."""
+    """Return a file, or the content of a pipe in memory."""
     seekable: BinaryIO = file if file.seekable() else io.BytesIO(file.read())
     return seekable
 
@@ -101,15 +102,15 @@ def _estimator(state: StoredState, name: str, place: Any) -> _Estimator:
         estimator._resume(stream, state.n_features_in_, state)
     except (ValueError, TypeError, KeyError) as error:
         msg = (
-            f"{name} holds a {state.estimator[:40]!r} that this sknc cannot make: "
-            f"{error}. Make it again."
+            f"{name} has a {state.estimator[:40]!r} that this sknc cannot restore: "
+            f"{error}. Create it again."
         )
         raise ValueError(msg) from error
     return estimator
 
 
 def _mover(place: Any, library: str) -> Callable[[Array], Array]:
-    """Return a function that brings arrays of NumPy to a place."""
+    """Return a function that moves NumPy arrays to a place."""
     if place is not None and str(place) != "cpu":
         return copier_to(place)
     if library != "torch":
@@ -117,7 +118,7 @@ def _mover(place: Any, library: str) -> Callable[[Array], Array]:
     try:
         import torch
     except ImportError:
-        return _unmoved  # as good as tensors, where there can be none
+        return _unmoved  # NumPy arrays replace tensors if torch is missing
     return lambda array: torch.from_numpy(np.require(array, requirements="W"))
 
 

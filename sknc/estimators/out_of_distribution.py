@@ -1,4 +1,4 @@
-"""What an analyzer measures of samples that belong to no class."""
+"""How an analyzer measures out-of-distribution samples."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -23,7 +23,7 @@ from sknc.metrics._catalogue import sources as by
 
 
 class OutOfDistributionScores(CenterEstimator):
-    """The part of `NeuralCollapseAnalyzer` that is about other classes (NC5)."""
+    """The part of `NeuralCollapseAnalyzer` for out-of-distribution samples (NC5)."""
 
     head: Any
     convention: str | Convention
@@ -39,8 +39,8 @@ class OutOfDistributionScores(CenterEstimator):
             Features of out-of-distribution samples, in the array library and on the
             device of the fitted ones.
         y : array-like of shape (n_samples,), default=None
-            Labels of out-of-distribution classes. Their mean is then the mean of their
-            class means.
+            Labels of out-of-distribution classes. The mean of their class means is then
+            used instead of the mean of samples.
 
         Returns
         -------
@@ -68,22 +68,22 @@ class OutOfDistributionScores(CenterEstimator):
         self, batches: Iterable[Any], *, progress: bool = False
     ) -> dict[str, float]:
         """
-        Measure NC5 of the samples of all batches, as `score_ood` does.
+        Measure NC5 on the samples of all batches, as `score_ood` does.
 
         Parameters
         ----------
         batches : iterable of (X, y)
-            Features and labels, of which only the features count: any data set does.
+            Features and labels; labels are ignored.
 
         Returns
         -------
         dict of str to float
-            Equal to `score_ood` of all samples together, without labels.
+            Equal to `score_ood` on all samples, without labels.
 
         Raises
         ------
         ValueError
-            If a batch is malformed, or there is none.
+            If a batch is malformed, or there are no batches.
         """
         with Batches(batches, progress) as each:
             return self._ood_values(self._ood_parts(each))
@@ -110,7 +110,7 @@ class OutOfDistributionScores(CenterEstimator):
         times_max_logit: bool = False,
     ) -> Array:
         """
-        Return how much of each sample lies in the principal subspace of the classes.
+        Return the share of each sample in the principal subspace of the classes.
 
         Parameters
         ----------
@@ -124,14 +124,14 @@ class OutOfDistributionScores(CenterEstimator):
         Returns
         -------
         array of shape (n_samples,)
-            In [0, 1], but for logits; near one for samples of the fitted classes, lower
-            elsewhere.
+            In [0, 1] without logits; close to one for samples of the fitted classes,
+            lower for others.
 
         Raises
         ------
         ValueError
-            If the features are malformed, the scatter was not kept, or there is no head
-            that logits could be of.
+            If the features are malformed, the scatter was not kept, or logits are
+            requested without a head.
 
         See Also
         --------
@@ -140,8 +140,8 @@ class OutOfDistributionScores(CenterEstimator):
         statistics = self.statistics_.observed_only()
         if statistics.moments.scatter is None:
             msg = (
-                "neco_score needs the scatter, which covariance=False does not keep: "
-                "use covariance=True."
+                "neco_score requires the scatter, which covariance=False does not "
+                "store: use covariance=True."
             )
             raise ValueError(msg)
         head = None

@@ -33,7 +33,7 @@ def check_length(priors: np.ndarray, n_classes: int) -> None:
     """Check that an array of priors has one entry for each class."""
     if len(priors) != n_classes:
         msg = (
-            "priors must have one entry for each class, in the order of classes_: got "
+            "priors must have one entry for each class, in the order of classes_, got "
             f"{len(priors)} entries for {n_classes} classes."
         )
         raise ValueError(msg)
@@ -53,7 +53,7 @@ def class_priors(statistics: ClassStatistics, priors: Any) -> Array:
     total = xp.sum(shares)
     if not float(total) > 0:
         msg = (
-            "priors are zero for every class that has samples: no class can be "
+            "priors are zero for every class that has samples, so no class can be "
             f"predicted. Give one of {statistics.classes[statistics.observed]} a "
             "positive prior."
         )

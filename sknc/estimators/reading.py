@@ -1,4 +1,4 @@
-"""What figures and PyTorch read of fitted estimators and heads, on the host."""
+"""Data that figures and PyTorch read from estimators and heads, on the host."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 @dataclass(frozen=True, eq=False)
 class FittedFrames:
-    """The vectors of the classes that have samples, NumPy arrays in float64."""
+    """The vectors of the classes with samples, as float64 NumPy arrays."""
 
     classes: np.ndarray
     class_means: np.ndarray
-    centered: np.ndarray  # less the convention's global mean
+    centered: np.ndarray  # minus the convention's global mean
     head: np.ndarray | None
-    n_without: int  # classes without samples, which are left out
+    n_without: int  # number of classes without samples, which are skipped
 
 
 def frames_of(estimator: Any, caller: str) -> FittedFrames:
-    """Read the vectors of a fitted estimator for the method `caller`."""
+    """Read the vectors of a fitted estimator, for the method `caller`."""
     if not hasattr(type(estimator), "statistics_"):
         msg = (
             f"{caller} expected a fitted NeuralCollapseAnalyzer, got "
@@ -55,14 +55,14 @@ def frames_of(estimator: Any, caller: str) -> FittedFrames:
 
 
 def head_digest_of(estimator: Any, n_features: int) -> str | None:
-    """Return what differs between estimators with other heads; None without one."""
+    """Return a text that differs between different heads; None without a head."""
     return digest_of_head(getattr(estimator, "head", None), n_features)
 
 
 def samples_of(
     estimator: Any, X: Any, y: Any, choose: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return some samples, float64, and their labels, of which `choose` has places."""
+    """Return the samples that `choose` selects, float64, and their labels."""
     with arrays.plain_arithmetic(X):
         batch = check_batch(estimator, X, y, reset=False)
         index = ClassIndex.of_fitted(estimator.classes_)
@@ -76,6 +76,6 @@ def samples_of(
 
 
 def linear_head_of(head: Any, n_features: int) -> LinearHead:
-    """Return weights and bias as they are, with a row for each output."""
+    """Return weights and bias unchanged, with a row for each output."""
     parts = parts_of(head, n_features)
     return LinearHead(parts.weights, parts.bias)

@@ -1,4 +1,4 @@
-"""`NeuralRegressionCollapse`: from batches of features and targets to a report."""
+"""`NeuralRegressionCollapse`: reports from batches of features and targets."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -47,10 +47,10 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     Measure neural regression collapse of last-layer features, in one pass.
 
     Accumulates means and covariances of features and targets from batches, exactly and
-    in any order, and reports how far the features have shrunk to as many directions as
-    there are targets (NRC1) and to the span of the head's rows (NRC2), and how near the
-    Gram matrix of these rows is to the form that the covariance of the targets gives it
-    (NRC3).
+    in any order. Reports how far the features have collapsed to as many directions as
+    there are targets (NRC1) and to the span of the head's rows (NRC2), and how close
+    the Gram matrix of these rows is to the form that the covariance of the targets
+    determines (NRC3).
 
     Parameters
     ----------
@@ -58,18 +58,18 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
         The linear map that predicts the targets from the features: a
         ``torch.nn.Linear`` or any other linear torch module, a fitted scikit-learn
         linear regressor, ``(weights, bias)``, or weights of shape (n_targets,
-        n_features). Read whenever a report is made, so a layer in training is seen as
-        it then is. Without a head, metrics of heads are left out.
+        n_features). Each report reads the current weights, so a layer may continue
+        training. Without a head, head metrics are skipped.
     gamma : "best" or float, default="best"
-        The constant of ``nrc3``, in units of the squared targets: the one between 0 and
-        the least eigenvalue of the targets' covariance that fits best, or a number. To
-        compare epochs, take the ``gamma`` of the report of the last one for all.
+        The constant of ``nrc3``, in units of the squared targets: a number, or the best
+        one between 0 and the least eigenvalue of the targets' covariance. To compare
+        epochs, use the ``gamma`` of the last epoch's report for all of them.
     center : bool, default=True
         Whether the principal directions of ``nrc1`` are those of the centered features,
         as in the authors' code, or of second moments about the origin.
     metrics : "default", "all", or list of str, default="default"
-        What to report: keys or groups of ``sknc.metrics.regression``. "deep NRC" are
-        the conditions of [2]_, which can be measured in any layer.
+        Keys or groups of ``sknc.metrics.regression``. "deep NRC" are the conditions of
+        [2]_, which apply to any layer.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, if they had any.
     statistics_ : RegressionStatistics
-        Frozen state: everything else follows from it.
+        Frozen state, from which everything else is computed.
 
     See Also
     --------
@@ -155,7 +155,7 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     @documented(TRAINING_SAMPLES)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """
-        Forget what was accumulated, and accumulate all samples.
+        Fit all samples; earlier samples are dropped.
 
         Parameters
         ----------
@@ -181,50 +181,50 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
         """
         Accumulate a batch.
 
-        The result does not depend on how samples were cut into batches.
+        The result does not depend on how samples are split into batches.
         """
         return self._add(X, y, sample_weight)
 
     @documented(fit, BATCHES)
     def fit_batches(self, batches: Iterable[Any], *, progress: bool = False) -> Self:
         """
-        Forget what was accumulated, and accumulate all batches of an iterable.
+        Fit all batches of an iterable; earlier samples are dropped.
 
         Parameters
         ----------
         batches : iterable of (X, y) or (X, y, sample_weight)
-            Any iterable of features, the inputs of the last layer and not of the model,
-            with targets.
+            Any iterable of features, which are the inputs of the last layer, not of the
+            model, with targets.
 
         Raises
         ------
         ValueError
-            If a batch is malformed, or there is none. The estimator is then as it was
-            before.
+            If a batch is malformed, or there are no batches. The estimator is then
+            unchanged.
         """
         return self._fit_each(batches, progress)
 
     def merge(self, *others: Any) -> Self:
         """
-        Add what other estimators have accumulated; they stay as they are.
+        Add the samples of other estimators, which are not changed.
 
         Parameters
         ----------
         *others : estimators of the same type, or one list or iterator of them
-            Fitted on other samples of the same features and targets. Of all other
-            parameters, such as the head, those of `self` hold.
+            Fitted on other samples of the same features and targets. Other parameters,
+            such as the head, are those of `self`.
 
         Returns
         -------
         self : object
-            The estimator, of all samples.
+            The estimator with all samples.
 
         Raises
         ------
         ValueError
-            If widths, names of features, array libraries or devices differ.
+            If widths, feature names, array libraries or devices differ.
         TypeError
-            If another estimator is of another type.
+            If another estimator has another type.
         """
         return self._merge(others)
 
@@ -235,17 +235,17 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
 
     def report(self) -> NRCReport:
         """
-        Report the metrics of what was accumulated.
+        Report the metrics of the accumulated samples.
 
         Returns
         -------
         NRCReport
-            Without the metrics that need a head if there is none.
+            Without head metrics if there is no head.
 
         Raises
         ------
         NotFittedError
-            If nothing was accumulated.
+            If the estimator is not fitted.
         ValueError
             If the head does not fit.
         """
@@ -268,11 +268,11 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     @documented(NEW_SAMPLES)
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> NRCReport:
         """
-        Report the metrics of samples, with what was fitted.
+        Report the metrics of samples, relative to the fitted samples.
 
-        Principal directions and the covariance of the targets are those of the fitted
-        samples, and so is the best linear prediction. All else, such as the error of
-        the head, is of the samples here.
+        Principal directions, the covariance of the targets and the best linear
+        prediction are those of the fitted samples. Everything else, such as the error
+        of the head, is measured on the given samples.
 
         Parameters
         ----------
@@ -282,7 +282,7 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
         Returns
         -------
         NRCReport
-            As a number, ``1 - nrc1``. On the fitted samples, that of `report`.
+            As a number, ``1 - nrc1``. On the fitted samples, equal to `report`.
 
         Raises
         ------
@@ -296,14 +296,14 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
         self, batches: Iterable[Any], *, progress: bool = False
     ) -> NRCReport:
         """
-        Report the metrics of the samples of all batches, with what was fitted.
+        Report the metrics of all batches, relative to the fitted samples.
 
         Returns
         -------
         NRCReport
-            Equal to `score` of all samples together.
+            Equal to `score` on all samples.
         """
-        fitted = self.statistics_  # read once: the loader may fit this one further
+        fitted = self.statistics_  # read once: the loader may fit this estimator
         self._check_parameters()
         stream: RegressionStream | None = None
         with Batches(batches, progress) as each:
@@ -321,7 +321,7 @@ class NeuralRegressionCollapse(HeadEstimator, RegressionValues):
     def _check_scored(
         self, X: Any, y: Any, sample_weight: Any, fitted: RegressionStatistics
     ) -> RegressionBatch:
-        """Check a batch that is to be measured with what was fitted."""
+        """Check a batch that is measured relative to the fitted samples."""
         batch = check_regression_batch(self, X, y, sample_weight, reset=False)
         check_same_place(batch.features, fitted.directions.sums, "This batch")
         check_n_targets(batch, fitted.n_targets)

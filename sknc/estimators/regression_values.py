@@ -1,4 +1,4 @@
-"""Attributes of an estimator that has accumulated features and targets."""
+"""Attributes of an estimator of features and targets."""
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array
@@ -8,7 +8,7 @@ from sknc.statistics.regression_statistics import RegressionStatistics
 
 
 class RegressionValues(StreamEstimator):
-    """What can be read of fitted statistics of features and targets."""
+    """The readable values of fitted statistics of features and targets."""
 
     _stream: RegressionStream
 
@@ -25,7 +25,7 @@ class RegressionValues(StreamEstimator):
 
     @property
     def n_samples_seen_(self) -> int:
-        """Number of samples accumulated, without those of weight zero."""
+        """Number of samples accumulated, without those with weight zero."""
         return self.statistics_.n_samples
 
     @property

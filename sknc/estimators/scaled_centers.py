@@ -32,8 +32,8 @@ class ScaledCenterModel(CenterModel):
         scatter = self._seen.within_scatter
         if scatter is None:
             msg = (
-                "Shrunk centers and scaled distances need the scatter, which was not "
-                "kept: set shrink_threshold and metric before fit."
+                "Shrunk centers and scaled distances require the scatter, which was "
+                "not kept. Set shrink_threshold and metric before fit."
             )
             raise ValueError(msg)
         return scatter
@@ -47,7 +47,7 @@ class ScaledCenterModel(CenterModel):
         freedom = total - seen.n_classes
         if freedom <= 0:
             msg = (
-                "Weights count as numbers of samples where variances are estimated: "
+                "Weights count as numbers of samples when variances are estimated: "
                 f"expected a sum of more than {seen.n_classes}, the number of classes, "
                 f"got {total:.6g}. Scale them: w * len(w) / w.sum()."
             )
@@ -59,7 +59,7 @@ class ScaledCenterModel(CenterModel):
         seen = self._seen
         if seen.n_samples <= seen.n_classes:
             msg = (
-                "Shrunk centers and scaled distances need variances: expected more "
+                "Shrunk centers and scaled distances require variances: expected more "
                 f"samples than classes, got {seen.n_samples} of {seen.n_classes}. Fit "
                 'more samples, or use metric="euclidean" without shrink_threshold.'
             )
@@ -67,7 +67,7 @@ class ScaledCenterModel(CenterModel):
 
     @cached_property
     def offsets(self) -> Array:
-        """The centers less the mean of all samples, (K, D)."""
+        """The centers minus the mean of all samples, (K, D)."""
         seen, xp = self._seen, namespace(self._seen.counts)
         counts = seen.counts
         offsets = seen.centered_means(counts / xp.sum(counts))
@@ -89,7 +89,7 @@ class ScaledCenterModel(CenterModel):
 
     @cached_property
     def _factor(self) -> Array | None:
-        """What rows are multiplied by: nothing, numbers (D,), or a matrix (D, R)."""
+        """The factor of rows: None, numbers (D,), or a matrix (D, R)."""
         if self.metric == "euclidean":
             return None
         if self.metric == "standardized":
@@ -110,7 +110,7 @@ class ScaledCenterModel(CenterModel):
         return vectors / xp.sqrt(values)
 
     def _check_apart(self, directions: Array, relative: float) -> None:
-        """Refuse class means that differ only where nothing varies in classes."""
+        """Raise if class means differ only where nothing varies within classes."""
         seen, xp = self._seen, namespace(directions)
         means = seen.equally_centered_means
         along, norms = means @ directions, arrays.row_squared_norms(means)
@@ -139,7 +139,7 @@ class ScaledCenterModel(CenterModel):
 
     @cached_property
     def centers(self) -> AffineRule:
-        """The rule among the classes with samples, whatever the priors."""
+        """The rule for the classes with samples, without priors."""
         scaled, factor = self._scaled(self.offsets), self._factor
         back = scaled if factor is None or factor.ndim == 1 else scaled @ factor.T
         weights = back if factor is None or factor.ndim > 1 else back * factor

@@ -9,13 +9,14 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     """
     Score an analyzer, or a pipeline that ends in one, with every metric.
 
-    A scorer for scikit-learn: ``cross_validate(..., scoring=nc_scorer)``. The values
-    are those of the report, so of most metrics lower is better: `GridSearchCV`, which
-    picks the greatest, needs ``refit="score"``, as below, or a callable.
+    Use it as a scorer of scikit-learn: ``cross_validate(..., scoring=nc_scorer)``. The
+    values are those of the report, so for most metrics lower is more collapsed.
+    `GridSearchCV` picks the largest value, so it needs ``refit="score"``, as below, or
+    a callable.
 
-    NC1 and NC4 are of the samples scored; NC0, NC2 and NC3 are of the fitted class
-    means and the head, so ``test_nc2_etf`` is a number of the training folds. The head
-    is not fitted again in each fold: if fitted on all samples it knows the test fold.
+    On a test fold, NC1 and NC4 describe the scored samples, but NC0, NC2 and NC3 still
+    describe the class means of the training folds and the head. The head is not fitted
+    again in each fold: if it was fitted on all samples, it has seen the test fold.
 
     Parameters
     ----------
@@ -29,25 +30,25 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Metrics by key, and "score": the report as a number, greater is more collapsed.
+        Metrics by key, and "score": the report as a number, larger is more collapsed.
 
     Raises
     ------
     TypeError
-        If the score of the estimator is no report.
+        If the score of the estimator is not a report.
     ValueError
-        If a class has samples in `X` but none was fitted. Folds of sorted data are like
-        that, so pass ``cv=StratifiedKFold()``: an analyzer is no classifier, for which
-        scikit-learn would take it by itself.
+        If a class has samples in `X` but none were fitted. This happens with folds of
+        sorted data. Pass ``cv=StratifiedKFold()``, which is not the default because an
+        analyzer is not a classifier.
 
     See Also
     --------
-    sknc.metrics.catalogue : Says which direction each metric has.
+    sknc.metrics.catalogue : The direction of each metric.
 
     Notes
     -----
-    ``refit="nc1_pinv"`` would pick the *least* collapsed. The least value is picked by
-    ``refit=lambda results: results["mean_test_nc1_pinv"].argmin()``.
+    ``refit="nc1_pinv"`` would pick the *least* collapsed. To pick the smallest value,
+    use ``refit=lambda results: results["mean_test_nc1_pinv"].argmin()``.
 
     Examples
     --------
@@ -74,8 +75,8 @@ def nc_scorer(estimator: Any, X: Any, y: Any) -> dict[str, float]:
     if not isinstance(report, NCReport):
         msg = (
             "nc_scorer expected a NeuralCollapseAnalyzer or a pipeline that ends in "
-            f"one, got {type(estimator).__name__}, whose score is no NCReport. Leave "
-            "scoring=nc_scorer out to use that score."
+            f"one, got {type(estimator).__name__}, whose score is not an NCReport. To "
+            "use that score, leave scoring=nc_scorer out."
         )
         raise TypeError(msg)
     return {"score": float(report), **report.to_dict()}

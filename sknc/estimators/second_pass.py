@@ -1,4 +1,4 @@
-"""The second pass of `score`, for passes that several processes share."""
+"""The second pass of `score`, for use by several processes."""
 
 from sknc.estimators._scoring.evaluation import EvaluationResult
 from sknc.estimators._scoring.partial_score import PartialScore

@@ -1,4 +1,4 @@
-"""Saving what was fitted, and moving it to another device."""
+"""Save fitted estimators, and move them to another device."""
 
 import io
 from collections.abc import Mapping
@@ -12,29 +12,28 @@ from sknc.estimators.base import CenterEstimator
 
 
 class StoredEstimator(CenterEstimator):
-    """The part of both estimators that stores them, in files and on devices."""
+    """The part of estimators that stores them in files and on devices."""
 
     def save(self, path: Any) -> None:
         """
-        Write all that was fitted to a file, which `sknc.load` reads.
+        Write the fitted estimator to a file, which `sknc.load` reads.
 
-        The file holds arrays and text, and nothing that could run: sums, parameters,
-        the weights of the head as they are now, labels and names of features, with a
-        checksum over all of it. Loaded, the estimator has the same numbers, bit for
-        bit, and goes on to accumulate with the same bits. This one goes on as if it had
-        not been saved.
+        The file has only arrays and text, no code: sums, parameters, the current
+        weights of the head, labels and feature names, with a checksum. A loaded
+        estimator has the same numbers, bit for bit, and continues to accumulate with
+        the same bits. Saving does not change the estimator.
 
         Parameters
         ----------
         path : str, path-like, or binary file
-            Where to. A file of that name is replaced once the new one is on the disk,
-            so a program that is killed leaves the one or the other. What is open for
-            writing gets the same bytes.
+            The file, or an object open for writing. An existing file is replaced once
+            the new one is on disk, so a killed program leaves either the old or the new
+            file.
 
         Raises
         ------
         NotFittedError
-            If nothing was accumulated.
+            If the estimator is not fitted.
         FileNotFoundError, IsADirectoryError
             If its folder does not exist, or the path is a folder.
         ValueError
@@ -79,29 +78,29 @@ class StoredEstimator(CenterEstimator):
 
     def to(self, place: Any) -> Self:
         """
-        Return a copy whose sums lie elsewhere, with the same numbers.
+        Return a copy whose sums are on another device, with the same numbers.
 
-        To merge what was accumulated on several devices, or from tensors and from NumPy
-        arrays, bring all of it to one place first.
+        To merge estimators from several devices, or from tensors and NumPy arrays,
+        first move them to the same place.
 
         Parameters
         ----------
         place : str or torch.device
-            "numpy", for sums of NumPy arrays; "cpu", for the same library on the CPU;
-            or another device of torch, for tensors there.
+            "numpy", for NumPy arrays; "cpu", for the same library on the CPU; or
+            another torch device, for tensors there.
 
         Returns
         -------
         object
-            An estimator of the same parameters; it takes features of that library and
-            device. The head is the same object.
+            An estimator with the same parameters, for features in that library and on
+            that device. The head is the same object.
 
         Raises
         ------
         NotFittedError
-            If nothing was accumulated.
+            If the estimator is not fitted.
         ValueError
-            If there is no such place.
+            If the place does not exist.
 
         Examples
         --------

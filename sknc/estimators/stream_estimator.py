@@ -1,4 +1,4 @@
-"""What estimators share whose fitted state is a stream: fitting, merging, pickling."""
+"""Shared by estimators with a stream as state: fitting, merging, pickling."""
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
@@ -15,7 +15,7 @@ from sknc.estimators._inputs.batches import Batches, refuse_no_batches
 from sknc.estimators._inputs.validation import check_same_names
 
 _FITTED = ("_stream", "n_features_in_", "feature_names_in_")
-# Held while one of two first batches in two threads becomes the first.
+# Held while the first batch is chosen among several threads.
 _adopting = Locked()
 
 
@@ -23,7 +23,7 @@ class HeadEstimator(BaseEstimator):
     """Base of estimators with a head among their parameters."""
 
     def __sklearn_clone__(self) -> Self:
-        """Copy the head as it is: cloned like a parameter it would lose its fit."""
+        """Keep the head itself; cloning it like a parameter would lose its fit."""
         new: Self = super().__sklearn_clone__()
         new.head = deepcopy(self.head)
         return new
@@ -34,9 +34,9 @@ class StreamEstimator(BaseEstimator):
 
     _stream: Any
     n_features_in_: int
-    # What a subclass defines: to check one batch; to begin a stream with it; to merge
-    # the streams of estimators; what of a stream is pickled and which version wrote it;
-    # and to go on from what has these names in the pickle.
+    # A subclass defines how to check one batch, begin a stream with it, merge the
+    # streams of estimators, pickle a stream with its version, and restore it from
+    # these names in the pickle.
     _check_batch: Callable[..., Any]
     _first_stream: Callable[..., Any]
     _merged_stream: Callable[..., Any]
@@ -69,7 +69,7 @@ class StreamEstimator(BaseEstimator):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on from pickled statistics."""
+        """Continue from pickled statistics."""
         state = dict(state)
         written_by = state.pop("_written_by", ("an earlier version", 0))
         parts = [state.pop(name) for name in self._pickled if name in state]
@@ -81,13 +81,13 @@ class StreamEstimator(BaseEstimator):
     # Fitting --------------------------------------------------------------------
 
     def _unfitted(self) -> Self:
-        """Return a new estimator of the same parameters, not of copies of them."""
+        """Return a new estimator with the same parameters, without copying them."""
         new = object.__new__(type(self))
         new.__dict__ = {k: v for k, v in vars(self).items() if k not in _FITTED}
         return new
 
     def _take_fit_of(self, other: Self, *, unless_fitted: bool = False) -> bool:
-        """Replace all that was fitted, in one step; return whether it was."""
+        """Replace the fitted state in one step; return whether this was done."""
         with _adopting.lock():
             if unless_fitted and hasattr(self, "_stream"):
                 return False
@@ -97,7 +97,7 @@ class StreamEstimator(BaseEstimator):
             return True
 
     def _fitted_on(self, X: Any, y: Any, sample_weight: Any, **options: Any) -> Self:
-        """Return a new estimator of the same parameters, fitted on one batch."""
+        """Return a new estimator with the same parameters, fitted on one batch."""
         self._check_parameters()
         new = self._unfitted()
         with arrays.plain_arithmetic(X):
@@ -117,7 +117,7 @@ class StreamEstimator(BaseEstimator):
         return self
 
     def _fit_each(self, batches: Iterable[Any], progress: bool, **options: Any) -> Self:
-        """Forget what was accumulated, and pass each batch to `partial_fit`."""
+        """Fit each batch with `partial_fit`; earlier samples are dropped."""
         self._check_parameters()
         new: Any = self._unfitted()
         with Batches(batches, progress) as each:
@@ -131,7 +131,7 @@ class StreamEstimator(BaseEstimator):
     # Merging --------------------------------------------------------------------
 
     def _merge(self, others: tuple[Any, ...]) -> Self:
-        """Add what other estimators have accumulated."""
+        """Add the samples of other estimators."""
         fitted = self._to_merge(others)
         if fitted:
             new = self._unfitted()
@@ -141,14 +141,14 @@ class StreamEstimator(BaseEstimator):
         return self
 
     def _resume(self, stream: Any, n_features: int, donor: Any = None) -> None:
-        """Go on from a stream, with the names of features of another object."""
+        """Continue from a stream, with the feature names of another object."""
         self._stream, self.n_features_in_ = stream, n_features
         names = getattr(donor, "feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
 
     def _to_merge(self, others: tuple[Any, ...]) -> list[Self]:
-        """Return those that are fitted of this estimator and others, checked."""
+        """Return the fitted ones of this estimator and others, after checks."""
         if len(others) == 1 and isinstance(others[0], (list, tuple, Iterator)):
             others = tuple(others[0])
         for other in others:
@@ -163,11 +163,11 @@ class StreamEstimator(BaseEstimator):
         return fitted
 
     def __add__(self, other: Any) -> Self:
-        """Return a new estimator of the samples of both."""
+        """Return a new estimator with the samples of both."""
         return self._sum(other) if isinstance(other, type(self)) else NotImplemented
 
     def __radd__(self, other: Any) -> Self:
-        """Return a copy for zero, with which `sum` begins."""
+        """Return a copy for zero, with which `sum` starts."""
         return self._sum() if isinstance(other, int) and not other else NotImplemented
 
     def _sum(self, *others: Any) -> Self:

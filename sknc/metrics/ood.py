@@ -128,8 +128,8 @@ def nc5_orthogonality_centered(
     undefined=(_NO_LENGTH,),
     unchanged_by="shifts, rotations and uniform scaling of all samples",
     raises=(
-        "If fewer than two classes have samples, the scatter was not kept, `X` does not "
-        "have D features, or `n_directions` is not in 1, ..., D."
+        "If fewer than two classes have samples, the scatter was not kept, `X` does "
+        "not have D features, or `n_directions` is not in 1, ..., D."
     ),
 )
 def nc5_neco(

@@ -1,12 +1,12 @@
 """
-The state: what is summed of labeled features, how it merges, and what follows.
+The state: sums over labeled features, how they merge, and derived quantities.
 
-- `_moments`, `_accumulation`: how sums are kept; `_plain_arrays`: the same as arrays.
-- `class_statistics`: how states merge, and what becomes of absent classes.
-- `class_scatters`: those of single classes, on request; `subset`: some of the classes.
-- `held_out`, `decisions`, `sample_measures`: what a second pass finds.
+- `_moments`, `_accumulation`: the sums; `_plain_arrays`: the same as NumPy arrays.
+- `class_statistics`: merging, and classes without samples.
+- `class_scatters`: scatters of single classes; `subset`: some of the classes.
+- `held_out`, `decisions`, `sample_measures`: results of a second pass.
 - `regression_statistics`: covariances of features and targets.
-- `affine_rule`, `nearest_center`: how nearest center and head decide; ties.
+- `affine_rule`, `nearest_center`: decisions of nearest center and head; ties.
 """
 
 from sknc.statistics.class_statistics import ClassStatistics

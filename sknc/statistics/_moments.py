@@ -17,13 +17,13 @@ from sknc._utils.arrays import (
     tiles,
 )
 
-# Rows of float64 (K, D) work taken at once, so that no second copy of it is needed.
+# Rows of float64 (K, D) work per step, so that no second full copy is needed.
 _TILE_ELEMENTS = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Sums of the residuals ``r = x - anchor`` of samples of weight w, by class."""
+    """Sums of the weighted residuals ``r = x - anchor`` of samples, by class."""
 
     counts: Array  # (K,), int64, or sums of weights, float64
     anchors: Array  # (K, D), in the dtype of the residuals
@@ -35,7 +35,7 @@ class Moments:
     def zeros(
         cls, like: Array, n_classes: int, dtype: Any, *, covariance: bool
     ) -> "Moments":
-        """Return the moments of no samples, beside an array of shape (..., D)."""
+        """Return empty moments, in the library of an array of shape (..., D)."""
         xp, n_features = namespace(like), int(like.shape[1])
         place: dict[str, Any] = {"device": device_of(like)}
         wide: dict[str, Any] = {"dtype": xp.float64, **place}
@@ -49,7 +49,7 @@ class Moments:
         )
 
     def grown(self, n_classes: int) -> Self:
-        """Return the moments with more classes, so many in all, without samples."""
+        """Return the moments with `n_classes` classes; new ones have no samples."""
         xp = namespace(self.sums)
 
         def more(array: Array) -> Array:
@@ -60,7 +60,7 @@ class Moments:
         return self.map(more)
 
     def copied(self) -> Self:
-        """Return the moments with arrays of classes of their own."""
+        """Return the moments with copies of the arrays of classes."""
         return self.map(lambda array: namespace(array).asarray(array, copy=True))
 
     def select(self, ids: Array) -> Self:
@@ -68,7 +68,7 @@ class Moments:
         return self.map(lambda array: namespace(array).take(array, ids, axis=0))
 
     def put(self, ids: Array, part: Self) -> Self:
-        """Put the moments of some classes where they belong, in place if possible."""
+        """Store the moments of some classes in their rows, in place if possible."""
         return replace(
             self,
             counts=set_at(self.counts, ids, part.counts),
@@ -79,7 +79,7 @@ class Moments:
         )
 
     def take(self, rows: np.ndarray) -> Self:
-        """Return the moments with their classes reordered, or some left out."""
+        """Return the moments with classes reordered or dropped."""
         xp = namespace(self.sums)
         if np.array_equal(rows, np.arange(len(rows))):
             return self.map(lambda array: array[: len(rows), ...])
@@ -87,7 +87,7 @@ class Moments:
         return self.map(lambda array: xp.take(array, index, axis=0))
 
     def map(self, function: Callable[[Array], Array]) -> Self:
-        """Apply `function` to every array that has one row a class."""
+        """Apply `function` to every array with one row per class."""
         return replace(
             self,
             counts=function(self.counts),
@@ -116,7 +116,7 @@ class Moments:
         return replace(scaled, anchors=self.anchors)
 
     def without_few(self, least: float) -> Self:
-        """Return the moments without samples of the classes that count for less."""
+        """Return the moments without samples of classes with a count below `least`."""
         xp, few = namespace(self.sums), self.counts < least
 
         def blank(array: Array) -> Array:
@@ -129,7 +129,9 @@ class Moments:
         """Return the same moments about other anchors, of shape (K, D)."""
         xp = namespace(self.sums)
         if isinstance(anchors, np.ndarray) and np.array_equal(anchors, self.anchors):
-            return replace(self, anchors=anchors)  # of equal value, if not of one dtype
+            return replace(
+                self, anchors=anchors
+            )  # equal values, perhaps in another dtype
         delta = xp.astype(self.anchors, xp.float64) - xp.astype(anchors, xp.float64)
         return replace(self.shifted(delta), anchors=anchors)
 
@@ -137,12 +139,14 @@ class Moments:
         """Return the moments of ``r + delta``, with `delta` of shape (K, D)."""
         xp = namespace(self.sums)
         counts, scatter = xp.astype(self.counts, xp.float64), self.scatter
-        with np.errstate(over="ignore", invalid="ignore"):  # what reads them checks
+        with np.errstate(over="ignore", invalid="ignore"):  # checked by readers
             cross = xp.sum(self.sums * delta, axis=1)
             squares = self.squares + 2 * cross + counts * row_squared_norms(delta)
             if scatter is not None:
                 half, moves = self.sums + counts[:, None] * (delta / 2), delta
-                if isinstance(delta, np.ndarray):  # others, or empty ones, add zeros
+                if isinstance(
+                    delta, np.ndarray
+                ):  # other libraries, or empty arrays, add zeros
                     few = np.flatnonzero(np.any(half, axis=1) & np.any(delta, axis=1))
                     half, moves = half[few], delta[few]
                 mixed = half.T @ moves  # sum of s d^T + n d d^T / 2
@@ -157,7 +161,7 @@ class Moments:
     def plus(self, other: "Moments") -> "Moments":
         """Return the moments of both samples, about the same anchors."""
         scatter = self.scatter
-        with np.errstate(over="ignore", invalid="ignore"):  # what reads them checks
+        with np.errstate(over="ignore", invalid="ignore"):  # checked by readers
             if scatter is not None:
                 scatter = scatter + other.scatter
             return Moments(
@@ -170,7 +174,7 @@ class Moments:
 
 
 def scatter_of_means(sums: Array, counts: Array) -> Array:
-    """Sum over classes of ``s s^T / n``, (D, D), in row tiles."""
+    """Return the sum over classes of ``s s^T / n``, (D, D), from row tiles."""
     xp = namespace(sums)
     n_classes, n_features = sums.shape
     step = max(1, _TILE_ELEMENTS // n_features)

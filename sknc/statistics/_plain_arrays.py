@@ -1,4 +1,4 @@
-"""Class statistics as named NumPy arrays, and back."""
+"""Convert class statistics to named NumPy arrays, and back."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -32,7 +32,7 @@ _INPUT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 class PlainArrays(Cached):
-    """The part of `ClassStatistics` that goes to other programs and devices."""
+    """Conversions of `ClassStatistics` for other programs and devices."""
 
     classes: np.ndarray
     moments: Moments
@@ -49,14 +49,14 @@ class PlainArrays(Cached):
         dict of str to ndarray
             "classes" (K,), "counts" (K,), "anchors" (K, D), "sums" (K, D), "squares"
             (K,), "n_samples" () and "input_dtype" (), a string. With the scatter also
-            "scatter", its upper triangle row by row, (D (D + 1) / 2,); with those of
-            classes, arrays that begin with "class_scatter". What they mean is said in
-            docs/design.md. None of them holds objects, so that
+            "scatter", its upper triangle row by row, (D (D + 1) / 2,). With the
+            scatters of classes also arrays that begin with "class_scatter".
+            docs/design.md explains their meaning. No array holds objects, so
             ``np.savez(path, **arrays)`` does not pickle.
 
         See Also
         --------
-        NeuralCollapseAnalyzer.save : A file with a checksum, and the parameters too.
+        NeuralCollapseAnalyzer.save : A file with a checksum, including parameters.
 
         Examples
         --------
@@ -85,23 +85,23 @@ class PlainArrays(Cached):
     @classmethod
     def from_arrays(cls, found: Mapping[str, Any]) -> Self:
         """
-        Return the statistics that `to_arrays` made arrays of.
+        Return the statistics from the arrays of `to_arrays`.
 
         Parameters
         ----------
         found : mapping of str to ndarray
-            What `to_arrays` returned, or what ``np.load`` opened. Other names are
+            The result of `to_arrays`, or a file opened by ``np.load``. Other names are
             ignored.
 
         Returns
         -------
         ClassStatistics
-            Of NumPy, bit for bit; `to` moves them to a device.
+            The same bits, in NumPy; `to` moves them to a device.
 
         Raises
         ------
         ValueError
-            If an array is missing, or shapes, dtypes or numbers contradict each other.
+            If an array is missing, or shapes, dtypes or numbers are inconsistent.
         """
         names = ("classes", *_DTYPES, "n_samples", "input_dtype")
         by_class = SCATTER_NAMES if SCATTER_NAMES[0] in found else ()
@@ -126,12 +126,12 @@ class PlainArrays(Cached):
 
     def to(self, place: Any) -> Self:
         """
-        Return a copy of the statistics that lies elsewhere, with the same numbers.
+        Return a copy of the statistics on another device, with the same numbers.
 
         Parameters
         ----------
         place : str or torch.device
-            "numpy"; "cpu", which keeps tensors tensors; or another device of torch.
+            "numpy"; "cpu", which keeps tensors as tensors; or another torch device.
 
         Returns
         -------
@@ -141,7 +141,7 @@ class PlainArrays(Cached):
         Raises
         ------
         ValueError
-            If there is no such place.
+            If the place does not exist.
         """
         copied, scatters = copier_to(place), self.class_scatters
         return type(self)(  # type: ignore[call-arg]
@@ -157,7 +157,7 @@ class PlainArrays(Cached):
 
 
 def _check_arrays(held: dict[str, np.ndarray]) -> None:
-    """Refuse arrays that `to_arrays` could not have returned."""
+    """Raise for arrays that `to_arrays` cannot have returned."""
     for name, dtypes in _DTYPES.items():
         if name in held and str(held[name].dtype) not in dtypes:
             _refuse(f"{name!r} of {' or '.join(dtypes)}, got {held[name].dtype}")

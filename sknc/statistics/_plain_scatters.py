@@ -1,4 +1,4 @@
-"""Scatters as plain NumPy arrays: of symmetric matrices, the upper triangle."""
+"""Scatters as plain NumPy arrays; symmetric matrices as their upper triangle."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from sknc._utils.label_kinds import label_keys
 from sknc.statistics.class_scatters import ClassScatters, ClassSpread
 
 _TILE = 128
-# Of each class that has samples: its number of samples, count, mean and scatter.
+# For each class with samples: its number of samples, count, mean and scatter.
 _PLACES, _N_SAMPLES = "class_scatter_places", "class_scatter_samples"
 _COUNTS, _MEANS = "class_scatter_counts", "class_scatter_means"
 _SCATTERS = "class_scatters"
@@ -18,10 +18,10 @@ SCATTER_NAMES = (_PLACES, _N_SAMPLES, _COUNTS, _MEANS, _SCATTERS)
 
 
 def packed(scatter: np.ndarray) -> np.ndarray:
-    """Return the upper triangle row by row; all of it if the lower one differs."""
+    """Return the upper triangle row by row, or all if it is not symmetric."""
     n_features = len(scatter)
     if not np.array_equal(scatter, scatter.T, equal_nan=True):
-        return scatter.copy()  # of a library whose products are not symmetric
+        return scatter.copy()  # some libraries' products are not symmetric
     out = np.empty(n_features * (n_features + 1) // 2)
     start = 0
     for row in range(n_features):
@@ -32,7 +32,7 @@ def packed(scatter: np.ndarray) -> np.ndarray:
 
 
 def unpacked(values: np.ndarray, n_features: int) -> np.ndarray:
-    """Return the matrix that `packed` took the upper triangle of."""
+    """Return the matrix from its `packed` values."""
     if values.ndim == 2:
         return values.copy()
     scatter = np.empty((n_features, n_features))
@@ -43,7 +43,7 @@ def unpacked(values: np.ndarray, n_features: int) -> np.ndarray:
             scatter[row, row:] = values[start:end]
             scatter[row : tile.stop, row] = scatter[row, row : tile.stop]
             start = end
-        # Below the tile, many columns at a time: single ones are far apart in memory.
+        # Below the tile, many columns together, because columns are not contiguous.
         scatter[tile.stop :, tile] = scatter[tile, tile.stop :].T
     return scatter
 
@@ -54,13 +54,13 @@ def arrays_of_scatters(
     """
     Return copies of the scatters of classes, on the host.
 
-    For each class that has samples: its place in `classes`, numbers, mean and scatter.
+    For each class with samples: its position in `classes`, numbers, mean and scatter.
     """
     places = [k for k, c in enumerate(label_keys(classes)) if c in scatters.by_label]
     labels = label_keys(classes[places])
     if len(labels) < len(scatters.by_label):
         other = [label for label in scatters.by_label if label not in labels]
-        msg = f"The scatters of classes {other[:5]} have labels that are none."
+        msg = f"The scatters of classes {other[:5]} have unknown labels."
         raise ValueError(msg)
     spreads = [scatters.by_label[label] for label in labels]
     triangles = [packed(arrays.to_numpy(spread.scatter)) for spread in spreads]
@@ -79,7 +79,7 @@ def arrays_of_scatters(
 def scatters_of_arrays(
     found: Mapping[str, np.ndarray], classes: np.ndarray, n_features: int
 ) -> ClassScatters:
-    """Return the scatters that `arrays_of_scatters` made arrays of, bit for bit."""
+    """Return the scatters from the arrays of `arrays_of_scatters`, bit for bit."""
     _check(found, len(classes), n_features)
     labels = label_keys(classes[found[_PLACES]])
     columns = (found[name].tolist() for name in (_N_SAMPLES, _COUNTS))
@@ -100,7 +100,7 @@ def _check(found: Mapping[str, np.ndarray], n_classes: int, n_features: int) -> 
         _MEANS: ("float64", [(n_held, n_features)]),
         _SCATTERS: ("float64", [triangles, (n_held, n_features, n_features)]),
     }
-    if not n_held:  # NumPy then knows of one axis only
+    if not n_held:  # NumPy then sees only one axis
         shapes[_MEANS] = shapes[_SCATTERS] = ("float64", [(0,)])
     for name, (dtype, expected) in shapes.items():
         if str(found[name].dtype) != dtype or found[name].shape not in expected:
@@ -113,5 +113,7 @@ def _check(found: Mapping[str, np.ndarray], n_classes: int, n_features: int) -> 
     rising = bool(np.all(places[1:] > places[:-1]))
     inside = not n_held or (places[0] >= 0 and places[-1] < n_classes)
     if not (rising and inside and np.all(n_samples > 0) and np.all(counts > 0)):
-        msg = f"{_PLACES!r} must be places below {n_classes} of classes with samples."
+        msg = (
+            f"{_PLACES!r} must be positions below {n_classes} of classes with samples."
+        )
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Decisions for the class of the greatest affine score, block by block."""
+"""Decide for the class with the largest affine score, block by block."""
 
 import math
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from sknc._utils import arrays
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.cached import Cached
 
-# 8 MiB of float32 scores at a time; more if there are many classes, whose weights are
-# read again for each block of rows.
+# 8 MiB of float32 scores per block; more for many classes, whose weights are read
+# again for each block of rows.
 _SCORE_ELEMENTS = 1 << 21
 _MOST_SCORE_ELEMENTS = 1 << 23
 _FEW_ROWS = 512
@@ -43,9 +43,9 @@ class AffineRule(Cached):
         self, rows: Array, lengths: Array, features: Array, out: Array | None
     ) -> Array:
         """
-        Decide for centered rows with a one behind.
+        Decide for centered rows with a final 1.
 
-        Their `lengths` bound rounding; `features` are the originals.
+        Their `lengths` bound the rounding error; `features` are the original rows.
         """
         xp = namespace(rows)
         factors, longest, greatest_offset = self._cast(rows.dtype)
@@ -62,12 +62,12 @@ class AffineRule(Cached):
         return arrays.set_at(best, where, chosen)
 
     def _decide_exactly(self, features: Array) -> Array:
-        """Decide in float64, for the first of the classes that rounding leaves."""
+        """Decide in float64, for the first class within rounding of the maximum."""
         xp = namespace(features)
         factors, longest, greatest_offset = self._cast(xp.float64)
         rows = _centered(features, self.origin, self.unit)
         inner = rows[:, : features.shape[1]]
-        # Only ratios of scores count. Those of rows of at most one do not overflow.
+        # Only ratios of scores matter. Rows of at most one do not overflow.
         peaks = xp.max(xp.abs(inner), axis=1)
         peaks = xp.where(peaks > 1e-99 * greatest_offset, peaks, 1.0)
         scores = (rows / peaks[:, None]) @ factors.T
@@ -77,12 +77,12 @@ class AffineRule(Cached):
         return xp.argmax(xp.astype(scores >= least[:, None], xp.uint8), axis=1)
 
     def _cast(self, dtype: Any) -> tuple[Array, float, float]:
-        """Return weights beside offsets, greatest row norm and offset, in a dtype."""
+        """Return weights and offsets, largest row norm and offset, in a dtype."""
         return self.cached(("in", str(dtype)), lambda: self._converted(dtype))
 
     def _converted(self, dtype: Any) -> tuple[Array, float, float]:
         xp = namespace(self.weights)
-        # The rounded origin is what is subtracted, so offsets must allow for it.
+        # The rounded origin is subtracted, so offsets must account for it.
         origin = xp.astype(xp.astype(self.origin, dtype), xp.float64)
         offsets = self.offsets + self.weights @ (origin - self.origin)
         n_classes, n_features = self.weights.shape
@@ -95,18 +95,18 @@ class AffineRule(Cached):
 
 
 def _relative_error(rows: Array) -> float:
-    """Bound the rounding of a difference of two scores, over their sizes."""
-    # Products sum in at least four lanes, so errors grow with D / 4 at most.
+    """Bound the rounding of a difference of two scores, relative to their sizes."""
+    # Products sum in at least four lanes, so errors grow at most with D / 4.
     return 2 * arrays.unit_roundoff(rows) * (int(rows.shape[1]) / 4 + 16)
 
 
 def decide_all(rules: Sequence[AffineRule], features: Array) -> tuple[Array, ...]:
-    """Let rules of one origin and unit decide in one pass: indices, (B,), by rule."""
+    """Decide by rules with the same origin and unit: indices, (B,), by rule."""
     return Decider(rules).decide(features)
 
 
 class Decider:
-    """Decides by rules of one origin and unit, batch after batch in the same memory."""
+    """Decides by rules with the same origin and unit, reusing its memory."""
 
     def __init__(self, rules: Sequence[AffineRule]) -> None:
         self._rules = rules
@@ -122,7 +122,7 @@ class Decider:
         step = max(16, min(step, _ROW_ELEMENTS // n_features))
         work = self._workspace(min(step, n_rows), arrays.working_dtype(features))
         parts: list[list[Array]] = [[] for _ in self._rules]
-        # Where scores overflow, they are computed again.
+        # Scores that overflow are recomputed.
         with np.errstate(over="ignore", invalid="ignore"):
             for tile in arrays.tiles(n_rows, step):
                 block = features[tile, :]
@@ -141,7 +141,7 @@ class Decider:
 
 
 class _Workspace:
-    """Memory that blocks of rows share (NumPy only)."""
+    """Memory shared by blocks of rows (NumPy only)."""
 
     def __init__(self, rules: Sequence[AffineRule], n_rows: int, dtype: Any) -> None:
         xp = namespace(rules[0].weights)
@@ -156,7 +156,7 @@ class _Workspace:
             self._scores = np.empty(n_rows * most, dtype)
 
     def centered(self, block: Array) -> Array:
-        """Return the block less the origin, with a one behind, and zeros."""
+        """Return the block minus the origin, with a final 1, padded with zeros."""
         if self._rows is None:
             return _centered(block, self._origin, self._unit)
         rows = self._rows[: len(block)]
@@ -177,12 +177,12 @@ class _Workspace:
 
 
 def _padded(n_features: int) -> int:
-    """Return the width of rows with a one behind: a multiple of a cache line."""
+    """Return the width of rows with a final 1, as a multiple of a cache line."""
     return (n_features + 16) // 16 * 16
 
 
 def _centered(block: Array, origin: Array, unit: float) -> Array:
-    """Return the block less the origin, with a one behind, and zeros."""
+    """Return the block minus the origin, with a final 1, padded with zeros."""
     xp = namespace(block)
     rows = xp.astype(block, origin.dtype, copy=False)
     rows = (rows if unit == 1 else rows / unit) - origin
@@ -194,7 +194,7 @@ def _centered(block: Array, origin: Array, unit: float) -> Array:
 
 
 def scaled(rows: Array) -> tuple[Array, float]:
-    """Divide rows of extreme size by a power of two, and return it; one for others."""
+    """Divide rows of extreme size by a power of two; return both (1 for other rows)."""
     xp = namespace(rows)
     largest = max(float(xp.max(rows)), -float(xp.min(rows)))
     exponent = math.frexp(largest)[1] if math.isfinite(largest) else 0

@@ -1,4 +1,4 @@
-"""Scatters of single classes, for those who ask for them."""
+"""Scatters of single classes, stored on request."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,24 +24,24 @@ class ClassSpread:
     scatter: Array  # (D, D) float64, the sum of ``w (x - mean)(x - mean)^T``
 
     def __post_init__(self) -> None:
-        """Keep the arrays from being written to, where their library can."""
+        """Make the arrays read-only, where their library can."""
         for name in ("mean", "scatter"):
             frozen = arrays.read_only(getattr(self, name), copy=False)
             object.__setattr__(self, name, frozen)
 
     @classmethod
     def of(cls, rows: Array, weights: Array | None) -> "ClassSpread":
-        """Return what there is of the rows of one class, (B, D)."""
+        """Return the spread of the rows of one class, (B, D)."""
         xp = namespace(rows)
         count, mean, centered = _centered(xp.astype(rows, xp.float64), weights)
         return cls(int(rows.shape[0]), count, mean, arrays.gram(centered))
 
     def including(self, rows: Array, weights: Array | None) -> "ClassSpread":
-        """Return this with more rows, by one product and one sum of (D, D) arrays."""
+        """Return this with more rows, from one product and one sum of (D, D) arrays."""
         xp = namespace(rows)
         count, mean, centered = _centered(xp.astype(rows, xp.float64), weights)
         between, total = mean - self.mean, self.count + count
-        # The distance of the means counts as one more row.
+        # The distance between the means counts as one more row.
         row = (self.count * count / total) ** 0.5 * between
         added = arrays.gram(xp.concat([centered, row[None, :]]))
         moved = self.mean + (count / total) * between
@@ -49,7 +49,7 @@ class ClassSpread:
         return ClassSpread(n_samples, total, moved, self.scatter + added)
 
     def merge(self, other: "ClassSpread") -> "ClassSpread":
-        """Return what there is of the rows of both."""
+        """Return the spread of the rows of both."""
         between, total = other.mean - self.mean, self.count + other.count
         row = (self.count * other.count / total) ** 0.5 * between
         scatter = self.scatter + other.scatter + arrays.gram(row[None, :])
@@ -107,7 +107,7 @@ class ClassScatters:
 
 
 def all_merged(parts: Sequence[ClassScatters | None]) -> ClassScatters | None:
-    """Return the scatters of all parts together; None if one of them has none."""
+    """Return the merged scatters of all parts; None if a part has none."""
     held = [part for part in parts if part is not None]
     return merge_all(held) if held and len(held) == len(parts) else None
 
@@ -121,20 +121,20 @@ def rows_by_label(labels: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
 
 
 def check_memory(n_classes: int, n_features: int, like: Array) -> None:
-    """Refuse scatters of more than the memory of this machine."""
+    """Raise if the scatters need more memory than this machine has."""
     needed, there = 8 * n_classes * n_features**2, host_memory()
     if arrays.on_gpu(like) or there is None or needed <= there:
         return
     msg = (
-        f"The scatters of {n_classes} classes of {n_features} features take "
-        f"{needed / 1e9:.3g} GB, and this machine has {there / 1e9:.3g} GB: expected "
-        "fewer classes or features, or covariance=True, which keeps only their sum."
+        f"The scatters of {n_classes} classes of {n_features} features need "
+        f"{needed / 1e9:.3g} GB, but this machine has {there / 1e9:.3g} GB. Use fewer "
+        "classes or features, or covariance=True, which stores only their sum."
     )
     raise MemoryError(msg)
 
 
 def host_memory() -> int | None:
-    """Return the bytes of memory of this machine; None where it does not say."""
+    """Return the memory of this machine in bytes, or None if unknown."""
     try:
         return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE"))
     except (AttributeError, ValueError, OSError):
@@ -149,8 +149,8 @@ def _taken(values: Array, rows: np.ndarray) -> Array:
 
 
 def _centered(rows: Array, weights: Array | None) -> tuple[float, Array, Array]:
-    """Return the weight of rows, their mean, and what they are from it, times roots."""
-    xp, origin = namespace(rows), rows[0, :]  # a common offset costs no digits then
+    """Return the weight of rows, their mean, and root-weighted differences from it."""
+    xp, origin = namespace(rows), rows[0, :]  # a common offset then costs no digits
     if weights is None:
         mean = origin + xp.mean(rows - origin, axis=0)
         return float(rows.shape[0]), mean, rows - mean

@@ -1,4 +1,4 @@
-"""The state: mergeable sufficient statistics of labelled features."""
+"""The state: mergeable sufficient statistics of labeled features."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -26,26 +26,26 @@ _frozen = partial(arrays.read_only, copy=False)
 @dataclass(frozen=True, eq=False)
 class ClassStatistics(PlainArrays):
     """
-    Counts, class means and within-class scatter of labelled features.
+    Counts, class means and within-class scatter of labeled features.
 
-    A commutative monoid: `merge` joins the statistics of two samples, in any
-    order and whatever classes each has, and the statistics without classes are
-    neutral. Memory is O(K D + D^2), or O(K D) without the scatter.
+    A commutative monoid: `merge` combines the statistics of two samples, in any order
+    and with any classes, and the statistics without classes are neutral. Memory is O(K
+    D + D^2), or O(K D) without the scatter.
 
     Parameters
     ----------
     classes : ndarray of shape (K,)
-        Sorted class labels. A class without samples has count zero and takes no
-        part in any metric.
+        Sorted class labels. A class without samples has count zero and is ignored by
+        all metrics.
     moments : Moments
-        Sums of residuals about one anchor a class. Nothing cancels in them when
-        the classes are tight and far from the origin.
+        Sums of residuals about one anchor per class. They do not cancel when the
+        classes are tight and far from the origin.
     n_samples : int
-        Number of samples with a weight other than zero.
+        Number of samples with nonzero weight.
     input_dtype : str
-        Plain name of the dtype of the features, such as ``"float32"``.
+        Name of the dtype of the features, such as ``"float32"``.
     class_scatters : ClassScatters or None
-        The scatter of each class, if it was asked for: O(K D^2).
+        The scatter of each class, if requested: O(K D^2).
 
     See Also
     --------
@@ -53,9 +53,8 @@ class ClassStatistics(PlainArrays):
 
     Notes
     -----
-    Sums are kept in float64. The product that makes the scatter is taken in the
-    precision of the features, of residuals from the anchor of each sample's class,
-    in blocks that are then added in float64.
+    Sums are float64. The scatter is computed from residuals, in the precision of the
+    features, by one product per block; blocks are added in float64.
 
     Examples
     --------
@@ -80,7 +79,7 @@ class ClassStatistics(PlainArrays):
     class_scatters: ClassScatters | None = None
 
     def __post_init__(self) -> None:
-        """Keep the arrays from being written to, where their library can."""
+        """Make the arrays read-only, where their library can."""
         object.__setattr__(self, "classes", _frozen(self.classes))
         object.__setattr__(self, "moments", self.moments.map_all(_frozen))
 
@@ -96,7 +95,7 @@ class ClassStatistics(PlainArrays):
         """
         Compute the statistics of finite features and their labels.
 
-        `NeuralCollapseAnalyzer` takes more kinds of input, and says what is wrong.
+        `NeuralCollapseAnalyzer` accepts more kinds of input, and explains errors.
 
         Parameters
         ----------
@@ -118,7 +117,7 @@ class ClassStatistics(PlainArrays):
         Raises
         ------
         ValueError
-            If shapes differ, or numbers are not finite or weights not positive.
+            If shapes differ, numbers are not finite, or weights are not positive.
         """
         labels = arrays.to_numpy(y)
         X = checked_samples(X, labels)
@@ -132,7 +131,7 @@ class ClassStatistics(PlainArrays):
         n_samples, dtype = len(classes[index]), arrays.dtype_name(X)
         return cls(classes, moments, n_samples, dtype, scatters)
 
-    # What was counted ---------------------------------------------------------
+    # Counts and classes -------------------------------------------------------
 
     @property
     def centers(self) -> "ClassStatistics":
@@ -157,20 +156,20 @@ class ClassStatistics(PlainArrays):
 
     @property
     def weighted(self) -> bool:
-        """Whether samples had weights, so that counts are sums of them."""
+        """Whether samples had weights, so that counts are sums of weights."""
         return "float" in str(self.moments.counts.dtype)
 
     @property
     def all_singletons(self) -> bool:
-        """Whether no class has two samples, so that no variance can be seen."""
+        """Whether no class has two samples, so that no variance is known."""
         return self.n_samples <= len(self.observed)
 
     @cached_property
     def observed(self) -> np.ndarray:
-        """Rows of the classes that have samples."""
+        """Rows of the classes with samples."""
         return np.flatnonzero(arrays.to_numpy(self.moments.counts))
 
-    # What follows from the sums -----------------------------------------------
+    # Derived quantities -------------------------------------------------------
 
     @property
     def class_means(self) -> Array:
@@ -192,7 +191,7 @@ class ClassStatistics(PlainArrays):
     @cached_property
     def _squared_offsets(self) -> Array:
         """Squared distance of each class mean from its anchor, (K,)."""
-        # Of sums over counts, so that it does not overflow where weights are large.
+        # Computed from sums over counts, which do not overflow for large weights.
         squares = namespace(self.counts).empty_like(self.counts)
         step = max(1, _TILE_ELEMENTS // self.n_features)
         with np.errstate(over="ignore", invalid="ignore"):  # or 0/0
@@ -208,12 +207,12 @@ class ClassStatistics(PlainArrays):
         Returns
         -------
         array of shape (K,)
-            Lengths, in units of the features.
+            Rounding errors as lengths, in units of the features.
         """
         xp = namespace(self.moments.sums)
         counts = self.counts
-        # Sums of a block are taken in the precision of the residuals. Their errors
-        # grow with the root of its rows where the anchor is not the mean.
+        # Sums of a block are computed in the precision of the residuals. Their errors
+        # grow with the root of its rows if the anchor is not the mean.
         offsets = xp.sqrt(self._squared_offsets)
         rows = xp.sqrt(xp.where(counts < 4096, counts, 4096.0))
         spread = xp.sqrt(self.class_variances)
@@ -223,18 +222,18 @@ class ClassStatistics(PlainArrays):
 
     def centered_means(self, weights: Array) -> Array:
         """
-        Return the class means less their weighted sum, float64, (K, D).
+        Return the class means minus their weighted sum, float64, (K, D).
 
         Parameters
         ----------
         weights : array of shape (K,)
-            Weights that sum to one; or zeros, and then nothing is taken away.
+            Weights that sum to one; or zeros, to subtract nothing.
 
         Returns
         -------
         array of shape (K, D)
-            Centered class means. The anchors are subtracted from each other before
-            the small offsets are added, so a common offset costs no digits.
+            Centered class means. The anchors are subtracted from each other before the
+            small offsets are added, so a common offset costs no digits.
         """
         xp = namespace(self.moments.sums)
         if not bool(xp.any(weights != 0)):
@@ -242,29 +241,29 @@ class ClassStatistics(PlainArrays):
         origin = xp.astype(self.moments.anchors[0, :], xp.float64)
         means = self.means_about(origin)
         means -= weights @ means
-        means -= weights @ means  # once more: the first sum had an offset
+        means -= weights @ means  # twice, because the first sum had an offset
         return means
 
     @cached_property
     def equally_centered_means(self) -> Array:
-        """Class means less their unweighted mean, float64, (K, D)."""
+        """Class means minus their unweighted mean, float64, (K, D)."""
         equal = 0 * self.counts + 1 / self.n_classes
         return _frozen(self.centered_means(equal))
 
     def means_about(self, origin: Array | None) -> Array:
         """
-        Return the class means less a point, float64, (K, D).
+        Return the class means minus a point, float64, (K, D).
 
         Parameters
         ----------
         origin : float64 array of shape (D,), or None
-            The point. It is subtracted from the anchors, before the small offsets are
-            added.
+            The point, or None to subtract nothing. It is subtracted from the anchors
+            before the small offsets are added.
 
         Returns
         -------
         array of shape (K, D)
-            Differences.
+            The differences.
         """
         xp, moments = namespace(self.moments.sums), self.moments
         means = xp.empty_like(moments.sums)
@@ -288,17 +287,17 @@ class ClassStatistics(PlainArrays):
 
     def class_projected_squares(self, key: tuple[str, ...]) -> None:
         """
-        Return None: energies are summed of samples about fitted centers only.
+        Return None: energies are only summed for samples about fitted centers.
 
         Parameters
         ----------
         key : tuple of str
-            Spectrum they would belong to.
+            The spectrum they would belong to.
         """
 
     def observed_only(self) -> "ClassStatistics":
         """
-        Leave out the classes that have no samples.
+        Drop the classes without samples.
 
         Returns
         -------
@@ -320,12 +319,12 @@ class ClassStatistics(PlainArrays):
 
     def aligned(self, classes: np.ndarray) -> Moments:
         """
-        Return the moments with one row for each of other classes.
+        Return the moments with rows for the given classes.
 
         Parameters
         ----------
         classes : ndarray of shape (R,)
-            Labels; rows of unknown ones are zero.
+            Labels; rows of unknown labels are zero.
 
         Returns
         -------
@@ -351,19 +350,19 @@ class ClassStatistics(PlainArrays):
 
     def merge(self, other: "ClassStatistics") -> "ClassStatistics":
         """
-        Return the statistics of both samples together; neither input changes.
+        Return the statistics of both samples; neither input changes.
 
         Parameters
         ----------
         other : ClassStatistics
-            Statistics of the same features, of any classes, in the same array
-            library and on the same device.
+            Statistics of the same features, of any classes, in the same array library
+            and on the same device.
 
         Returns
         -------
         ClassStatistics
-            Statistics over the union of the classes. The scatter, or those of classes,
-            are kept only if both have them.
+            Statistics over the union of the classes. Scatters are kept only if both
+            have them.
 
         Raises
         ------
@@ -382,7 +381,7 @@ class ClassStatistics(PlainArrays):
         my_anchors = xp.astype(mine.anchors, wide)
         their_anchors = xp.astype(theirs.anchors, wide)
         anchors = xp.where((mine.counts > 0)[:, None], my_anchors, their_anchors)
-        # Where one side holds nothing the shift is zero, or of zero samples.
+        # If one side is empty the shift is zero, or of zero samples.
         theirs = theirs.moved_to(anchors)
         moments = replace(mine, anchors=anchors).plus(theirs)
         dtype = arrays.common_dtype_name(self.input_dtype, other.input_dtype)

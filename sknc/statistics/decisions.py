@@ -1,4 +1,4 @@
-"""How often the nearest class center and a linear head are right, and disagree."""
+"""How often the nearest center and the head are right, and how often they disagree."""
 
 from dataclasses import dataclass, fields
 
@@ -16,11 +16,11 @@ class Decisions:
     counts : float64 array of shape (K,)
         Samples of each class, or sums of their weights.
     ncc_correct : float64 array of shape (K,)
-        Those of them that are nearest to the center of their own class.
+        Samples that are nearest to the center of their own class.
     head_correct : float64 array of shape (K,), or None
-        Those that the head assigns to their own class.
+        Samples that the head assigns to their own class.
     mismatched : float64 array of shape (K,), or None
-        Those on which the two disagree.
+        Samples on which the two disagree.
     """
 
     counts: Array
@@ -44,9 +44,9 @@ class Decisions:
         Parameters
         ----------
         zeros : float64 array of shape (K,)
-            Zeros, where the counts are to lie.
+            Zeros, in the library and on the device for the counts.
         index : int array of shape (B,)
-            Row of the counts that each sample belongs to.
+            Row of the counts for each sample.
         truth, nearest, chosen : int array of shape (B,)
             True class, nearest center, and the head's choice if there is a head.
         weights : array of shape (B,), or None

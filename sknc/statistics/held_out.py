@@ -25,17 +25,17 @@ class HeldOutStatistics(Cached):
     """
     Statistics of samples about the class means of fitted samples.
 
-    Metrics take it wherever they take `ClassStatistics`: its class means are the
-    fitted ones, its variances are second moments of the new samples about them.
+    Metrics accept it in place of `ClassStatistics`: its class means are the fitted
+    ones, and its variances are second moments of the new samples about them.
 
     Parameters
     ----------
     centers : ClassStatistics
-        The fitted statistics, all of whose classes have samples.
+        The fitted statistics; all classes have samples.
     samples : ClassStatistics
         The new samples, with the classes and anchors of `centers`.
     projection : Projection or None
-        What ``nc1_pinv`` needs, when the scatter was not kept.
+        The input of ``nc1_pinv`` if the scatter was not kept.
     """
 
     centers: ClassStatistics
@@ -68,7 +68,7 @@ class HeldOutStatistics(Cached):
 
     @property
     def input_dtype(self) -> str:
-        """Plain name of the dtype of the new features."""
+        """Name of the dtype of the new features."""
         return self.samples.input_dtype
 
     @property
@@ -78,7 +78,7 @@ class HeldOutStatistics(Cached):
 
     @property
     def weighted(self) -> bool:
-        """Whether the new samples had weights, or the fitted ones."""
+        """Whether the new or the fitted samples had weights."""
         return self.samples.weighted or self.centers.weighted
 
     @property
@@ -91,7 +91,7 @@ class HeldOutStatistics(Cached):
 
     @cached_property
     def class_variances(self) -> Array:
-        """Mean squared distance to the center of the class, (K,); NaN if no sample."""
+        """Mean squared distance to the class's center, (K,); NaN without samples."""
         xp = namespace(self.counts)
         counts = xp.where(self.counts > 0, self.counts, xp.nan)
         return self._about_centers.squares / counts
@@ -99,10 +99,10 @@ class HeldOutStatistics(Cached):
     @cached_property
     def are_fitted(self) -> bool:
         """
-        Whether these are the samples that the centers are the means of.
+        Whether the centers are the means of these samples.
 
-        Means of other samples are off the centers by more than a thousandth of what
-        the noise of the centers makes likely.
+        Means of other samples differ from the centers by more than a thousandth of the
+        expected noise of the centers.
         """
         xp = namespace(self.counts)
         if not bool(xp.all(self.counts == self.centers.counts)):
@@ -114,7 +114,7 @@ class HeldOutStatistics(Cached):
 
     @property
     def all_singletons(self) -> bool:
-        """Whether each center is its only sample, so that no variance can be seen."""
+        """Whether each center is its only sample, so that no variance is known."""
         return self.centers.all_singletons and self.are_fitted
 
     @property

@@ -1,4 +1,4 @@
-"""The nearest class center as a rule; `AffineRule` says what becomes of ties."""
+"""The nearest class center as a rule; `AffineRule` breaks ties."""
 
 from sknc._utils import arrays
 from sknc._utils.arrays import namespace
@@ -10,7 +10,7 @@ def nearest_center_rule(statistics: ClassStatistics) -> AffineRule:
     """Return the rule that decides for the class with the nearest mean."""
     xp, moments = namespace(statistics.moments.sums), statistics.moments
     equal = xp.ones_like(statistics.counts) / statistics.n_classes
-    # Rounded as the anchors are, so that centers about it have all their digits.
+    # Rounded like the anchors, so that centers about it keep all their digits.
     origin = xp.astype(equal @ statistics.class_means, moments.anchors.dtype)
     origin = xp.astype(origin, xp.float64)
     centers, unit = scaled(statistics.means_about(origin))
@@ -19,7 +19,7 @@ def nearest_center_rule(statistics: ClassStatistics) -> AffineRule:
 
 
 def nearest_angle_rule(statistics: ClassStatistics) -> AffineRule:
-    """Return the rule that decides for the mean at the least angle, from 0."""
+    """Return the rule that decides for the mean at the smallest angle."""
     means, unit = scaled(statistics.class_means)
     xp = namespace(means)
     norms = xp.sqrt(arrays.row_squared_norms(means))

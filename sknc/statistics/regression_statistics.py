@@ -14,7 +14,7 @@ from sknc.statistics._accumulation import JointAccumulator
 from sknc.statistics._merge_checks import check_same_layer
 from sknc.statistics._moments import Moments
 
-# As in `_accumulation.anchors`: from there on an anchor costs digits.
+# As in `_accumulation.anchors`: from here on an anchor costs digits.
 _MOST_OF_SQUARES, _MOST_EIGENVALUES = 0.9, 8.0
 
 _frozen = partial(arrays.read_only, copy=False)
@@ -25,22 +25,21 @@ class RegressionStatistics(Cached):
     """
     Means and covariances of features and targets, and of the directions of features.
 
-    A commutative monoid: `merge` joins the statistics of two samples, in any order.
+    A commutative monoid: `merge` combines the statistics of two samples, in any order.
     Memory is O((D + n)^2) for D features and n targets.
 
     Parameters
     ----------
     joint : Moments
-        Sums of the residuals of ``(x, y)``, D + n wide, about one anchor.
+        Sums of the residuals of ``(x, y)``, of width D + n, about one anchor.
     directions : Moments
-        The same of ``x / |x|``, D wide, for features other than zero.
+        The same for ``x / |x|``, of width D, without zero features.
     n_targets : int
         Number of targets, n.
     n_rows : tuple of two int
-        Number of samples with a weight other than zero, and of those whose features
-        are not all zero.
+        Number of samples with nonzero weight, and of those with nonzero features.
     input_dtype : str
-        Plain name of the dtype of the features, such as ``"float32"``.
+        Name of the dtype of the features, such as ``"float32"``.
 
     See Also
     --------
@@ -48,9 +47,8 @@ class RegressionStatistics(Cached):
 
     Notes
     -----
-    Residuals, their products and sums are float64 whatever the features are, because
-    what is left outside a collapsed subspace is smaller than the rounding of float32
-    products.
+    Residuals, their products and sums are float64 for all features, because the part
+    outside a collapsed subspace is smaller than the rounding of float32 products.
 
     Examples
     --------
@@ -75,7 +73,7 @@ class RegressionStatistics(Cached):
     input_dtype: str
 
     def __post_init__(self) -> None:
-        """Keep the arrays from being written to, where their library can."""
+        """Make the arrays read-only, where their library can."""
         for name in ("joint", "directions"):
             object.__setattr__(self, name, getattr(self, name).map_all(_frozen))
 
@@ -86,7 +84,7 @@ class RegressionStatistics(Cached):
         """
         Compute the statistics of finite features and targets.
 
-        `NeuralRegressionCollapse` takes more kinds of input, and says what is wrong.
+        `NeuralRegressionCollapse` accepts more kinds of input, and explains errors.
 
         Parameters
         ----------
@@ -105,7 +103,7 @@ class RegressionStatistics(Cached):
         Raises
         ------
         ValueError
-            If shapes differ, or numbers are not finite or weights not positive.
+            If shapes differ, numbers are not finite, or weights are not positive.
         """
         X, targets = checked_targets(X, y)
         return cls.of_checked(X, targets, positive_weights(sample_weight, X))
@@ -122,9 +120,9 @@ class RegressionStatistics(Cached):
         X : array of shape (n_samples, n_features)
             Finite features.
         y : float64 array of shape (n_samples, n_targets)
-            Finite targets, beside `X`.
+            Finite targets, in the library and on the device of `X`.
         weights : float64 array of shape (n_samples,), or None
-            Positive weights, beside `X`.
+            Positive weights, in the library and on the device of `X`.
 
         Returns
         -------
@@ -140,7 +138,7 @@ class RegressionStatistics(Cached):
         cls, accumulator: JointAccumulator, n_targets: int, input_dtype: str
     ) -> "RegressionStatistics":
         """
-        Return the statistics of what was accumulated so far.
+        Return the statistics of an accumulator.
 
         Parameters
         ----------
@@ -149,21 +147,21 @@ class RegressionStatistics(Cached):
         n_targets : int
             Number of targets.
         input_dtype : str
-            Plain name of the dtype of the features.
+            Name of the dtype of the features.
 
         Returns
         -------
         RegressionStatistics
-            Later updates of the accumulator leave them alone.
+            Later updates of the accumulator do not change them.
         """
         joint, directions = accumulator.moments()
         return cls(joint, directions, n_targets, accumulator.n_rows, input_dtype)
 
-    # What was counted ---------------------------------------------------------
+    # Counts -------------------------------------------------------------------
 
     @property
     def n_samples(self) -> int:
-        """Number of samples with a weight other than zero."""
+        """Number of samples with nonzero weight."""
         return self.n_rows[0]
 
     @property
@@ -178,10 +176,10 @@ class RegressionStatistics(Cached):
 
     @property
     def share_of_directions(self) -> float:
-        """Share of the samples, by weight, whose features are not all zero."""
+        """Share of the samples, by weight, with nonzero features."""
         return float(self.directions.counts[0]) / float(self.joint.counts[0])
 
-    # What follows from the sums -----------------------------------------------
+    # Derived quantities -------------------------------------------------------
 
     @property
     def mean(self) -> Array:
@@ -220,12 +218,12 @@ class RegressionStatistics(Cached):
 
     def mean_difference(self, other: "RegressionStatistics") -> Array:
         """
-        Return this mean of ``(x, y)`` less that of other samples.
+        Return this mean of ``(x, y)`` minus that of other samples.
 
         Parameters
         ----------
         other : RegressionStatistics
-            Of the same features and targets.
+            Statistics of the same features and targets.
 
         Returns
         -------
@@ -239,13 +237,13 @@ class RegressionStatistics(Cached):
 
     def merge(self, other: "RegressionStatistics") -> "RegressionStatistics":
         """
-        Return the statistics of both samples together; neither input changes.
+        Return the statistics of both samples; neither input changes.
 
         Parameters
         ----------
         other : RegressionStatistics
-            Of the same features and targets, in the same array library and on the same
-            device.
+            Statistics of the same features and targets, in the same array library and
+            on the same device.
 
         Returns
         -------
@@ -267,7 +265,7 @@ class RegressionStatistics(Cached):
         if self.n_targets != other.n_targets:
             msg = (
                 f"Cannot merge statistics of {other.n_targets} targets into statistics "
-                f"of {self.n_targets} targets: merge only statistics of the same task."
+                f"of {self.n_targets} targets. Merge only statistics of the same task."
             )
             raise ValueError(msg)
         return RegressionStatistics(
@@ -323,12 +321,12 @@ def _merged(mine: Moments, theirs: Moments) -> Moments:
 
 
 def _with_weights(moments: Moments) -> Moments:
-    """Return the moments with a sum of weights in place of a number."""
+    """Return the moments with a sum of weights instead of a count."""
     return Moments(**{**vars(moments), "counts": _count(moments)[None]})
 
 
 def _well_anchored(moments: Moments) -> Moments:
-    """Return the moments about their mean, if its distance would cost digits."""
+    """Return the moments about their mean, if the anchor would cost digits."""
     most = min(_MOST_OF_SQUARES, _MOST_EIGENVALUES / moments.sums.shape[1])
     squared = arrays.row_squared_norms(moments.sums)
     if not bool(squared[0] > most * moments.squares[0] * _count(moments)):

@@ -1,4 +1,4 @@
-"""What some metrics need of every sample."""
+"""Values of single samples, for metrics that need them."""
 
 from dataclasses import dataclass, fields
 
@@ -28,7 +28,7 @@ class SampleMeasures:
 
     @classmethod
     def joined(cls, parts: "list[SampleMeasures]") -> "SampleMeasures":
-        """Join the measures of several batches."""
+        """Concatenate the measures of several batches."""
         values = {}
         for item in fields(cls):
             found = [getattr(part, item.name) for part in parts]

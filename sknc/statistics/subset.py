@@ -1,4 +1,4 @@
-"""Statistics of some of the classes, after all were accumulated."""
+"""Statistics of some of the classes, computed from those of all."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -29,8 +29,8 @@ def chosen_labels(
         if unknown:
             msg = (
                 f"classes names {sorted(unknown, key=str)}, which are not classes with "
-                f"samples: expected some of {labels.tolist()[:10]}"
-                f"{' and others' * (len(labels) > 10)}."
+                "samples: expected some of "
+                f"{labels.tolist()[:10]}{' and others' * (len(labels) > 10)}."
             )
             raise ValueError(msg)
         keep = np.array([key in named for key in keys])
@@ -50,7 +50,7 @@ def chosen_labels(
 
 
 def _by_key(classes: Iterable[Any]) -> dict[Any, Any]:
-    """Return labels that were named by their keys."""
+    """Return the given labels by their keys."""
     found = np.asarray(list(classes))
     labels: list[Any] = found.tolist()
     if found.dtype == object:
@@ -81,8 +81,8 @@ def subset_of(statistics: ClassStatistics, labels: np.ndarray) -> ClassStatistic
     if scatters is None:
         if statistics.weighted:
             msg = (
-                "Of weighted samples, the number of samples of single classes is kept "
-                'only with covariance="by_class": fit with it, or without weights.'
+                "With sample weights, the number of samples of each class is stored "
+                'only with covariance="by_class". Fit with it, or without weights.'
             )
             raise ValueError(msg)
         n_samples = int(moments.counts.sum())

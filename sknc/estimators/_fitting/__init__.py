@@ -1,1 +1,1 @@
-"""Batches into statistics, in one stream or in groups."""
+"""Accumulate batches into statistics, in one stream or in groups."""

@@ -31,11 +31,11 @@ def assign_groups(
     batch: Batch, first: int, n_groups: int
 ) -> Iterator[tuple[int, Batch]]:
     """
-    Yield (group, some of its rows as a batch) of a batch that is finite.
+    Yield (group, batch of its rows) from a finite batch.
 
-    A row's group is a hash of its place in the stream, which begins at `first`, so
-    that it depends neither on batches nor on any order within the data. Rows are
-    copied, never many at a time.
+    A row's group is a hash of its position in the stream, which starts at `first`, so
+    it depends neither on batches nor on the order of the data. Rows are copied, a
+    limited number at a time.
     """
     n_rows, n_features = batch.features.shape
     most = max(256, min(_MOST_ROWS, _MOST_ELEMENTS // n_features))
@@ -70,9 +70,9 @@ def _rows_of(batch: Batch, rows: np.ndarray) -> Batch:
 
 class GroupedStream(Locked):
     """
-    Streams of at least two groups of rows, in the place of one `Stream`.
+    Streams of at least two groups of rows, in place of one `Stream`.
 
-    An interrupted batch is finished before the interruption is passed on; if that is
+    An interrupted batch is completed before the interruption is passed on. If that is
     interrupted too, the sums are marked as incomplete.
     """
 
@@ -93,7 +93,7 @@ class GroupedStream(Locked):
         covariance: Covariance,
         fixed: bool,
     ) -> "GroupedStream":
-        """Return a stream that goes on from the statistics of its groups."""
+        """Return a stream that continues from the statistics of its groups."""
         self = cls(covariance=covariance, n_groups=len(parts))
         held = [part for part in parts if part is not None]
         self._streams = [
@@ -110,7 +110,7 @@ class GroupedStream(Locked):
     def of_held(
         cls, groups: Sequence[HeldStream | None], *, covariance: Covariance
     ) -> "GroupedStream":
-        """Return a stream that goes on from what the groups of another knew."""
+        """Return a stream that continues from the groups' stored states."""
         self = cls(covariance=covariance, n_groups=len(groups))
         self._streams = [
             Stream(covariance=covariance, save_memory=True)
@@ -124,13 +124,13 @@ class GroupedStream(Locked):
         return self
 
     def held(self) -> list[HeldStream | None]:
-        """Return what each group knows; to be used under lock."""
+        """Return the state of each group; use it under lock."""
         self._check_whole()
         return [stream.held() for stream in self._streams]
 
     @property
     def fixed(self) -> bool:
-        """Whether the classes were named."""
+        """Whether the classes were passed by the user."""
         return self._index is not None and self._index.fixed
 
     @property
@@ -152,7 +152,7 @@ class GroupedStream(Locked):
                 raise
 
     def _check(self, batch: Batch, index: ClassIndex) -> None:
-        """Refuse a batch that one of the groups would refuse."""
+        """Raise if one of the groups would reject a batch."""
         for stream in self._streams:
             if stream.like is not None:
                 check_same_place(batch.features, stream.like, "This batch")
@@ -160,7 +160,7 @@ class GroupedStream(Locked):
         check_finite(batch.features, batch.invalid)
 
     def _add(self, batch: Batch, index: ClassIndex, before: Sequence[int]) -> None:
-        """Add a batch, but for the rows that are in, if groups had `before` samples."""
+        """Add a batch, without the rows already added, given group sizes `before`."""
         self._whole, self._statistics = False, None
         n_samples = list(before)
         for group, rows in assign_groups(batch, sum(before), len(self._streams)):
@@ -173,13 +173,13 @@ class GroupedStream(Locked):
     def _check_whole(self) -> None:
         if not self._whole:
             msg = (
-                "The sums are incomplete: adding a batch to the groups was interrupted "
-                "twice. Fit again, or go on from a copy made before."
+                "The sums are incomplete because adding a batch was interrupted "
+                "twice. Fit again, or continue from an earlier copy."
             )
             raise RuntimeError(msg)
 
     def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
-        """Return the statistics, of all rows and of each group (None if of no rows)."""
+        """Return the statistics of all rows and of each group (None if empty)."""
         with self.lock():
             self._check_whole()
             parts = [
@@ -199,7 +199,7 @@ AnyStream = Stream | GroupedStream
 
 
 def new_stream(*, covariance: Covariance, n_groups: int) -> AnyStream:
-    """Return an empty stream, grouped if there are groups."""
+    """Return an empty stream, grouped if `n_groups` is not 0."""
     if n_groups:
         return GroupedStream(covariance=covariance, n_groups=n_groups)
     return Stream(covariance=covariance)
@@ -208,7 +208,7 @@ def new_stream(*, covariance: Covariance, n_groups: int) -> AnyStream:
 def resumed_stream(
     parts: Sequence[ClassStatistics | None], *, covariance: Covariance, fixed: bool
 ) -> AnyStream:
-    """Return a stream that goes on from the parts that `read` of another returned."""
+    """Return a stream that continues from the parts that `read` returned."""
     if len(parts) == 1 and parts[0] is not None:
         return Stream.resumed(parts[0], covariance=covariance, fixed=fixed)
     return GroupedStream.resumed(parts, covariance=covariance, fixed=fixed)
@@ -218,11 +218,11 @@ def map_held(
     stream: AnyStream, function: Callable[[HeldStream], T]
 ) -> tuple[list[T | None], int]:
     """
-    Apply a function to what each group of a stream knows, while nobody changes it.
+    Apply a function to the state of each group of a stream, under lock.
 
-    It must not keep the arrays: the next batch may overwrite them. Returned are a part
-    for each group, None if it has no rows, and the number of groups, or one part and
-    zero.
+    It must not keep the arrays, because the next batch may overwrite them. Returns a
+    part for each group, None if it has no rows, and the number of groups; or one part
+    and zero.
     """
     with stream.lock():
         groups = stream.held() if isinstance(stream, GroupedStream) else [stream.held()]
@@ -233,7 +233,7 @@ def map_held(
 def stream_of_held(
     groups: Sequence[HeldStream | None], n_groups: int, *, covariance: Covariance
 ) -> AnyStream:
-    """Return a stream that goes on from what `map_held` was given of another."""
+    """Return a stream that continues from the states that `map_held` passed on."""
     if n_groups:
         return GroupedStream.of_held(groups, covariance=covariance)
     (held,) = groups
@@ -244,13 +244,13 @@ def stream_of_held(
 def merged_parts(
     streams: Sequence[AnyStream], n_groups: int | None = None
 ) -> list[ClassStatistics | None]:
-    """Merge several streams, group by group; also refuse other numbers of groups."""
+    """Merge several streams, group by group; raise if numbers of groups differ."""
     numbers = {stream.n_groups for stream in streams}
     numbers |= set() if n_groups is None else {n_groups}
     if len(numbers) > 1:
         msg = (
             "Cannot merge estimators with different n_jackknife, got "
-            f"{sorted(numbers)}: fit all of them with the same."
+            f"{sorted(numbers)}. Fit all of them with the same number."
         )
         raise ValueError(msg)
     return merge_groups([stream.read()[1] for stream in streams])
@@ -258,9 +258,10 @@ def merged_parts(
 
 def merge_all_but_one(parts: Sequence[Any]) -> Iterator[Any]:
     """
-    Yield all of at least two parts but one, merged, in the order of what was left out.
+    Yield merges of all parts but one, in the order of the omitted part.
 
-    Takes some 3 G merges for G parts, by running merges from both ends.
+    There must be at least two parts. G parts take about 3 G merges, with running merges
+    from both ends.
     """
     after = [parts[-1]]  # the last one, the last two, and so on
     for part in parts[-2:0:-1]:
@@ -275,9 +276,9 @@ def merge_all_but_one(parts: Sequence[Any]) -> Iterator[Any]:
 
 def about_common_anchors(parts: Sequence[ClassStatistics]) -> list[ClassStatistics]:
     """
-    Return the same statistics with the classes and anchors of all.
+    Return the statistics with common classes and anchors.
 
-    So they merge by addition: moving anchors takes longer than that.
+    They then merge by addition, which is faster than moving anchors.
     """
     classes = union(*(part.classes for part in parts))
     moments = [part.aligned(classes) for part in parts]

@@ -1,4 +1,4 @@
-"""A stream of checked batches on its way into statistics of regression."""
+"""A stream of checked batches for regression statistics."""
 
 from sknc._utils import arrays
 from sknc.estimators._fitting.stream import Locked, check_same_place
@@ -9,9 +9,9 @@ from sknc.statistics.regression_statistics import RegressionStatistics
 
 class RegressionStream(Locked):
     """
-    Accumulates batches with targets; a rejected batch leaves it as it was.
+    Accumulates batches with targets; a rejected batch changes nothing.
 
-    It begins with the first batch, or goes on from statistics.
+    It starts with the first batch, or continues from statistics.
     """
 
     def __init__(self, begin: RegressionBatch | RegressionStatistics) -> None:
@@ -54,11 +54,11 @@ class RegressionStream(Locked):
 
 
 def check_n_targets(batch: RegressionBatch, n_targets: int) -> None:
-    """Refuse a batch of another number of targets."""
+    """Raise if a batch has another number of targets."""
     found = int(batch.targets.shape[1])
     if found != n_targets:
         msg = (
             f"y has {found} targets, but the samples so far have {n_targets}: expected "
-            f"y of shape (n_samples, {n_targets}). Fit the same targets in every batch."
+            f"y of shape (n_samples, {n_targets}). Use the same targets in every batch."
         )
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""A stream of checked batches on its way into class statistics."""
+"""A stream of checked batches for class statistics."""
 
 import os
 import threading
@@ -19,47 +19,47 @@ from sknc.statistics._accumulation import WAITING_BLOCKS, Accumulator, Held
 from sknc.statistics.class_scatters import ClassScatters
 from sknc.statistics.class_statistics import ClassStatistics
 
-# Whether scatters are kept: none, their sum, or that of each class too.
+# Which scatters are kept: none, their sum, or also that of each class.
 Covariance: TypeAlias = bool | Literal["by_class"]
 
 
 class Locked:
-    """What one thread at a time changes or reads, as streams are."""
+    """Base of objects that one thread at a time may change or read."""
 
     def __init__(self) -> None:
         self._locks: dict[int, threading.RLock] = {}
 
     def lock(self) -> AbstractContextManager[Any]:
         """Return the lock of this process."""
-        # In the child of a fork, the thread that holds the parent's lock is gone.
+        # In a forked child, the thread that holds the parent's lock does not exist.
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """The sums of a stream, and which classes their rows belong to."""
+    """The sums of a stream, and the classes of their rows."""
 
     index: ClassIndex  # labels, and their rows of the accumulator
     accumulator: Accumulator
-    dtype: str  # plain name of a dtype that holds all features
-    n_samples: int  # what the accumulator has if all this is true
-    # Those of its samples by class, if they are kept.
+    dtype: str  # name of a dtype that holds all features
+    n_samples: int  # expected in the accumulator once this is valid
+    # Scatters of its samples by class, if they are kept.
     scatters: ClassScatters | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class HeldStream:
-    """What a stream knows, for another to go on from with the same bits."""
+    """The state of a stream, from which another continues with the same bits."""
 
     index: ClassIndex  # labels, and their rows of the sums
     sums: Held
-    dtype: str  # plain name of a dtype that holds all features
-    # Those of all its samples by class, if they are kept.
+    dtype: str  # name of a dtype that holds all features
+    # Scatters of all its samples by class, if they are kept.
     scatters: ClassScatters | None = None
 
     @property
     def n_samples(self) -> int:
-        """Number of samples, those that wait too."""
+        """Number of samples, including buffered ones."""
         return self.sums.n_summed + self.sums.waiting.n_rows
 
     def map(self, function: Callable[[Array], Array]) -> "HeldStream":
@@ -70,11 +70,11 @@ class HeldStream:
 
 class Stream(Locked):
     """
-    Accumulates batches with labels; a rejected batch leaves it as it was.
+    Accumulates batches with labels; a rejected batch changes nothing.
 
-    A batch is in once the accumulator counts its samples. What else is to change then
-    is written down before, so that an interruption cannot come between. With other
-    streams beside it, it has to save memory.
+    A batch is added when the accumulator counts its samples. Other changes are prepared
+    before, so that an interruption cannot separate them. With other streams beside it,
+    it should save memory.
     """
 
     def __init__(self, *, covariance: Covariance, save_memory: bool = False) -> None:
@@ -89,7 +89,7 @@ class Stream(Locked):
     def resumed(
         cls, statistics: ClassStatistics, *, covariance: Covariance, fixed: bool = False
     ) -> "Stream":
-        """Return a stream that goes on from statistics."""
+        """Return a stream that continues from statistics."""
         self = cls(covariance=covariance)
         moments = statistics.moments
         if moments.scatter is not None and not covariance:
@@ -113,7 +113,7 @@ class Stream(Locked):
     def of_held(
         cls, held: HeldStream, *, covariance: Covariance, save_memory: bool = False
     ) -> "Stream":
-        """Return a stream that goes on from what another knew, bit for bit."""
+        """Return a stream that continues from another's state, bit for bit."""
         self = cls(covariance=covariance, save_memory=save_memory)
         accumulator = Accumulator.resumed(
             held.sums, len(held.index.labels), waiting_blocks=self._waiting_blocks
@@ -124,7 +124,7 @@ class Stream(Locked):
         return self
 
     def held(self) -> HeldStream | None:
-        """Return all that this knows, None before any batch; to be used under lock."""
+        """Return the state, or None before the first batch; use it under lock."""
         sums = self._settled()
         if sums is None:
             return None
@@ -134,7 +134,7 @@ class Stream(Locked):
 
     @property
     def like(self) -> Array | None:
-        """An array of the library and device of the stream; None before any batch."""
+        """An array in the library and on the device of the stream, or None if empty."""
         held = self._settled()
         return None if held is None else held.accumulator.like
 
@@ -146,17 +146,17 @@ class Stream(Locked):
 
     @property
     def n_groups(self) -> int:
-        """Number of groups of a stream of groups: none."""
+        """Number of groups; 0 because this stream has none."""
         return 0
 
     @property
     def fixed(self) -> bool:
-        """Whether the classes were named."""
+        """Whether the classes were passed by the user."""
         held = self._settled()
         return held is not None and held.index.fixed
 
     def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
-        """Return the statistics, also in a list as of one group."""
+        """Return the statistics, also as a list for its only group."""
         statistics = self.statistics()
         return statistics, [statistics]
 
@@ -172,7 +172,7 @@ class Stream(Locked):
             self._settled()
 
     def _including(self, held: _Sums | None, batch: Batch, index: ClassIndex) -> _Sums:
-        """Return what the sums are once a batch is in."""
+        """Return the sums after a batch is added."""
         dtype, n_rows = arrays.dtype_name(batch.features), int(batch.features.shape[0])
         if held is None:
             accumulator = self._new_accumulator(batch.features, len(index.labels))
@@ -196,14 +196,14 @@ class Stream(Locked):
         except MemoryError as error:
             width = int(features.shape[1])
             msg = (
-                f"The scatter of {width} features takes {8e-9 * width**2:.0f} GB, "
-                "which are not there: expected fewer features, or covariance=False, "
-                "which does without it."
+                f"The scatter of {width} features needs {8e-9 * width**2:.0f} GB, "
+                "which are not available. Use fewer features, or covariance=False, "
+                "which does not store the scatter."
             )
             raise MemoryError(msg if self._covariance else str(error)) from error
 
     def _settled(self) -> _Sums | None:
-        """Return the sums with the last batch, if it is in, whatever came between."""
+        """Return the sums, with the last batch if the accumulator has it."""
         with self.lock():
             new = self._next
             if new is not None and new.accumulator.n_samples == new.n_samples:
@@ -240,7 +240,7 @@ def _including(
 
 
 def known_classes(held: ClassIndex | None, classes: Any) -> ClassIndex:
-    """Return the index of the classes so far, or of those named first."""
+    """Return the index of the classes so far, or of those passed first."""
     if classes is None:
         return held or ClassIndex.of(np.empty(0))
     if isinstance(classes, np.ndarray) and held is not None:
@@ -274,7 +274,7 @@ def add_batch(accumulator: Accumulator, index: ClassIndex, batch: Batch) -> Arra
 
 
 def check_same_place(features: Array, held: Array, what: str) -> None:
-    """Refuse features of another array library or device than the statistics."""
+    """Raise if library or device of features differ from those of the statistics."""
     if arrays.same_place(features, held):
         return
     msg = (

@@ -1,1 +1,1 @@
-"""From what users pass to checked arrays: features, labels, batches, heads."""
+"""Check and convert input from users: features, labels, batches, heads."""

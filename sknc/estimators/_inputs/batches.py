@@ -1,4 +1,4 @@
-"""Batches from any iterable, and which of them was bad."""
+"""Batches from any iterable; errors say which batch was wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, Self
@@ -18,10 +18,10 @@ def refuse_no_batches(method: str) -> NoReturn:
 
 
 class Batches:
-    """The batches of an iterable; as a context it says which of them had an error."""
+    """The batches of an iterable; as a context it adds the batch number to errors."""
 
     def __init__(self, batches: Iterable[Any], progress: bool = False) -> None:
-        # Asking a loader for its iterator may start its workers.
+        # Calling iter() on a loader may start its workers.
         if not any(hasattr(type(batches), name) for name in _ITERABLE):
             remedy = "A DataLoader is one, and a list: [(X, y)]."
             refuse("batches", f"an iterable of {_EXPECTED}", batches, remedy)
@@ -31,17 +31,17 @@ class Batches:
                 from tqdm.auto import tqdm
             batches = tqdm(batches, desc="batches", unit="batch")
         self._source = batches
-        self._number: int | None = None  # of the batch that is in use
+        self._number: int | None = None  # of the batch in use
 
     def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Yield features, labels and weights, None without any."""
+        """Yield features, labels and weights (None if there are none)."""
         for number, batch in enumerate(self._source):
             self._number = number
             if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
                 raise self._malformed(batch)
             X, y, *rest = batch
             yield X, y, rest[0] if rest else None
-            self._number = None  # what the iterable raises is not about a batch
+            self._number = None  # errors of the iterable are not about a batch
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -60,10 +60,10 @@ class Batches:
         is_tuple = isinstance(batch, (tuple, list))
         found = f"{len(batch)} parts" if is_tuple else type(batch).__name__
         if isinstance(self._batches, Mapping):
-            remedy = "take its arrays: [(data['features'], data['labels'])]."
+            remedy = "pass its arrays: [(data['features'], data['labels'])]."
         elif isinstance(batch, Mapping):
             remedy = (
-                "take its parts, for example with "
+                "select its parts, for example with "
                 "((batch['features'], batch['labels']) for batch in loader)."
             )
         elif hasattr(self._batches, "shape") or (
@@ -72,7 +72,7 @@ class Batches:
             remedy = "put one batch in a list, [(X, y)], or call fit(X, y)."
         else:
             remedy = (
-                "map your loader, for example with "
+                "convert its batches, for example with "
                 "((model.features(x), y) for x, y in loader)."
             )
         return ValueError(f"batches must yield {_EXPECTED}, got {found}: {remedy}")

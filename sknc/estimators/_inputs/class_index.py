@@ -1,4 +1,4 @@
-"""From labels to class indices, with classes that may appear at any time."""
+"""Map labels to class indices, with classes that may appear at any time."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,29 +15,31 @@ from sknc._utils.label_kinds import exactly, in_common, kind_of, shown_labels
 @dataclass(frozen=True, eq=False)
 class ClassIndex(Cached):
     """
-    Sorted labels, and the row of the accumulator that each belongs to.
+    Sorted labels, and the row of the accumulator for each.
 
-    Rows are handed out in the order in which classes appear, so that a new class
-    moves none of the others.
+    Rows are assigned in the order in which classes appear, so a new class does not move
+    any other.
     """
 
     labels: np.ndarray  # (K,), sorted
     rows: np.ndarray  # (K,), a permutation of 0 ... K - 1
     fixed: bool = False  # whether other labels are an error
-    of_centers: bool = False  # whether of a fit, by which other samples are judged
+    of_centers: bool = (
+        False  # whether of a fit, about whose centers other samples are measured
+    )
 
     @classmethod
     def of(cls, labels: np.ndarray, *, fixed: bool = False) -> "ClassIndex":
-        """Index sorted distinct labels in their own order."""
+        """Index sorted unique labels in their order."""
         return cls(labels, np.arange(len(labels)), fixed)
 
     @classmethod
     def of_fitted(cls, labels: np.ndarray) -> "ClassIndex":
-        """Index the classes of a fit; samples of others cannot be judged by it."""
+        """Index the classes of a fit; samples of other classes raise an error."""
         return cls(labels, np.arange(len(labels)), fixed=True, of_centers=True)
 
     def including(self, y: Array) -> "ClassIndex":
-        """Return an index that knows the labels in `y` too."""
+        """Return an index that includes the labels in `y`."""
         if self.fixed or self._has_range_of(y):
             return self
         found = distinct_labels(y)
@@ -55,9 +57,9 @@ class ClassIndex(Cached):
 
     def encode(self, y: Array, like: Array) -> tuple[Array, Any]:
         """
-        Return the row of each label beside `like`, and whether one is unknown.
+        Return the row of each label, on the device of `like`, and an unknown flag.
 
-        Rows are arbitrary where the label is unknown; the flag may be a 0-d tensor.
+        Rows of unknown labels are arbitrary; the flag may be a 0-d tensor.
         """
         if arrays.is_tensor(y) and arrays.is_tensor(like) and not self._beyond_int64:
             self.check_kind(np.empty(0))
@@ -82,13 +84,13 @@ class ClassIndex(Cached):
         return index, unknown
 
     def _beside(self, y: Array) -> tuple[Array, Array]:
-        """Return labels, wide enough for any label they are compared to, and rows."""
+        """Return labels, in a dtype wide enough for comparisons with `y`, and rows."""
         if isinstance(y, np.ndarray):
             return self.labels, self.rows
         return self.cached(("tensors", str(y.device)), lambda: self._as_tensors(y))
 
     def known_rows(self, y: Array, like: Array) -> Array:
-        """Return the row of each label beside `like`, or raise if one is unknown."""
+        """Return the row of each label, as `encode` does; raise if one is unknown."""
         rows, unknown = self.encode(y, like)
         if unknown:
             raise self.unknown_label(y)
@@ -106,7 +108,7 @@ class ClassIndex(Cached):
 
     @cached_property
     def _consecutive(self) -> bool:
-        """Whether labels are integers without gaps."""
+        """Whether labels are consecutive integers."""
         labels = self.labels
         return (
             labels.dtype.kind in "iu"
@@ -117,11 +119,11 @@ class ClassIndex(Cached):
 
     @cached_property
     def _in_order(self) -> bool:
-        """Whether each row is its label's place."""
+        """Whether each row is its label's position."""
         return np.array_equal(self.rows, np.arange(len(self.rows)))
 
     def _has_range_of(self, y: Array) -> bool:
-        """Whether labels without gaps hold all of `y`, told without sorting it."""
+        """Whether consecutive labels include all of `y`, checked without sorting."""
         if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
             return False
         if not y.size or not self._consecutive:
@@ -146,50 +148,49 @@ class ClassIndex(Cached):
         known = f"{len(self.labels)} classes {shown_labels(self.labels)}"
         if self.of_centers:
             return ValueError(
-                f"y holds labels {unknown} of which no sample was fitted: expected "
-                f"only the {known}. Drop these rows, or fit samples of every class; in "
-                "cross-validation with cv=StratifiedKFold()."
+                f"y has labels {unknown} without fitted samples: expected only the "
+                f"{known}. Drop these rows, or fit samples of every class; in "
+                "cross-validation, use cv=StratifiedKFold()."
             )
         return ValueError(
-            f"y holds labels {unknown} that are not among the {known} named by "
-            "classes= or by the head: expected only those. Name every class with "
-            "classes=."
+            f"y has labels {unknown} that are not among the {known} given by classes= "
+            "or by the head. List every class in classes=."
         )
 
     def check_kind(self, y: np.ndarray) -> None:
-        """Refuse strings for numbers, numbers for strings, and so on."""
+        """Raise if strings are mixed with numbers, and so on."""
         known, found = kind_of(self.labels), kind_of(y)
         if known != found:
             msg = (
-                f"y holds {found}s where the classes so far are {known}s "
+                f"y has {found}s, but the classes so far are {known}s "
                 f"{shown_labels(self.labels)}: expected labels of the same kind."
             )
             raise ValueError(msg)
 
 
 def distinct_labels(y: Array) -> np.ndarray:
-    """Return the sorted distinct labels of a checked batch."""
+    """Return the sorted unique labels of a checked batch."""
     found = namespace(y).unique_values(y) if arrays.is_tensor(y) else y
     return np.unique(arrays.to_numpy(found))
 
 
 def padding(labels: np.ndarray) -> str:
     """
-    Return what to do about negative labels, most often padding; else nothing.
+    Return a hint about negative labels, which are often padding, or "".
 
-    Of two classes, -1 and 1 are usual names.
+    Two classes may be -1 and 1.
     """
     if labels.dtype.kind != "i" or labels[0] >= 0 or labels.tolist() == [-1, 1]:
         return ""
     return (
-        f"The label {labels[0]} is negative, most often padding (ignore_index), which "
-        "is a class here and takes a row of the head. Drop these samples: "
-        f"keep = y != {labels[0]}, then X[keep], y[keep]."
+        f"The label {labels[0]} is negative. It is often padding (ignore_index), but "
+        "here it is a class with a row of the head. To drop these samples: keep = y != "
+        f"{labels[0]}, then X[keep], y[keep]."
     )
 
 
 def sorted_as_text(labels: np.ndarray) -> str:
-    """Return what to do about numbers in the order of their text; else nothing."""
+    """Return a hint about numbers that are sorted as text, or ""."""
     if labels.dtype.kind not in "US":
         return ""
     texts = labels.astype(str).tolist()
@@ -198,8 +199,7 @@ def sorted_as_text(labels: np.ndarray) -> str:
     if sorted(texts, key=int) == texts:
         return ""
     return (
-        "The labels are numbers as text, in the order of text: "
-        f"{shown_labels(labels)}. "
-        "The head's rows are taken in this order; if they are in the order of the "
-        "numbers, pass integers: y.astype(int)."
+        f"The labels are numbers as text, sorted as text: {shown_labels(labels)}. The "
+        "rows of the head must have this order. If they have the order of the numbers, "
+        "pass integers: y.astype(int)."
     )

@@ -1,6 +1,6 @@
-"""What the docstrings of several methods say alike."""
+"""Docstring entries that several methods share."""
 
-# Of methods that judge new samples by the fitted centers.
+# For methods that apply the fitted centers to new samples.
 NEW_SAMPLES = """
 
 Parameters
@@ -13,20 +13,20 @@ sample_weight : array-like of shape (n_samples,), default=None
 Raises
 ------
 NotFittedError
-    If nothing was accumulated.
+    If the estimator is not fitted.
 ValueError
     If the features are malformed.
 """
-# Of methods that accumulate samples.
+# For methods that accumulate samples.
 TRAINING_SAMPLES = """
 
 Parameters
 ----------
 X : array-like of shape (n_samples, n_features)
-    Features: NumPy array, data frame or torch tensor on any device. Floating
-    point of any width, or integers.
+    Features: NumPy array, data frame or torch tensor on any device. Any floating-point
+    or integer dtype.
 sample_weight : array-like of shape (n_samples,), default=None
-    Non-negative weights. Samples of weight zero are left out.
+    Non-negative weights. Samples with weight zero are skipped.
 
 Returns
 -------
@@ -36,7 +36,7 @@ self : object
 Raises
 ------
 ValueError
-    If the input is malformed. The estimator is then as it was before.
+    If the input is malformed. The estimator is then unchanged.
 """
 ONE_BATCH = """
 
@@ -48,7 +48,7 @@ self : object
 Raises
 ------
 ValueError
-    If the input is malformed. The state is then as it was before.
+    If the input is malformed. The state is then unchanged.
 """
 BATCHES = """
 
@@ -57,14 +57,14 @@ Parameters
 progress : bool, default=False
     Whether to show a progress bar; requires tqdm.
 """
-# Of methods that measure samples about what was fitted.
+# For methods that measure samples about the fitted centers.
 SCORED_BATCHES = f"""{BATCHES}batches : iterable of (X, y) or (X, y, sample_weight)
     Any iterable, such as a torch DataLoader.
 
 Raises
 ------
 NotFittedError
-    If nothing was accumulated.
+    If the estimator is not fitted.
 ValueError
-    If a batch is malformed, there is none, or the head does not fit.
+    If a batch is malformed, there are no batches, or the head does not fit.
 """

@@ -1,4 +1,4 @@
-"""Labels of samples and names of classes, checked."""
+"""Check labels of samples, and lists of classes."""
 
 import warnings
 from typing import Any, NoReturn
@@ -18,16 +18,16 @@ _COLUMN = (
     "A column-vector y was passed when a 1d array was expected. Please change the "
     "shape of y to (n_samples, ), for example using ravel()."
 )
-# Of pandas, which need not be installed.
+# Of pandas, which may not be installed.
 _MISSING = ("NAType", "NaTType", "NoneType")
 
 
 def check_labels(y: Any, n_samples: int, name: str) -> Array:
-    """Return one label a sample: an integer tensor, or a NumPy array of any kind."""
+    """Return one label per sample: an integer tensor, or a NumPy array of any kind."""
     if y is None:
         msg = (
             f"{name} requires y to be passed, but the target y is None: expected one "
-            "class label a sample."
+            "class label per sample."
         )
         raise ValueError(msg)
     if arrays.is_tensor(y):
@@ -44,7 +44,7 @@ def check_labels(y: Any, n_samples: int, name: str) -> Array:
 
 
 def _tensor_labels(y: Array) -> Array:
-    """Return labels of a tensor; of the widest unsigned integers on the host."""
+    """Return labels of a tensor; unsigned 64-bit integers on the host."""
     check_tensor("y", y)
     y = y.detach()
     if y.ndim == 2 and y.shape[1] == 1:
@@ -55,19 +55,19 @@ def _tensor_labels(y: Array) -> Array:
     if y.is_floating_point() or y.is_complex():
         msg = (
             "y must be a 1-D tensor of integer class labels, got shape "
-            f"{tuple(y.shape)} and {y.dtype}: convert whole numbers with y.long()."
+            f"{tuple(y.shape)} and {y.dtype}. Convert whole numbers with y.long()."
         )
         raise ValueError(msg)
     return arrays.to_numpy(y) if str(y.dtype) == "torch.uint64" else y
 
 
 def _host_labels(y: Any) -> np.ndarray:
-    """Return labels of any kind as a NumPy array of one axis."""
+    """Return labels of any kind as a 1-D NumPy array."""
     if array_api_compat.is_array_api_obj(y):
         y = arrays.to_numpy(y)
     y = _without_mask(y)
     if isinstance(y, (list, tuple)) and len(y):
-        # As objects, because NumPy would make strings of numbers beside strings.
+        # As objects, because NumPy would convert numbers next to strings to strings.
         strings = any(isinstance(label, str) for label in y)
         y = np.array(y, dtype=object) if strings else y
         y = np.asarray(y) if np.ndim(y[0]) else y
@@ -81,7 +81,7 @@ def _host_labels(y: Any) -> np.ndarray:
 
 
 def _without_mask(y: Any) -> Any:
-    """Return a column of nullable numbers in their own dtype, if none is missing."""
+    """Return a column of nullable numbers in its plain dtype, if none is missing."""
     if hasattr(y, "iloc") and getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
         column = y.iloc[:, 0]
         found = _without_mask(column)
@@ -93,7 +93,7 @@ def _without_mask(y: Any) -> Any:
 
 
 def _check_kind_of_labels(y: np.ndarray) -> None:
-    """Refuse what are no class labels, in scikit-learn's words and some more."""
+    """Raise if values are not class labels, partly in scikit-learn's words."""
     try:
         assert_all_finite(y, input_name="y")
     except ValueError as error:
@@ -111,30 +111,30 @@ def _check_kind_of_labels(y: np.ndarray) -> None:
 
 
 def _not_one_label(y: Array, axis: str) -> ValueError:
-    """Return the error for labels that are not of one axis."""
+    """Return the error for labels that are not 1-D."""
     shape = tuple(y.shape)
     host = arrays.to_numpy(y)
-    # Fractions, and whole numbers that sum to one, are of classes; others are labels.
+    # Fractions, and whole numbers that sum to one, are soft labels; others are labels.
     is_soft = y.ndim > 1 and (
         host.dtype.kind == "f"
         or (host.dtype.kind in "biu" and (host.sum(-1) == 1).all())
     )
     remedy = (
-        f"Soft or one-hot labels have no class: use y.argmax({axis}={y.ndim - 1})."
+        f"Soft or one-hot labels are not classes: use y.argmax({axis}={y.ndim - 1})."
         if is_soft
         else "Flatten labels of sequences with y.reshape(-1), and their features with "
         "X.reshape(-1, X.shape[-1])."
     )
     return ValueError(
-        f"y should be a 1d array of one class label a row of X, got shape {shape} and "
-        f"{y.dtype}. {remedy}"
+        f"y should be a 1d array with one class label per row of X, got shape {shape} "
+        f"and {y.dtype}. {remedy}"
     )
 
 
 def check_classes(classes: Any) -> np.ndarray:
-    """Return the sorted distinct labels of a ``classes`` argument."""
+    """Return the sorted unique labels of a ``classes`` argument."""
     classes = _without_mask(classes)
-    # Lists as objects, because NumPy would make strings of numbers beside strings.
+    # Lists as objects, because NumPy would convert numbers next to strings to strings.
     labels = (
         arrays.to_numpy(classes)
         if hasattr(classes, "dtype")
@@ -149,15 +149,13 @@ def check_classes(classes: Any) -> np.ndarray:
     labels = plain_labels(labels, "classes")
     found = np.unique(labels)
     if len(found) != len(labels):
-        msg = (
-            f"classes holds a label twice: {len(labels)} labels, {len(found)} distinct."
-        )
+        msg = f"classes has duplicates: {len(labels)} labels, {len(found)} unique."
         raise ValueError(msg)
     return found
 
 
 def plain_labels(labels: np.ndarray, name: str) -> np.ndarray:
-    """Return labels of a kind that sorts and compares fast, none of them missing."""
+    """Return labels in a dtype that sorts and compares fast, without missing ones."""
     if labels.dtype.kind in "OT":
         labels = _from_objects(labels.tolist(), name)
     kind = labels.dtype.kind
@@ -187,12 +185,12 @@ def _from_objects(labels: list[Any], name: str) -> np.ndarray:
     strings = {isinstance(label, str) for label in labels}
     if len(strings) > 1:
         msg = (
-            f"{name} mixes strings and other labels: expected labels of one kind. "
+            f"{name} mixes strings with other labels: expected labels of one kind. "
             f"Convert them, for example with [str(label) for label in {name}]."
         )
         raise ValueError(msg)
     if strings == {True}:
-        # Of a member of an enumeration this is its value, as for comparisons.
+        # For a member of an enumeration this is its value, as in comparisons.
         return np.asarray([str.__str__(label) for label in labels])
     try:
         found = np.asarray(labels)
@@ -200,7 +198,7 @@ def _from_objects(labels: list[Any], name: str) -> np.ndarray:
         found = np.empty((0, 0))
     if found.ndim != 1 or found.dtype.kind == "O":
         msg = (
-            f"{name} must hold strings, numbers or dates, got {shown(labels[0])}. "
+            f"{name} must contain strings, numbers or dates, got {shown(labels[0])}. "
             f"Convert them, for example with [str(label) for label in {name}]."
         )
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Batches of features and targets, checked."""
+"""Check batches of features and targets."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,19 +17,19 @@ class RegressionBatch:
     """A checked batch."""
 
     features: Array  # (B, D), finite
-    targets: Array  # (B, n) float64, finite, beside the features
-    weights: Array | None  # (B,) float64; zeros are taken out with their rows
+    targets: Array  # (B, n) float64, finite, on the device of the features
+    weights: Array | None  # (B,) float64; rows with weight zero are removed
 
 
 def check_regression_batch(
     estimator: Any, X: Any, y: Any, sample_weight: Any = None, *, reset: bool
 ) -> RegressionBatch:
-    """Check one batch; nothing of the estimator but its feature names changes."""
+    """Check one batch; of the estimator only the feature names are changed."""
     features, invalid = check_features(estimator, X, reset=reset)
     if y is None:
         msg = (
             f"{type(estimator).__name__} requires y to be passed, but the target y is "
-            "None: expected one row of targets a sample."
+            "None: expected one row of targets per sample."
         )
         raise ValueError(msg)
     targets = numeric_targets(y, features)

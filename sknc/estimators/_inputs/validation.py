@@ -1,4 +1,4 @@
-"""The front door: features, labels, weights and head become checked arrays."""
+"""Turn features, labels, weights and head into checked arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ _HOST_FLOATS = [np.float64, np.float32, np.float16]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """A checked batch, but for one flag that has yet to be read."""
+    """A checked batch, except for one flag that is not yet read."""
 
     features: Array  # (B, D); finite unless `invalid`
     labels: Array  # (B,); integer tensor, or NumPy of any kind
-    weights: Array | None  # (B,) float64; zeros are taken out with their rows
-    invalid: Any  # whether not all are finite, bool or 0-d tensor; None: unknown
+    weights: Array | None  # (B,) float64; rows with weight zero are removed
+    invalid: Any  # whether some are not finite, bool or 0-d tensor; None: unknown
 
 
 # Features ---------------------------------------------------------------------
@@ -35,9 +35,9 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
     """
     Check features, and return them with a flag that is true if they are not finite.
 
-    Tensors are recognized before scikit-learn could turn them into NumPy arrays, and
-    stay on their device, where the flag may have to be waited for. For NumPy arrays it
-    is None: whoever goes through their numbers next is to look.
+    Tensors are recognized before scikit-learn could convert them to NumPy, and stay on
+    their device, where reading the flag may have to wait. For NumPy arrays the flag is
+    None; the next pass over the numbers checks them.
     """
     if arrays.is_tensor(X):
         check_tensor("X", X)
@@ -59,7 +59,7 @@ def check_features(estimator: Any, X: Any, *, reset: bool) -> tuple[Array, Any]:
 
 
 def _needs_no_conversion(estimator: Any, X: Any) -> bool:
-    """Whether scikit-learn would return X as it is; asking it takes 0.2 ms a batch."""
+    """Whether scikit-learn would return X unchanged; it takes 0.2 ms per batch."""
     return (
         type(X) is np.ndarray
         and X.dtype in _kept_dtypes(X)
@@ -71,7 +71,7 @@ def _needs_no_conversion(estimator: Any, X: Any) -> bool:
 
 
 def _kept_dtypes(X: Any) -> list[Any]:
-    """Return the dtypes that features may keep; others are copied to the first."""
+    """Return the dtypes that features may keep; others are converted to the first."""
     if _dispatched(X):
         xp = namespace(X)
         return [xp.float64, xp.float32]
@@ -81,7 +81,7 @@ def _kept_dtypes(X: Any) -> list[Any]:
 
 
 def _dispatched(X: Any) -> bool:
-    """Whether scikit-learn would leave X in its own array library."""
+    """Whether scikit-learn would keep the array library of X."""
     import sklearn
 
     return (
@@ -92,7 +92,7 @@ def _dispatched(X: Any) -> bool:
 
 
 def _not_rows(X: Any, name: str) -> ValueError:
-    """Return the error for features that are not of two axes."""
+    """Return the error for features that are not 2-D."""
     remedy = (
         "Reshape your data with X.reshape(1, -1) if it is one sample, or "
         "X.reshape(-1, 1) if it is one feature."
@@ -103,13 +103,13 @@ def _not_rows(X: Any, name: str) -> ValueError:
     )
     return ValueError(
         f"Expected 2D array, got {X.ndim}D {type(X).__name__} of shape "
-        f"{tuple(X.shape)} instead: {name} takes features of shape (n_samples, "
+        f"{tuple(X.shape)} instead: {name} requires features of shape (n_samples, "
         f"n_features). {remedy}"
     )
 
 
 def check_finite(X: Array, invalid: Any) -> None:
-    """Raise unless features are finite, by their flag or else by their numbers."""
+    """Raise if features are not finite, by the flag or else by checking them."""
     if not arrays.all_finite(X) if invalid is None else bool(invalid):
         raise not_finite(X)
 
@@ -139,13 +139,13 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
     if X.is_complex():
         msg = (
             f"Complex data not supported: X must be real numbers, got {X.dtype}. Pass "
-            "their parts side by side: torch.hstack([X.real, X.imag])."
+            "the real and imaginary parts side by side: torch.hstack([X.real, X.imag])."
         )
         raise ValueError(msg)
     if X.device.type == "mps":
         msg = (
-            f"{name} keeps its sums in float64, which device 'mps' lacks: move the "
-            "features with X.cpu() first."
+            f"{name} computes sums in float64, which device 'mps' does not support. "
+            "Move the features with X.cpu() first."
         )
         raise ValueError(msg)
     X = X.detach()
@@ -153,7 +153,7 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
     if not X.is_floating_point():
         return X, False  # converted block by block
     if X.element_size() == 1:
-        X = X.to(torch.float32)  # of eight bits, with hardly any operations
+        X = X.to(torch.float32)  # 8-bit floats, which support few operations
     return X, ~arrays.finite_flag(X)
 
 
@@ -161,7 +161,7 @@ def _check_tensor(estimator: Any, X: Array, *, reset: bool) -> tuple[Array, Any]
 
 
 def check_weights(sample_weight: Any, X: Array) -> Array | None:
-    """Return non-negative float64 weights beside X, or None without any."""
+    """Return non-negative float64 weights for the rows of X, or None."""
     if sample_weight is None:
         return None
     if arrays.is_tensor(sample_weight):
@@ -176,7 +176,7 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
     if tuple(weights.shape) != (n_samples,):
         msg = (
             f"sample_weight.shape == {tuple(weights.shape)}, expected ({n_samples},): "
-            "one weight a row of X."
+            "one weight per row of X."
         )
         raise ValueError(msg)
     finite, negative, positive = arrays.read_flags(
@@ -184,14 +184,12 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
     )
     if not finite or negative:
         what = "NaN or infinite" if not finite else "negative"
-        msg = (
-            f"sample_weight holds {what} values: expected finite weights of at least 0."
-        )
+        msg = f"sample_weight has {what} values: expected finite weights of at least 0."
         raise ValueError(msg)
     if not positive:
         msg = (
             "All sample_weight values are zero: expected at least one positive weight, "
-            "since samples of weight zero are left out."
+            "because samples with weight zero are skipped."
         )
         raise ValueError(msg)
     return weights
@@ -200,14 +198,14 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
 def check_batch(
     estimator: Any, X: Any, y: Any, sample_weight: Any = None, *, reset: bool
 ) -> Batch:
-    """Check one batch; nothing of the estimator but its feature names changes."""
+    """Check one batch; of the estimator only the feature names are changed."""
     features, invalid = check_features(estimator, X, reset=reset)
     labels = check_labels(y, features.shape[0], type(estimator).__name__)
     weights = check_weights(sample_weight, features)
     if weights is None:
         return Batch(features, labels, None, invalid)
     if invalid is None:
-        check_finite(features, None)  # before rows of weight zero are gone
+        check_finite(features, None)  # before rows with weight zero are removed
     used = weights > 0
     if bool(namespace(weights).all(used)):
         return Batch(features, labels, weights, invalid)
@@ -219,13 +217,13 @@ def check_batch(
 
 
 def check_same_names(estimators: Sequence[BaseEstimator]) -> None:
-    """Refuse to merge features of the same number but other names or order."""
+    """Raise if feature names differ, or have another order."""
     found = [vars(item).get("feature_names_in_") for item in estimators]
     names = [item.tolist() for item in found if item is not None]
     for other in names:
         if len(other) == len(names[0]) and other != names[0]:
             msg = (
-                f"Cannot merge estimators of different features: expected "
+                "Cannot merge estimators with different features: expected "
                 f"{names[0][:10]}, got {other[:10]}. Fit all of them on the same "
                 "columns in the same order."
             )

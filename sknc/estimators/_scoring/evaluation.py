@@ -25,13 +25,13 @@ from sknc.statistics.held_out import HeldOutStatistics, Projection
 from sknc.statistics.nearest_center import nearest_center_rule
 from sknc.statistics.sample_measures import SampleMeasures
 
-# Needs of metrics that single samples are measured for.
+# Inputs of metrics that are measured for single samples.
 _OF_SAMPLES = {"energies", "ncc_margins", "cosine_margins", "directional"}
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What one pass found of samples; a commutative monoid for the same centers."""
+    """The result of one pass over samples; a commutative monoid for equal centers."""
 
     held_out: HeldOutStatistics
     decisions: Decisions | None
@@ -43,7 +43,7 @@ class EvaluationResult:
         return not self.held_out.input_dtype
 
     def merge(self, other: "EvaluationResult") -> "EvaluationResult":
-        """Return what was found of both; neither input changes."""
+        """Return the merged results; neither input changes."""
         decisions, measures = self.decisions, self.measures
         if decisions is not None and other.decisions is not None:
             decisions = decisions.merge(other.decisions)
@@ -58,8 +58,8 @@ class Evaluation:
     """
     Accumulates batches about the centers of fitted statistics.
 
-    The head has one row for each of all classes. What is collected is what `needs`
-    names: the inputs of the metrics that were asked for.
+    The head has one row for each class. Only the inputs of the requested metrics, in
+    `needs`, are collected.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Evaluation:
             if head is not None:
                 rules.append(head_rule(head, rules[0]))
             self._decider = Decider(rules)
-        # Of features whose squares overflow no number is right, and notes say so.
+        # If squares of features overflow no value is right, and notes say so.
         fits = statistics_out_of_range(self._centers) is None
         self._overflow: Literal["ignore"] | None = None if fits else "ignore"
         self._measures: list[SampleMeasures] = []
@@ -111,7 +111,7 @@ class Evaluation:
             )
 
     def _projector(self) -> tuple[Array, float]:
-        """Return directions over singular values, times the least of these, and it."""
+        """Return directions over singular values, and the unit of these values."""
         found = spectrum(self._centers, self._convention)
         if not found.rank:
             return found.directions.T, 1.0
@@ -139,7 +139,7 @@ class Evaluation:
     def _decide(
         self, features: Array, index: Array, weights: Any
     ) -> tuple[Decisions, Array | None]:
-        """Count decisions, and tell of each sample whether the head is right."""
+        """Count decisions, and return for each sample whether the head is right."""
         assert self._decider is not None
         found = self._decider.decide(features)
         nearest = self._all_rows[found[0]]
@@ -151,7 +151,7 @@ class Evaluation:
         return counts, None if chosen is None else chosen == truth
 
     def result(self) -> "EvaluationResult":
-        """Return what was accumulated."""
+        """Return the accumulated result."""
         moments = self._accumulator.moments()
         samples = ClassStatistics(
             self._centers.classes, moments, self._accumulator.n_samples, self._dtype
@@ -170,7 +170,7 @@ class Evaluation:
 
 
 def _emptied(moments: Moments, *, scatter: bool) -> Moments:
-    """Return moments about the same anchors, of no samples."""
+    """Return empty moments with the same anchors."""
     kept = moments if scatter else moments.without_scatter()
     zeros = kept.map_all(namespace(moments.sums).zeros_like)
     return replace(zeros, anchors=moments.anchors)

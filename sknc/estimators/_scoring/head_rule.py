@@ -1,11 +1,11 @@
-"""A linear head decides like a nearest center: by the greatest affine score."""
+"""A linear head as a rule for the largest affine score, like the nearest center."""
 
 from sknc.head import LinearHead
 from sknc.statistics.affine_rule import AffineRule, scaled
 
 
 def head_rule(head: LinearHead, nearest: AffineRule) -> AffineRule:
-    """Return the rule that decides for the greatest logit, beside another rule."""
+    """Return the rule for the largest logit, compatible with another rule."""
     weights, unit = scaled(head.weights)
     offsets = weights @ nearest.origin
     if head.bias is not None:

@@ -1,4 +1,4 @@
-"""Delete-a-group jackknife: errors of metrics from the states of groups of samples."""
+"""Delete-a-group jackknife: standard errors of metrics from groups of samples."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ def jackknife_errors(replicates: Sequence[Mapping[str, float]]) -> dict[str, flo
     """
     Return the standard error of each metric from its values without each of G groups.
 
-    ``sqrt((G - 1) / G * sum of squared deviations from the mean)`` [1]_; NaN where a
-    value is not finite.
+    ``sqrt((G - 1) / G * sum of squared deviations from the mean)`` [1]_; NaN if a value
+    is not finite.
 
     .. [1] B. Efron, C. Stein. "The jackknife estimate of variance." Annals of
        Statistics 9 (3), 1981. https://doi.org/10.1214/aos/1176345462
@@ -55,8 +55,9 @@ def errors_of_report(
     """
     Return errors of metrics of fitted samples, from the statistics of each group.
 
-    Metrics of the head alone, which no sample changes, have zero; others NaN if a class
-    has samples in one group only. The head has rows of all classes of some group.
+    Metrics of the head alone do not depend on samples and have error zero. If all
+    samples of a class are in one group, other errors are NaN. The head has rows of all
+    classes of some group.
     """
     held = [part for part in parts if part is not None]
     if len(held) < 2:
@@ -70,7 +71,9 @@ def errors_of_report(
 
     def values(statistics: ClassStatistics) -> dict[str, float]:
         seen = statistics.observed_only()
-        if seen.n_classes < n_classes:  # another question without that class
+        if (
+            seen.n_classes < n_classes
+        ):  # without that class, it would be another quantity
             return dict.fromkeys(of_samples, math.nan)
         return metric_values(Inputs(seen, convention, head), of_samples)
 
@@ -80,7 +83,7 @@ def errors_of_report(
 
 
 def single_group_classes(parts: Sequence[ClassStatistics | None]) -> list[Any]:
-    """Return the labels of classes all of whose samples are in one group."""
+    """Return the labels of classes whose samples are all in one group."""
     held = [_observed(part) for part in parts if part is not None]
     if len(held) < 2:
         return []
@@ -95,7 +98,7 @@ def errors_of_score(
     convention: Convention,
     keys: Sequence[str],
 ) -> dict[str, float]:
-    """Return errors of metrics of scored samples, their centers taken as given."""
+    """Return errors of metrics of scored samples about fixed centers."""
     if len(parts) < 2:
         return {}
 

@@ -1,4 +1,4 @@
-"""Labels and rows of a head that are probably out of step, noticed and put in words."""
+"""Detect labels that probably do not match the order of the head's rows."""
 
 import math
 from dataclasses import replace
@@ -15,11 +15,11 @@ from sknc.head import LinearHead
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.nearest_center import nearest_center_rule
 
-# Chance of a note on a head whose weights have nothing to do with the class means.
+# Probability of a note for a head whose weights are unrelated to the class means.
 _LOG_CHANCE = math.log(1e-6)
 _SHARE_RIGHT = 0.9
-# Classes whose row is more parallel to their mean than this are not looked at, and of
-# the others only the worst, which bounds time and memory however many there are.
+# Classes whose row is more parallel to their mean than this are not checked. Of the
+# others only the worst are, which bounds time and memory.
 _PARALLEL = 0.5
 _MOST_CLASSES = 1000
 _TILE_ELEMENTS = 1 << 21
@@ -29,9 +29,9 @@ def misalignment_note(
     statistics: ClassStatistics, head: LinearHead, *, names_classes: bool
 ) -> str:
     """
-    Return what suggests that rows of the head belong to other classes, or nothing.
+    Return a note if rows of the head seem to belong to other classes, or None.
 
-    `names_classes` if the head has ``classes_``, by which its rows were matched.
+    `names_classes` if the head has ``classes_``, which determine the order of its rows.
     """
     labels = statistics.classes
     texts = [] if names_classes else [padding(labels), sorted_as_text(labels)]
@@ -49,17 +49,17 @@ def _order_note(
         shown_labels(statistics.classes[[i]])[1:-1] for i in (classes[0], rows[0])
     )
     remedy = (
-        "Pass the labels that the head was fitted on."
+        "Pass the labels with which the head was fitted."
         if names_classes
-        else "Row k of the head has to belong to the k-th of the sorted labels: pass "
-        "the labels that the model was trained with, name all classes with classes=, "
+        else "Row k of the head must belong to the k-th of the sorted labels: pass the "
+        "labels with which the model was trained, list all classes in classes=, "
         "or pass a head with classes_."
     )
     return (
         f"The head assigns the means of {len(classes)} classes to other classes, and "
-        "would assign them to their own with its rows in another order, for example "
-        f"with the row of class {other} for class {first}. Its rows and the labels "
-        f"are probably out of step. {remedy}"
+        "would assign them correctly with its rows in another order, for example with "
+        f"the row of class {other} for class {first}. Its rows and the labels probably "
+        f"do not match. {remedy}"
     )
 
 
@@ -67,13 +67,13 @@ def better_rows(
     statistics: ClassStatistics, head: LinearHead
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Find classes that rows of other classes fit too well for it to be chance.
+    Find classes whose means fit rows of other classes too well for chance.
 
     For the classes whose mean the head assigns to another class, an assignment problem
     finds the rows that are most parallel to the means. The classes and these rows are
-    returned if the head decides for them, and if random weights, alone or added to
-    those of an aligned head, would seem to be out of order as clearly, in any order at
-    all, with a probability of less than about 1e-6.
+    returned if the head decides for them, and if the probability that random weights,
+    alone or added to those of an aligned head, would fit as well in any order is less
+    than about 1e-6.
     """
     none = statistics.observed[:0], statistics.observed[:0]
     if len(statistics.observed) < 2:
@@ -124,7 +124,7 @@ def _free_rows(
     classes: np.ndarray,
     chosen: np.ndarray,
 ) -> np.ndarray:
-    """Return rows of `classes` and chosen rows, less those right for another class."""
+    """Return rows of `classes` and chosen rows, except those right for others."""
     others = np.intersect1d(np.setdiff1d(chosen, classes), statistics.observed)
     if len(others):
         right = others[_chosen(statistics, head, others) == others]
@@ -133,7 +133,7 @@ def _free_rows(
 
 
 def _row_cosines(left: Array, right: Array) -> Array:
-    """Return the cosine of each two rows; 0 of zeros, 1 where lengths overflow."""
+    """Return the cosine of matching rows; 0 for zeros, 1 where lengths overflow."""
     xp = namespace(left)
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = xp.sqrt(arrays.row_squared_norms(left))
@@ -150,7 +150,7 @@ def _host_rows(values: Array, rows: np.ndarray) -> np.ndarray:
 def _chosen(
     statistics: ClassStatistics, head: LinearHead, classes: np.ndarray
 ) -> np.ndarray:
-    """Return the row that the head decides for at the mean of each class."""
+    """Return the row that the head chooses at the mean of each class."""
     part = replace(
         statistics,
         classes=statistics.classes[classes],
@@ -161,7 +161,7 @@ def _chosen(
 
 
 def _units(vectors: np.ndarray) -> np.ndarray:
-    """Return the rows at unit length; zeros stay zero."""
+    """Return the rows at unit length; zero rows stay zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norms > 0, norms, 1.0)
 
@@ -170,11 +170,11 @@ def _log_chance(
     means: np.ndarray, weights: np.ndarray, own: np.ndarray, picked: np.ndarray
 ) -> float:
     """
-    Bound how likely random rows would gain as much by one given change of order.
+    Bound the probability that random rows gain as much by a change of order.
 
     The gain is the inner product of the rows with `change`, which sums to zero. A
-    random direction in n dimensions has a cosine above c with a probability of less
-    than ``(1 - c^2)^((n - 1) / 2)``.
+    random direction in n dimensions has a cosine above c with a probability below ``(1
+    - c^2)^((n - 1) / 2)``.
     """
     change = np.zeros_like(weights)
     np.add.at(change, picked, means)

@@ -1,4 +1,4 @@
-"""NC5 of samples that belong to no class, batch by batch."""
+"""NC5 metrics of out-of-distribution samples, batch by batch."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +15,7 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 
 def ood_labels(y: Any, n_samples: int) -> Any:
-    """Return labels of out-of-distribution samples, by default one for all."""
+    """Return labels of out-of-distribution samples, by default one label for all."""
     if y is None:
         return np.zeros(n_samples, dtype=np.int64)
     return check_labels(y, n_samples, "score_ood")
@@ -26,7 +26,7 @@ def values_out_of_distribution(
     convention: Convention,
     parts: Iterable[tuple[Array, Any]],
 ) -> dict[str, float]:
-    """Return the metrics of NC5 from features and labels, in one pass over them."""
+    """Return the NC5 metrics of features and labels, in one pass over them."""
     found, total, n_samples = [], 0.0, 0
     with_scatter = statistics.moments.scatter is not None
     for features, labels in parts:

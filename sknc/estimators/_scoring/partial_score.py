@@ -1,4 +1,4 @@
-"""What one of several workers finds in the second pass, to be merged into a report."""
+"""Results of one worker in the second pass, to be merged into a report."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,26 +18,26 @@ from sknc.statistics.held_out import HeldOutStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 
 _OTHER_CENTERS = (
-    "Samples of a PartialScore were measured about other centers: merge the analyzers "
-    "of all workers first, and let each worker call partial_score of the merged one."
+    "Samples of a PartialScore were measured about other centers. Merge the analyzers "
+    "of all workers first, and let each worker call partial_score on the merged one."
 )
 _OTHER_HEAD = (
-    "Samples of a PartialScore were scored with another head: give the analyzers of "
-    "all workers the same head, and do not train it before report_of."
+    "Samples of a PartialScore were scored with another head. Use the same head in all "
+    "workers, and do not train it before report_of."
 )
 _OTHER_CONVENTION = (
-    "Samples of a PartialScore were scored in another convention: set the same "
-    "convention in the analyzers of all workers."
+    "Samples of a PartialScore were scored in another convention. Use the same "
+    "convention in all workers."
 )
 _OTHER_METRICS = (
-    "Samples of a PartialScore were scored for other metrics: set the same metrics in "
-    "the analyzers of all workers."
+    "Samples of a PartialScore were scored for other metrics. Use the same metrics in "
+    "all workers."
 )
 
 
 @dataclass(frozen=True, eq=False)
 class GroupSums:
-    """An `EvaluationResult` without the centers, which every worker has already."""
+    """An `EvaluationResult` without the centers, which every worker has."""
 
     samples: ClassStatistics
     energies: Array | None  # (K,), of `Projection`
@@ -67,31 +67,31 @@ class GroupSums:
 @dataclass(frozen=True, eq=False)
 class PartialScore:
     """
-    What one worker found of its samples about the fitted centers.
+    The result of one worker's samples about the fitted centers.
 
-    Made by `NeuralCollapseAnalyzer.partial_score`, merged with those of other workers,
-    and made into a report by `NeuralCollapseAnalyzer.report_of`. Holds sums, and no
-    samples, so that it can be pickled and sent; metrics of single samples, which
-    ``metrics="all"`` includes, add some 40 bytes a sample.
+    Created by `NeuralCollapseAnalyzer.partial_score`, merged with those of other
+    workers, and turned into a report by `NeuralCollapseAnalyzer.report_of`. It holds
+    sums, not samples, and can be pickled and sent. Metrics of single samples, which
+    ``metrics="all"`` includes, add about 40 bytes per sample.
 
     Parameters
     ----------
     n_rows : int
-        Number of samples, with those of weight zero.
+        Number of samples, including those with weight zero.
     centers : str
-        Digest of the centers that the samples were measured about.
+        Digest of the centers about which the samples were measured.
     groups : tuple of GroupSums or None
-        Of each group of the jackknife, or of all samples; None if it has none.
+        One for each group of the jackknife, or one for all; None without samples.
     head : str or None
-        Digest of the head that the samples were scored with; None without a head.
+        Digest of the head used for scoring; None without a head.
     convention : str
-        The convention they were scored in.
+        The convention used for scoring.
     needs : frozenset of str
-        What the metrics that were asked for are made of.
+        The inputs of the requested metrics.
 
     See Also
     --------
-    NeuralCollapseAnalyzer.partial_score : Makes it.
+    NeuralCollapseAnalyzer.partial_score : Creates it.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class PartialScore:
 
     def merge(self, other: "PartialScore") -> "PartialScore":
         """
-        Return what both found; neither changes.
+        Return the merged results; neither input changes.
 
         Parameters
         ----------
@@ -124,12 +124,12 @@ class PartialScore:
         Returns
         -------
         PartialScore
-            Of the samples of both.
+            The result of both.
 
         Raises
         ------
         TypeError
-            If `other` is something else.
+            If `other` is another object.
         ValueError
             If the centers, the numbers of groups, the heads, the conventions or the
             metrics differ.
@@ -144,7 +144,7 @@ class PartialScore:
         return replace(self, n_rows=self.n_rows + other.n_rows, groups=groups)
 
     def _check_alike(self, other: "PartialScore") -> None:
-        """Refuse a score about other centers, with another head or convention."""
+        """Raise if centers, heads or conventions differ."""
         if (self.centers, len(self.groups)) != (other.centers, len(other.groups)):
             raise ValueError(_OTHER_CENTERS)
         if self.head != other.head:
@@ -167,7 +167,7 @@ def _merged(mine: GroupSums | None, other: GroupSums | None) -> GroupSums | None
 
 
 def _digest(centers: ClassStatistics) -> str:
-    """Return what differs between the centers of different samples."""
+    """Return a text that differs between the centers of different samples."""
     found = hashlib.blake2b(repr(centers.classes.tolist()).encode(), digest_size=16)
     for array in (centers.moments.counts, centers.moments.anchors):
         found.update(np.ascontiguousarray(arrays.to_numpy(array)).data)
@@ -175,7 +175,7 @@ def _digest(centers: ClassStatistics) -> str:
 
 
 def partial_score_of(second_pass: SecondPass) -> PartialScore:
-    """Return what a second pass found, by group."""
+    """Return the result of a second pass, by group."""
     results = second_pass.results()
     return PartialScore(
         n_rows=second_pass.n_rows,
@@ -190,10 +190,10 @@ def partial_score_of(second_pass: SecondPass) -> PartialScore:
 def results_about(
     second_pass: SecondPass, score: PartialScore
 ) -> list[EvaluationResult]:
-    """Return the results of a score by group, about the centers of a pass of none."""
+    """Return the results of a score by group, about the centers of an empty pass."""
     own = partial_score_of(second_pass)
     own._check_alike(score)
-    if not own.needs <= score.needs:  # what was measured beside is left out
+    if not own.needs <= score.needs:  # other measurements are ignored
         raise ValueError(_OTHER_METRICS)
     return [
         mine if group is None else group.about(mine)
@@ -202,14 +202,11 @@ def results_about(
 
 
 def merged_scores(scores: Iterable[PartialScore]) -> PartialScore:
-    """Merge the scores of all workers; at least one has samples."""
+    """Merge the scores of all workers; at least one must have samples."""
     found = check_iterable("scores", scores, "an iterable of PartialScore")
     for score in found:
         if not isinstance(score, PartialScore):
-            msg = (
-                "report_of expected what partial_score of each worker returned, got "
-                f"{shown(score)}."
-            )
+            msg = f"report_of expected results of partial_score, got {shown(score)}."
             raise TypeError(msg)
     if not any(score.n_rows for score in found):
         msg = "report_of got scores without samples: expected at least one sample."

@@ -1,4 +1,4 @@
-"""Reports of what was fitted, and of samples about the fitted centers."""
+"""Reports of fitted samples, and of samples about the fitted centers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,16 +34,16 @@ from sknc.statistics.subset import subset_of
 
 @dataclass(frozen=True, eq=False)
 class ReportChoices:
-    """What the parameters of an analyzer say about its reports."""
+    """The parameters of an analyzer that affect its reports."""
 
     head: Any
     convention: Convention
     metrics: str | Iterable[str]
-    covariance: bool  # whether the scatter was to be kept
+    covariance: bool  # whether the scatter should be kept
     n_groups: int  # of the jackknife, or zero
 
     def keys(self, n_classes: int) -> list[str]:
-        """Return the metrics that were asked for and are not too costly."""
+        """Return the metrics that were requested and are not too costly."""
         return [
             metric.key
             for metric in select(self.metrics)
@@ -51,7 +51,7 @@ class ReportChoices:
         ]
 
     def linear_head(self, statistics: ClassStatistics) -> LinearHead | None:
-        """Return the head as it is now, one row for each of the classes."""
+        """Return the current head, with one row for each class."""
         if self.head is None:
             return None
         return check_head(self.head, statistics.classes, statistics.moments.anchors)
@@ -59,7 +59,7 @@ class ReportChoices:
     def omissions(
         self, statistics: ClassStatistics, head: LinearHead | None, **more: Any
     ) -> Omissions:
-        """Return what is missing from a report of these statistics."""
+        """Return what is missing in a report of these statistics."""
         misalignment = ""
         if head is not None:
             named = classes_of_head(self.head) is not None
@@ -78,9 +78,9 @@ def report_of_fit(
     labels: np.ndarray | None = None,
 ) -> NCReport:
     """
-    Report the metrics of fitted statistics, which consist of groups or one part.
+    Report the metrics of fitted statistics, given by group or as one part.
 
-    With labels, of the samples of these classes only.
+    With labels, only for the samples of these classes.
     """
     head = choices.linear_head(statistics)
     if labels is not None:
@@ -132,7 +132,7 @@ class SecondPass:
 
     @property
     def head_digest(self) -> str | None:
-        """Digest of the head that decides, its rows in the order of the classes."""
+        """Digest of the deciding head, with rows in the order of the classes."""
         return digest_of_head(self._head, self._statistics.n_features)
 
     def update(self, batch: Batch) -> None:
@@ -148,15 +148,15 @@ class SecondPass:
         self.n_rows += int(batch.features.shape[0])
 
     def results(self) -> list[EvaluationResult]:
-        """Return what was found so far, of each group of the jackknife or of all."""
+        """Return the results so far, by group of the jackknife or for all."""
         return [evaluation.result() for evaluation in self._evaluations]
 
     def report(self, results: Sequence[EvaluationResult] | None = None) -> NCReport:
         """
         Report the metrics of all batches so far.
 
-        Or those of the results of several passes about the same centers, merged by
-        group.
+        Or those of given results, merged by group, of several passes about the same
+        centers.
         """
         with arrays.plain_arithmetic(self._statistics.moments.sums):
             results = self.results() if results is None else results
@@ -169,7 +169,7 @@ class SecondPass:
         keys = choices.keys(whole.held_out.n_classes)
         of_samples = [key for key in keys if TABLE[key].needs_scored_samples]
         of_fit = [key for key in keys if not TABLE[key].needs_scored_samples]
-        # The centers are as given. What depends on them alone has the fit's error.
+        # The centers are fixed. Metrics of centers alone have the errors of the fit.
         errors = errors_of_report(self._parts, rows, convention, of_fit)
         errors |= errors_of_score(found, rows, convention, of_samples)
         inputs = Inputs(
@@ -191,7 +191,7 @@ class SecondPass:
 def _rows_of_observed(
     head: LinearHead | None, statistics: ClassStatistics
 ) -> LinearHead | None:
-    """Return the head's rows of the classes that have samples."""
+    """Return the head's rows of the classes with samples."""
     if head is None or len(statistics.observed) == statistics.n_classes:
         return head
     return head.rows(statistics.observed)

@@ -1,4 +1,4 @@
-"""Measures what some metrics need of every sample, batch by batch."""
+"""Measure single samples for metrics that need them, batch by batch."""
 
 from dataclasses import dataclass, fields
 
@@ -12,9 +12,9 @@ from sknc.metrics._shared.rows import unit_rows
 from sknc.statistics.class_statistics import ClassStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 
-# Of the longest row: what is shorter is rounding, and has no direction.
+# Relative to the longest row: shorter rows are rounding errors without direction.
 _NOISE = 8 * float(np.finfo(np.float64).eps)
-_ELEMENTS = 1 << 20  # 8 MiB of float64 a temporary
+_ELEMENTS = 1 << 20  # 8 MiB of float64 per temporary
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +24,9 @@ class SampleMeasurer:
     centers: ClassStatistics
     head: LinearHead | None  # rows of the same classes
     directions: Array | None  # (D, R), over singular values, for energies
-    unit: float  # of lengths along them
-    needs: frozenset[str]  # of the metrics that were asked for
-    convention: Convention  # global mean that cosine margins are about
+    unit: float  # unit of lengths along them
+    needs: frozenset[str]  # inputs of the requested metrics
+    convention: Convention  # defines the global mean for cosine margins
 
     def measure(
         self,
@@ -54,7 +54,7 @@ class SampleMeasurer:
             if getattr(whole, item.name) is not None
         }
         if weights is not None:
-            # A copy: a loader may fill the same memory with its next weights.
+            # A copy, because a loader may reuse the memory for its next weights.
             known["weights"] = np.array(arrays.to_numpy(weights))
         if correct is not None:
             known["correct"] = arrays.to_numpy(correct)
@@ -87,7 +87,7 @@ class SampleMeasurer:
         return SampleMeasures(ones, energies, None, ncc, cosine, directional)
 
     def _residuals(self, features: Array, index: Array) -> Array:
-        """Return the features less their class mean, whatever offset both have."""
+        """Return the features minus their class mean, whatever offset both have."""
         xp, moments = namespace(features), self.centers.moments
         anchors = xp.astype(xp.take(moments.anchors, index, axis=0), xp.float64)
         offsets = moments.sums / self.centers.counts[:, None]
@@ -103,14 +103,14 @@ class SampleMeasurer:
         return arrays.add_rows_at(zeros, index, along**2, weights)
 
     def _global_mean(self, means: Array) -> Array:
-        """Return the convention's global mean, less the mean of class means."""
+        """Return the convention's global mean minus the mean of class means."""
         if self.convention.center == "none":
             return means[0, :] - self.centers.class_means[0, :]
         return self.convention.center_weights(self.centers.counts) @ means
 
 
 def _ncc_margins(along: Array, own: Array, means: Array, index: Array) -> Array:
-    """Return the signed distance of each sample to the boundary of its class's cell."""
+    """Return the signed distance of each sample to its class's cell boundary."""
     xp = namespace(along)
     half = arrays.row_squared_norms(means) / 2
     squared = 2 * (half + xp.take(half, index, axis=0)[:, None] - own @ means.T)
@@ -122,7 +122,7 @@ def _ncc_margins(along: Array, own: Array, means: Array, index: Array) -> Array:
 
 
 def _cosine_margins(units: Array, head: LinearHead, index: Array) -> Array:
-    """Return how far the cosine with the own row of the head leads the others."""
+    """Return the lead of the true class's cosine with the head over the others."""
     xp = namespace(units)
     cosines = units @ head.cached("centered_units", lambda: _centered_units(head)).T
     is_own = _is_own(cosines, index)
@@ -131,7 +131,7 @@ def _cosine_margins(units: Array, head: LinearHead, index: Array) -> Array:
 
 
 def _centered_units(head: LinearHead) -> Array:
-    """Return the rows of the head less their mean, at unit length; NaN for none."""
+    """Return the centered rows of the head at unit length; NaN for zero rows."""
     xp, weights = namespace(head.weights), head.weights
     largest = xp.max(xp.abs(weights))
     weights = weights / xp.where(largest > 0, largest, 1.0)
@@ -140,6 +140,6 @@ def _centered_units(head: LinearHead) -> Array:
 
 
 def _is_own(values: Array, index: Array) -> Array:
-    """Return where each row has its own class, (B, K)."""
+    """Return a mask of each row's own class, (B, K)."""
     classes = namespace(values).arange(values.shape[1], device=arrays.device_of(values))
     return classes == index[:, None]

@@ -1,1 +1,1 @@
-"""What a state file holds: sums, parameters and head of an estimator."""
+"""The content of a state file: sums, parameters and head of an estimator."""

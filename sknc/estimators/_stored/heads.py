@@ -14,7 +14,7 @@ _WEIGHTS, _BIAS, _CLASSES = "head/weights", "head/bias", "head/classes"
 
 
 def arrays_of_head(head: Any, n_features: int) -> dict[str, np.ndarray]:
-    """Return the numbers of a head as they are now; none if there is no head."""
+    """Return the current numbers of a head; empty if there is no head."""
     if head is None:
         return {}
     parts = parts_of(head, n_features)
@@ -27,13 +27,13 @@ def arrays_of_head(head: Any, n_features: int) -> dict[str, np.ndarray]:
 
 
 def _host(values: Any) -> np.ndarray:
-    """Return real numbers in a dtype that NumPy has and that holds them."""
+    """Return real numbers in a NumPy dtype that can hold them."""
     host = arrays.to_numpy(values)
     return host if host.dtype.kind == "f" else host.astype(np.float64)
 
 
 def head_of_arrays(found: Mapping[str, np.ndarray]) -> LinearHead | LabeledHead | None:
-    """Return the head that `arrays_of_head` made arrays of."""
+    """Return the head from the arrays of `arrays_of_head`."""
     if _WEIGHTS not in found:
         return None
     weights, bias = found[_WEIGHTS], found.get(_BIAS)

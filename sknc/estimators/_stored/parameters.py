@@ -1,4 +1,4 @@
-"""Constructor parameters, as what JSON and arrays can hold."""
+"""Constructor parameters as JSON data and arrays."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,9 +18,9 @@ def stored_parameters(
     parameters: Mapping[str, Any], n_features: int
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
-    Return checked parameters for a file: what JSON can hold, and other arrays.
+    Return checked parameters for a file, as JSON data and other arrays.
 
-    Heads that are called are called with so many features.
+    Heads that are modules are called with this many features.
     """
     document: dict[str, Any] = {}
     found: dict[str, np.ndarray] = {}
@@ -29,13 +29,13 @@ def stored_parameters(
             found |= arrays_of_head(value, n_features)
         elif name == "priors" and not isinstance(value, str):
             found[_PRIORS] = np.asarray(arrays.to_numpy(value), np.float64)
-        elif value is not None:  # which is the default then
+        elif value is not None:  # None is then the default
             document[name] = _document(name, value)
     return document, found
 
 
 def _document(name: str, value: Any) -> Any:
-    """Return a parameter as what JSON can hold."""
+    """Return a parameter as JSON data."""
     if isinstance(value, Convention):
         return convention_document(value)
     if name == "metrics" and not isinstance(value, str):
@@ -51,7 +51,7 @@ def _document(name: str, value: Any) -> Any:
 def read_parameters(
     document: Mapping[str, Any], found: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Return the parameters that `stored_parameters` made documents and arrays of."""
+    """Return the parameters from the results of `stored_parameters`."""
     parameters = dict(document)
     if isinstance(parameters.get("convention"), dict):
         parameters["convention"] = read_convention(parameters["convention"])

@@ -16,7 +16,7 @@ from sknc.estimators._fitting.stream import HeldStream
 from sknc.estimators._stored.parameters import read_parameters, stored_parameters
 from sknc.estimators._stored.sums import arrays_of_sums, sums_of_arrays
 
-# Raised when files of this version could no longer be read by earlier ones.
+# Incremented when earlier versions cannot read the files of this one.
 FORMAT_VERSION = 1
 _NAMES = "feature_names"
 _MOST_GROUPS = 1 << 16
@@ -25,16 +25,16 @@ _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 
 @dataclass(frozen=True, eq=False)
 class StoredState:
-    """What is in the file of an estimator."""
+    """The content of an estimator's file."""
 
-    estimator: str  # name of its class
+    estimator: str  # class name
     parameters: dict[str, Any]
-    groups: list[HeldStream | None]  # what each group of its stream knew, of NumPy
-    n_groups: int  # of the jackknife, or zero
-    library: str  # of the sums when they were saved, such as "torch"
+    groups: list[HeldStream | None]  # state of each group of its stream, in NumPy
+    n_groups: int  # number of jackknife groups, or zero
+    library: str  # array library of the sums, such as "torch"
     n_features_in_: int
     feature_names_in_: np.ndarray | None
-    notes: dict[str, Any]  # what the writer wrote down for itself
+    notes: dict[str, Any]  # notes of the writer
 
 
 # Writing --------------------------------------------------------------------------
@@ -49,10 +49,10 @@ def write_state(
     notes: Mapping[str, Any] | None = None,
 ) -> None:
     """
-    Write what is fitted; nothing of it changes, and no rows are added before.
+    Write the fitted state; it is not changed, and buffered rows are not added.
 
-    The file is empty, open for writing and reading, and seekable; notes are what JSON
-    can hold, for the reader.
+    The file must be empty, seekable, and open for reading and writing. Notes are JSON
+    data for the reader.
     """
     groups, n_groups = map_held(stream, arrays_of_sums_and_place)
     held = [group for group in groups if group is not None]
@@ -89,7 +89,7 @@ def write_state(
 
 
 def arrays_of_sums_and_place(held: HeldStream) -> tuple[dict[str, Any], str, str]:
-    """Return the arrays of a group, and the library and device that it had."""
+    """Return the arrays of a group, and its library and device."""
     like = held.sums.moments.sums
     library = type(like).__module__.partition(".")[0]
     return arrays_of_sums(held), library, str(arrays.device_of(like))
@@ -99,16 +99,14 @@ def arrays_of_sums_and_place(held: HeldStream) -> tuple[dict[str, Any], str, str
 
 
 def read_state(file: BinaryIO, name: str) -> StoredState:
-    """Read what `write_state` wrote, with the same bits, or raise."""
+    """Read a file of `write_state`, with the same bits, or raise."""
     content = read_container(file, name)
     header, found = content.header, content.arrays
     _check_version(header, name)
     try:
         return _state_of(header, found)
     except _UNREADABLE as error:
-        msg = (
-            f"{name} is no state that sknc could have written: {error}. Make it again."
-        )
+        msg = f"{name} is not a valid state of sknc: {error}. Create it again."
         raise ValueError(msg) from error
 
 
@@ -116,15 +114,15 @@ def _check_version(header: dict[str, Any], name: str) -> None:
     version: Any = header.get("sknc_state")
     if not is_integer(version) or version < 1:
         msg = (
-            f'{name} is no state file of sknc: its header has no "sknc_state". Name '
-            "one that save(path) wrote."
+            f'{name} is not a state file of sknc: its header has no "sknc_state". Name '
+            "a file written by save(path)."
         )
         raise ValueError(msg)
     if version > FORMAT_VERSION:
         msg = (
             f"{name} has format {version}, written by sknc "
             f"{str(header.get('sknc_version'))[:40]}, but sknc {__version__} reads "
-            f"formats up to {FORMAT_VERSION}: install a later sknc."
+            f"formats up to {FORMAT_VERSION}. Install a later sknc."
         )
         raise ValueError(msg)
 
@@ -132,7 +130,7 @@ def _check_version(header: dict[str, Any], name: str) -> None:
 def _groups_of(
     header: dict[str, Any], found: dict[str, np.ndarray]
 ) -> list[HeldStream | None]:
-    """Return what each group knew."""
+    """Return the state of each group."""
     n_groups: int = _get(header, "n_groups", int)
     numbers: list[Any] = _get(header, "groups", list)
     fixed: bool = _get(header, "classes_fixed", bool)
@@ -160,7 +158,7 @@ def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredSta
     n_samples = sum(group.n_samples for group in held)
     if widths != {n_features} or n_samples != _get(header, "n_samples", int):
         msg = (
-            f"it has {n_samples} samples of {sorted(widths)} features, and its header "
+            f"it has {n_samples} samples of {sorted(widths)} features, but its header "
             f"says {header['n_samples']} of {n_features}"
         )
         raise ValueError(msg)
@@ -183,6 +181,6 @@ def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredSta
 def _get(header: dict[str, Any], name: str, kind: type) -> Any:
     value = header.get(name)
     if type(value) is not kind:
-        msg = f"its header has no {name!r} that is {kind.__name__}"
+        msg = f"its header has no {name!r} of type {kind.__name__}"
         raise ValueError(msg)
     return value

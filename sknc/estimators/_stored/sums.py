@@ -1,4 +1,4 @@
-"""What a stream knows, as arrays in a file: sums, and rows that wait to be added."""
+"""The state of a stream as arrays in a file: sums, and buffered rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,10 @@ def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
     """
     Return copies of all numbers of a stream, on the host.
 
-    Those of `ClassStatistics.to_arrays`, of the rows that were added (the scatters of
-    classes are of all rows); "order", the row of the sums that each class has, and
-    "room", for how many classes and waiting rows; and "waiting_rows", residuals of the
-    others, with "waiting_index", "waiting_squares" and, if there are weights,
+    These are the arrays of `ClassStatistics.to_arrays` for the rows that were added
+    (class scatters are those of all rows); "order", the row of the sums for each class;
+    "room", for how many classes and buffered rows; and "waiting_rows", residuals of the
+    buffered rows, with "waiting_index", "waiting_squares" and, if there are weights,
     "waiting_weights".
     """
     sums, index = held.sums, held.index
@@ -44,14 +44,14 @@ def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
 
 
 def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStream:
-    """Return what a stream knew, from what `arrays_of_sums` returned, or raise."""
+    """Return the state of a stream from the arrays of `arrays_of_sums`, or raise."""
     added = ClassStatistics.from_arrays(found)
     n_classes = added.n_classes
     order = _column(found, "order", "int64", n_classes)
     if not np.array_equal(np.sort(order), np.arange(n_classes)):
         _refuse(f"'order' that is a permutation of {n_classes} classes")
     n_rows, room = _column(found, "room", "int64", 2).tolist()
-    # Room grows by a share of what there was.
+    # Room grows by a factor.
     if not n_classes <= n_rows <= n_classes + n_classes // 4 + 8 or room < 0:
         _refuse(f"'room' for {n_classes} classes, got {n_rows} and {room} rows")
     moments = added.moments.take(np.argsort(order)).copied()
@@ -64,7 +64,7 @@ def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStrea
 
 
 def _waiting(found: Mapping[str, np.ndarray], added: ClassStatistics) -> Rows:
-    """Return the rows that wait."""
+    """Return the buffered rows."""
     anchors = added.moments.anchors
     if "waiting_rows" not in found:
         return Rows.empty(anchors, 0)

@@ -1,4 +1,4 @@
-"""Any linear classifier that can be a head, checked against classes and features."""
+"""Objects that can be a linear head, checked against classes and features."""
 
 from sknc.estimators._inputs.heads.checks import (
     check_head,

@@ -1,4 +1,4 @@
-"""Heads checked against classes and features."""
+"""Check heads against classes and features."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ from sknc.head import LinearHead
 
 def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     """
-    Return a head in float64, its rows in the order of the sorted `classes`.
+    Return a head in float64, with rows in the order of the sorted `classes`.
 
-    Beside `like`, whose last axis is as long as the features are wide.
+    It has the library and device of `like`, whose last axis has the number of features.
     """
     n_features = int(like.shape[-1])
     parts = parts_of(head, n_features)
@@ -31,7 +31,7 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     weights, bias = parts_beside(parts, like)
     head_classes, xp = parts.classes, namespace(like)
     if _is_one_sided(weights.shape[0], classes, head_classes):
-        # One row decides by its sign, which two opposite halves do as well.
+        # One row decides by its sign, as two opposite halves do.
         weights = xp.concat([-weights / 2, weights / 2])
         bias = None if bias is None else xp.concat([-bias / 2, bias / 2])
     found = LinearHead(weights, bias)
@@ -41,7 +41,7 @@ def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
 
 
 def parts_beside(parts: Parts, like: Array) -> tuple[Array, Array | None]:
-    """Return weights, (R, D), and bias, (R,), in float64 beside `like`, if finite."""
+    """Return float64 weights, (R, D), and bias, (R,), with the device of `like`."""
     weights, bias, xp = parts.weights, parts.bias, namespace(like)
     weights = arrays.move_like(weights, like, xp.float64)
     if bias is not None:
@@ -53,7 +53,7 @@ def parts_beside(parts: Parts, like: Array) -> tuple[Array, Array | None]:
     for part, what in ((weights, "weights hold"), (bias, "bias holds")):
         if part is not None and not bool(xp.all(xp.isfinite(part))):
             msg = (
-                f"The head's {what} NaN or infinity: expected finite numbers. Take the "
+                f"The head's {what} NaN or infinity: expected finite numbers. Use the "
                 "head of an epoch before training diverged, or measure without it: "
                 "head=None."
             )
@@ -63,10 +63,10 @@ def parts_beside(parts: Parts, like: Array) -> tuple[Array, Array | None]:
 
 def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray | None:
     """
-    Return the classes that the rows of a head stand for, or None if nobody can tell.
+    Return the classes of the rows of a head, or None if they are unknown.
 
-    Its ``classes_``; for K rows and integers `found` below K all of 0 ... K - 1; for as
-    many other integers as rows those.
+    They are its ``classes_``; or 0 ... K - 1, if `found` are integers below the number
+    of rows K; or `found`, if they are K other integers.
     """
     outline = outline_of(head, n_features)
     _check_outline(outline, found, n_features, complete=False)
@@ -82,16 +82,16 @@ def default_classes(head: Any, found: np.ndarray, n_features: int) -> np.ndarray
     if len(found) == n_rows:
         return found
     msg = (
-        f"y holds labels {shown_labels(outside)}, but the head has {n_rows} rows: "
+        f"y has labels {shown_labels(outside)}, but the head has {n_rows} rows: "
         f"expected labels from 0 to {n_rows - 1}, or all {n_rows} labels in the first "
-        "batch. If its rows stand for other labels, name them all: classes=[...]. "
+        "batch. If its rows have other labels, list them all: classes=[...]. "
         f"{padding(found)}"
     )
     raise ValueError(msg.rstrip())
 
 
 def n_unused_rows(head: Any, classes: np.ndarray) -> int:
-    """Return how many classes a head knows that are none of `classes`."""
+    """Return how many classes of a head are not in `classes`."""
     known = classes_of_head(head)
     if known is None:
         return 0
@@ -100,14 +100,14 @@ def n_unused_rows(head: Any, classes: np.ndarray) -> int:
 
 
 def check_head_shape(head: Any, classes: np.ndarray, n_features: int) -> None:
-    """Refuse a head that does not go with classes and features, without its numbers."""
+    """Raise if the shape of a head does not fit, without reading its numbers."""
     _check_outline(outline_of(head, n_features), classes, n_features)
 
 
 def _check_outline(
     head: Outline, classes: np.ndarray, n_features: int, *, complete: bool = True
 ) -> None:
-    """Refuse a head that does not fit; `complete` if there are no other classes."""
+    """Raise if a head does not fit; `complete` if there are no other classes."""
     shape, known = head.shape, head.classes
     n_rows = 2 if _is_one_sided(shape[0], classes, known) else shape[0]
     wanted = len(classes) if known is None else len(known)
@@ -123,7 +123,7 @@ def _check_outline(
     if head.n_biases not in (None, 1, shape[0]):
         msg = (
             f"The head has a bias of {head.n_biases} entries and weights of {shape[0]} "
-            "rows: expected one entry a row. Pass weights and bias of one layer."
+            "rows: expected one entry per row. Pass weights and bias of the same layer."
         )
         raise ValueError(msg)
     if known is not None:
@@ -133,7 +133,7 @@ def _check_outline(
 def _is_one_sided(
     n_rows: int, classes: np.ndarray, head_classes: np.ndarray | None
 ) -> bool:
-    """Whether one row stands for two classes, of which it favors the second."""
+    """Whether the head is binary: one row of weights, positive for the second class."""
     return n_rows == 1 and len(classes if head_classes is None else head_classes) == 2
 
 
@@ -147,15 +147,15 @@ def _remedy_of_shape(
     if shape[1:] != (n_features,):
         return "Pass the layer that reads these features."
     if shape[0] < n_rows:
-        return "Pass the layer that tells these classes apart, with a row for each."
+        return "Pass the layer that separates these classes, with a row for each."
     return (
-        "If some of its classes have no samples, name all with classes= of fit, "
+        "If some of its classes have no samples, list all classes in classes= of fit, "
         "fit_batches or the first partial_fit; else pass the layer of these classes."
     )
 
 
 def _row_order(head_classes: Any, classes: np.ndarray) -> np.ndarray:
-    """Return the head's row of each of `classes`."""
+    """Return the head's row for each of `classes`."""
     labels, rows = plain_labels(np.asarray(head_classes), "classes_"), None
     missing = classes
     if kind_of(labels) == kind_of(classes):

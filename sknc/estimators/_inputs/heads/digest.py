@@ -1,4 +1,4 @@
-"""Digests of heads, by which processes find out whether theirs are the same."""
+"""Digests of heads, so that processes can check whether theirs are the same."""
 
 import hashlib
 from typing import Any
@@ -11,7 +11,7 @@ from sknc.estimators._inputs.labels import plain_labels
 
 
 def digest_of_head(head: Any, n_features: int) -> str | None:
-    """Return what differs between heads of other numbers or labels; None without."""
+    """Return a text that differs between heads with different numbers; None without."""
     if head is None:
         return None
     parts = parts_of(head, n_features)
@@ -23,7 +23,7 @@ def digest_of_head(head: Any, n_features: int) -> str | None:
         if part is None:
             found.update(b"None")
             continue
-        # Adding zero makes -0.0 and 0.0 the same.
+        # Adding zero makes -0.0 and 0.0 equal.
         numbers = arrays.to_numpy(part).astype(np.float64) + 0.0
         found.update(repr(numbers.shape).encode())
         found.update(np.ascontiguousarray(numbers).data)

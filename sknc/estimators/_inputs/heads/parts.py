@@ -1,4 +1,4 @@
-"""Weights, bias and class labels of whatever can be a head."""
+"""Weights, bias and class labels of any object that can be a head."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from sknc.head import LinearHead
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """What can be told of a head without its numbers."""
+    """The properties of a head without its numbers."""
 
-    shape: tuple[int, ...]  # of the weights, of two axes where they are of one
-    n_biases: int | None  # entries of the bias, if there is one
-    classes: Any = None  # labels of the rows, if they have any
+    shape: tuple[int, ...]  # of the weights; 1-D weights count as one row
+    n_biases: int | None  # number of entries of the bias, if there is one
+    classes: Any = None  # labels of the rows, if there are any
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Weights, bias and row labels of a head, in the library that they come in."""
+    """Weights, bias and row labels of a head, in their original library."""
 
-    weights: Any  # (K, D) if they fit
+    weights: Any  # (K, D) if the head fits
     bias: Any = None
-    classes: Any = None  # labels of the rows, if they have any
+    classes: Any = None  # labels of the rows, if there are any
 
     @property
     def outline(self) -> Outline:
@@ -40,7 +40,7 @@ class Parts:
 
 
 def parts_of(head: Any, n_features: int) -> Parts:
-    """Take a head of so many features apart."""
+    """Return the parts of a head for a number of features."""
     if torch_modules.is_module(head):
         layer = torch_modules.layer_parts(head)
         return Parts(*(layer or torch_modules.affine_parts(head, n_features)))
@@ -48,7 +48,7 @@ def parts_of(head: Any, n_features: int) -> Parts:
 
 
 def outline_of(head: Any, n_features: int) -> Outline:
-    """Return what can be told of a head of so many features without its numbers."""
+    """Return the outline of a head for a number of features, without its numbers."""
     if torch_modules.is_module(head) and not torch_modules.layer_parts(head):
         n_rows = torch_modules.check_affine(head, n_features)
         return Outline((n_rows, n_features), None)
@@ -56,7 +56,7 @@ def outline_of(head: Any, n_features: int) -> Outline:
 
 
 def check_head_kind(head: Any) -> None:
-    """Refuse what has no weights of a linear classifier."""
+    """Raise if an object has no weights of a linear classifier."""
     if torch_modules.is_module(head):
         torch_modules.check_kind(head)
     else:
@@ -71,7 +71,7 @@ def classes_of_head(head: Any) -> Any:
 
 
 def is_head(candidate: Any) -> bool:
-    """Whether something can only be a head, and neither features nor labels."""
+    """Whether an object can only be a head, and neither features nor labels."""
     if isinstance(candidate, tuple):
         return _is_pair(candidate)
     return (
@@ -82,7 +82,7 @@ def is_head(candidate: Any) -> bool:
 
 
 def _stored_parts(head: Any) -> Parts:
-    """Take apart what holds its weights as numbers."""
+    """Return the parts of an object that stores its weights as numbers."""
     if isinstance(head, LinearHead):
         return Parts(head.weights, head.bias)
     if hasattr(head, "coef_"):
@@ -102,7 +102,7 @@ def _stored_parts(head: Any) -> Parts:
 
 
 def _is_pair(head: Any) -> bool:
-    """Whether something is (weights, bias), and not two rows of weights."""
+    """Whether an object is (weights, bias), and not two rows of weights."""
     if not isinstance(head, (tuple, list)) or len(head) != 2:
         return False
     with suppress(ValueError):  # rows of unequal length
@@ -118,8 +118,8 @@ def _numeric_parts(weights: Any, bias: Any = None, classes: Any = None) -> Parts
 
 
 def _check_one_row_a_class(classifier: Any) -> None:
-    """Refuse rows that tell two classes apart, of three or more."""
-    # Of two classes there is one row either way; of three there are three.
+    """Raise if rows separate pairs of three or more classes."""
+    # Two classes have one row in either case; three have three.
     n_classes = len(getattr(classifier, "classes_", ()))  # regressors have none
     if hasattr(classifier, "support_vectors_") and n_classes > 2:
         msg = (
@@ -130,13 +130,13 @@ def _check_one_row_a_class(classifier: Any) -> None:
 
 
 def _hint(head: Any) -> str:
-    """Return what to do about something that is no head, with a space before."""
+    """Return a hint for an object that cannot be used as a head."""
     if isinstance(head, type):
-        return " Pass an object of it."
+        return " Pass an instance of it."
     if hasattr(head, "steps"):
         return (
-            " Pass its last step, and the features that the others make: head=pipe[-1] "
-            "and X=pipe[:-1].transform(X)."
+            " Pass its last step, and the features that its other steps compute: "
+            "head=pipe[-1] and X=pipe[:-1].transform(X)."
         )
     if not hasattr(head, "fit"):
         return ""

@@ -1,4 +1,4 @@
-"""Heads of regression, checked against targets and features."""
+"""Check regression heads against targets and features."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def check_regression_head(head: Any, n_targets: int, like: Array) -> LinearHead:
     """
     Return a head in float64, with a row for each target.
 
-    Beside `like`, whose last axis is as long as the features are wide.
+    It has the library and device of `like`, whose last axis has the number of features.
     """
     n_features = int(like.shape[-1])
     parts = parts_of(head, n_features)
@@ -21,15 +21,15 @@ def check_regression_head(head: Any, n_targets: int, like: Array) -> LinearHead:
 
 
 def check_regression_head_shape(head: Any, n_targets: int, n_features: int) -> None:
-    """Refuse a head that does not fit, without its numbers."""
+    """Raise if a head does not fit, without reading its numbers."""
     _check_outline(head, outline_of(head, n_features), n_targets, n_features)
 
 
 def _check_outline(head: Any, outline: Outline, n_targets: int, width: int) -> None:
     if outline.classes is not None:
         msg = (
-            f"head must predict targets, got {type(head).__name__}, which tells "
-            "classes apart. Pass a linear regressor, or use NeuralCollapseAnalyzer."
+            f"head must predict targets, got {type(head).__name__}, which is a "
+            "classifier. Pass a linear regressor, or use NeuralCollapseAnalyzer."
         )
         raise TypeError(msg)
     if outline.shape != (n_targets, width):
@@ -47,7 +47,7 @@ def _check_outline(head: Any, outline: Outline, n_targets: int, width: int) -> N
     if outline.n_biases not in (None, 1, n_targets):
         msg = (
             f"The head has a bias of {outline.n_biases} entries and weights of "
-            f"{n_targets} rows: expected one entry a row. Pass weights and bias of one "
-            "layer."
+            f"{n_targets} rows: expected one entry per row. Pass weights and bias of "
+            "the same layer."
         )
         raise ValueError(msg)

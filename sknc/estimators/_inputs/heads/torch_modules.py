@@ -1,9 +1,9 @@
 """
-Torch modules as heads: by their weights, or by what they do.
+Torch modules as heads, by their weights or by their outputs.
 
-A layer that multiplies by its own ``weight`` is read. Of any other module (with an
-adapter, quantized, scaled) weights and bias are made from its outputs, after a check
-that these are an affine function of its inputs.
+If a layer multiplies by its own ``weight``, that is read. For any other module (with an
+adapter, quantized, scaled) weights and bias are computed from its outputs, after a
+check that these are an affine function of its inputs.
 """
 
 from collections.abc import Iterator
@@ -15,22 +15,24 @@ from sknc._utils.arrays import Array
 from sknc._utils.tensors import check_tensor
 from sknc._utils.wrappers import unwrapped
 
-# Greatest difference from an affine function, as a share of the greatest output.
+# Largest difference from an affine function, relative to the largest output.
 _TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
-_COARSE = 0.05  # half precision, and quantized weights or inputs
-_FAR = -30.0  # functions that are linear near one point, such as tanh, bend elsewhere
+_COARSE = 0.05  # for half precision, and quantized weights or inputs
+_FAR = (
+    -30.0
+)  # functions that are linear near one point, such as tanh, are not linear here
 _BLOCK = 1024
 _QUIET = {"training": False, "_forward_hooks": {}, "_forward_pre_hooks": {}}
 
 
 def is_module(candidate: Any) -> bool:
-    """Whether something is a torch module."""
+    """Whether an object is a torch module."""
     torch = arrays.torch_module()
     return torch is not None and isinstance(candidate, torch.nn.Module)
 
 
 def layer_parts(module: Any) -> tuple[Array, Array | None] | None:
-    """Return (weights, bias) of a layer that multiplies by them, None of others."""
+    """Return (weights, bias) of a layer that multiplies by them, or None."""
     module = unwrapped(module)
     if not _multiplies_by_its_weight(module):
         return None
@@ -42,8 +44,8 @@ def layer_parts(module: Any) -> tuple[Array, Array | None] | None:
 
 
 def _multiplies_by_its_weight(module: Any) -> bool:
-    """Whether it is a linear layer or a 1x1 convolution that does nothing else."""
-    # A subclass may do something else with its weight, such as add an adapter's.
+    """Whether it is a linear layer or a 1x1 convolution, and nothing more."""
+    # A subclass may use its weight differently, for example with an adapter.
     if "forward" in vars(module):
         return False
     nn = _torch().nn
@@ -56,11 +58,11 @@ def _multiplies_by_its_weight(module: Any) -> bool:
 
 
 def plain(values: Any) -> Any:
-    """Return a tensor whole and dense, and anything else as it is."""
+    """Return a tensor gathered and dense; other values are returned unchanged."""
     if not arrays.is_tensor(values):
         return values
     values = values.detach()
-    if hasattr(values, "full_tensor"):  # sharded; every process has to ask
+    if hasattr(values, "full_tensor"):  # sharded; every process must call this
         values = values.full_tensor()
     if values.is_quantized:
         values = values.dequantize()
@@ -71,7 +73,7 @@ def plain(values: Any) -> Any:
 
 
 def check_kind(module: Any) -> None:
-    """Refuse modules that cannot be applied to features."""
+    """Raise for modules that cannot be applied to features."""
     nn = _torch().nn
     if type(module).forward is nn.Module.forward and "forward" not in vars(module):
         raise _refusal(module, "which has no forward")
@@ -80,14 +82,14 @@ def check_kind(module: Any) -> None:
 
 
 def check_affine(module: Any, n_features: int) -> int:
-    """Return the number of outputs of an affine module, and refuse others."""
+    """Return the number of outputs of an affine module, or raise for other modules."""
     module = unwrapped(module)
     with _undisturbed(module):
         return int(_checked_offset(module, n_features).shape[1])
 
 
 def affine_parts(module: Any, n_features: int) -> tuple[Array, Array]:
-    """Return (weights, bias) of any affine module, float64, from what it does."""
+    """Return (weights, bias) of any affine module, float64, from its outputs."""
     module = unwrapped(module)
     with _undisturbed(module):
         offset = _checked_offset(module, n_features)
@@ -101,13 +103,13 @@ def affine_parts(module: Any, n_features: int) -> tuple[Array, Array]:
 
 
 def _checked_offset(module: Any, n_features: int) -> Array:
-    """Return what an affine module makes of zero, (1, K), and refuse others."""
+    """Return the output of an affine module at zero, (1, K), or raise."""
     torch = _torch()
     place = {"dtype": torch.float32, "device": "cpu"}
     generator = torch.Generator("cpu").manual_seed(0)
     rows = torch.randn((2, n_features), generator=generator, **place)
     one, other = rows[:1], rows[1:]
-    # One by one: quantized layers round all rows of a batch alike.
+    # One by one, because quantized layers round all rows of a batch together.
     rows = (0 * one, one, other, one + other, _FAR * one)
     outputs = torch.cat([_outputs(module, row) for row in rows])
     offset, changes = outputs[:1], outputs[1:] - outputs[:1]
@@ -116,13 +118,13 @@ def _checked_offset(module: Any, n_features: int) -> Array:
     )
     scales = torch.stack([outputs[:4].abs().max(), outputs.abs().max()])
     error = float((wrong.abs().amax(1) / scales.clamp_min(1e-300)).max())
-    if error > _tolerance(module):  # and not NaN, which is told of elsewhere
+    if error > _tolerance(module):  # NaN is reported elsewhere
         raise _refusal(
             module,
             f"which is not linear: its outputs differ from W x + b by {error:.2g} of "
             "their size",
-            "Normalize or transform the features as it does, and pass the weights that "
-            "multiply them: head=(weights, bias).",
+            "Normalize or transform the features like the module, and pass the weights "
+            "that multiply them: head=(weights, bias).",
         )
     return offset
 
@@ -136,7 +138,7 @@ def _tolerance(module: Any) -> float:
 
 
 def _like(module: Any) -> Array:
-    """Return a tensor of the dtype and device that a module takes."""
+    """Return a tensor with the dtype and device of a module's input."""
     for value in (*module.parameters(), *module.buffers()):
         if value.is_floating_point() and value.itemsize > 1:
             return value
@@ -144,7 +146,7 @@ def _like(module: Any) -> Array:
 
 
 def _outputs(module: Any, rows: Array) -> Array:
-    """Return what a module makes of rows of features, float64, (B, K)."""
+    """Return the outputs of a module for rows of features, float64, (B, K)."""
     like = _like(module)
     rows = rows.to(device=like.device, dtype=like.dtype)
     try:
@@ -161,7 +163,7 @@ def _outputs(module: Any, rows: Array) -> Array:
 
 @contextmanager
 def _undisturbed(module: Any) -> Iterator[None]:
-    """Set evaluation mode without hooks, gradients and autocast, for a while."""
+    """Set evaluation mode without hooks, gradients and autocast, temporarily."""
     torch = _torch()
     device = _like(module).device
     precision = torch.get_float32_matmul_precision()
@@ -191,7 +193,7 @@ def _refusal(module: Any, why: str, remedy: str = "") -> TypeError:
 
 
 def _hint(module: Any) -> str:
-    """Name the last linear layer inside, with a space before."""
+    """Return a hint with the last linear layer inside the module."""
     linear = _torch().nn.Linear
     names = [name for name, part in module.named_modules() if isinstance(part, linear)]
     if not any(names):
@@ -202,7 +204,7 @@ def _hint(module: Any) -> str:
 
 
 def _torch() -> Any:
-    """Return torch, which somebody imported who has a module."""
+    """Return torch, which is imported if there is a module."""
     torch = arrays.torch_module()
     assert torch is not None
     return torch
