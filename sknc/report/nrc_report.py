@@ -124,5 +124,5 @@ class NRCReport(MetricReport):
 def how_to_get(key: str, has_head: bool) -> str:
     """Return how to get a metric that a report does not have."""
     if REGRESSION_TABLE[key].needs_head and not has_head:
-        return "It takes a linear head: NeuralRegressionCollapse(head=...)."
-    return f"Ask for it: metrics=[{key!r}, ...]."
+        return "It requires a linear head: NeuralRegressionCollapse(head=...)."
+    return f"Request it: metrics=[{key!r}, ...]."

@@ -193,7 +193,7 @@ class TestCheckpoint:
         )
         state.write_bytes(state.read_bytes()[:-3])
         error = self.refused(*data, "--checkpoint", str(state), capsys=capsys)
-        assert "run.sknc is cut off or damaged: its end is missing." in error
+        assert "run.sknc is truncated or damaged: its end is missing." in error
 
     def test_what_a_killed_run_left_is_removed(self, data, tmp_path, capsys):
         (tmp_path / "states").mkdir()

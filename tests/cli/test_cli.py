@@ -77,8 +77,8 @@ class TestArguments:
         with pytest.raises(SystemExit, match=r"^1$"):
             main(["demo", "--output", str(tmp_path / "figure.png")])
         assert capsys.readouterr().err == (
-            "sknc demo requires torch, matplotlib and tqdm, of the extra "
-            "'demo': in a clone of sknc, run pip install '.[demo]'.\n"
+            "sknc demo requires torch, matplotlib and tqdm, from the extra 'demo': "
+            "in a clone of sknc, run pip install '.[demo]'.\n"
         )
 
     def test_missing_library_in_python(self, monkeypatch, tmp_path):

@@ -204,7 +204,7 @@ class TestMerge:
         found = refused("merge", "part0.sknc", "centers.sknc", "-o", "all.sknc")
         assert "expected fitted NeuralCollapseAnalyzer estimators" in found
         found = refused("merge", "part0.sknc", "x0.npy", "-o", "all.sknc")
-        assert found.startswith("x0.npy is no state file of sknc")
+        assert found.startswith("x0.npy is not a state file of sknc")
         found = refused("merge", "part0.sknc", "none.sknc", "-o", "all.sknc")
         assert found == "none.sknc does not exist: name the file of a state."
         found = refused("merge", "part0.sknc", "-o", "none/all.sknc")

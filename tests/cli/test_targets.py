@@ -83,24 +83,25 @@ class TestReport:
     def test_folders(self, option, folder, refused, unread):
         what = "output" if option == "--output" else "state"
         assert refused("report", "all.npz", option, "none/a.sknc") == (
-            f"There is no folder {folder / 'none'} for the {what} a.sknc: make it "
+            f"There is no folder {folder / 'none'} for the {what} a.sknc. Create it "
             "first, with Path(path).parent.mkdir(parents=True)."
         )
         (folder / "there").mkdir()
         found = refused("report", "all.npz", option, "there")
-        assert found.startswith(f"{folder / 'there'} is a folder: name a file in it")
+        assert found.startswith(f"{folder / 'there'} is a folder. Name a file in it")
 
     @pytest.mark.skipif(os.name == "nt", reason="needs a device")
     def test_devices(self, refused, unread):
         assert refused("report", "all.npz", "--output", "/dev/null") == (
-            "/dev/null is no regular file, so it cannot be replaced: name another path."
+            "/dev/null is not a regular file, so it cannot be replaced. Use another "
+            "path."
         )
 
     @pytest.mark.parametrize("option", ["--save", "--checkpoint", "--output"])
     def test_folders_of_others(self, option, folder, refused, unread, monkeypatch):
         monkeypatch.setattr(os, "access", lambda path, mode: path != folder)
         assert refused("report", "all.npz", option, "a.sknc") == (
-            f"Nothing can be written in {folder}: name a file in another folder."
+            f"The folder {folder} is not writable. Use another folder."
         )
 
     def test_held_out_files_are_found_first(self, refused, unread):

@@ -240,7 +240,7 @@ def test_errors_of_score():
     with pytest.raises(ValueError, match="not fitted"):
         score(NeuralCollapseAnalyzer(), blocks, Y)
     analyzer = NeuralCollapseAnalyzer().fit(X, Y)
-    with pytest.raises(ValueError, match="of which no sample was fitted"):
+    with pytest.raises(ValueError, match="without fitted samples"):
         score(analyzer, blocks, Y + 1)
     with pytest.raises(ValueError, match="without samples"):
         score(analyzer, blocks[:0], Y[:0])

@@ -85,8 +85,8 @@ BAD = {
     "one_axis": (
         lambda: (X0[:, 0], Y0, None),
         r"Expected 2D array, got 1D (ndarray|Tensor) of shape \(24,\) instead: \w+ "
-        r"takes features of shape \(n_samples, n_features\)\. Reshape your data with "
-        r"X\.reshape\(1, -1\) if it is one sample",
+        r"requires features of shape \(n_samples, n_features\)\. Reshape your data "
+        r"with X\.reshape\(1, -1\) if it is one sample",
     ),
     "three_axes": (
         lambda: (X0.reshape(24, 3, 1), Y0, None),
@@ -108,12 +108,13 @@ BAD = {
     ),
     "soft_labels": (
         lambda: (X0, np.full((24, 4), 0.25), None),
-        r"y should be a 1d array of one class label a row of X, got shape \(24, 4\) "
-        r"and (torch\.)?float64\. Soft or one-hot .*: use y\.argmax\((axis|dim)=1\)",
+        r"y should be a 1d array with one class label per row of X, got shape \(24, "
+        r"4\) and (torch\.)?float64\. Soft or one-hot .*: use "
+        r"y\.argmax\((axis|dim)=1\)",
     ),
     "one_hot_labels": (
         lambda: (X0, np.eye(4, dtype=int)[Y0], None),
-        r"Soft or one-hot labels have no class: use y\.argmax\((axis|dim)=1\)",
+        r"Soft or one-hot labels are not classes: use y\.argmax\((axis|dim)=1\)",
     ),
     "labels_of_sequences": (
         lambda: (X0, np.stack([Y0, Y0], axis=1), None),
@@ -158,7 +159,7 @@ BAD_NEXT = {
     ),
     "strings_after_numbers": (
         lambda: (X0, np.array(list("abcd"))[Y0], None),
-        r"y holds strings where the classes so far are numbers \[0, 1, 2, 3\]",
+        r"y has strings, but the classes so far are numbers \[0, 1, 2, 3\]",
     ),
 }
 each_bad = pytest.mark.parametrize("bad", BAD)
@@ -407,9 +408,8 @@ def test_unknown_label(make, to, first):
     before = fingerprint(estimator)
     y = changed(Y0, 3, 7)
     message = (
-        r"labels \[7\] that are not among the 5 classes \[0, 1, 2, 3, 4\] named "
-        r"by classes= or by the head: expected only those\. Name every class with "
-        r"classes=\."
+        r"labels \[7\] that are not among the 5 classes \[0, 1, 2, 3, 4\] given by "
+        r"classes= or by the head\. List every class in classes=\."
     )
     with pytest.raises(ValueError, match=message):
         estimator.partial_fit(to(X0), to(y), classes=[0, 1, 2, 3, 4])
@@ -431,9 +431,9 @@ def test_unknown_label_in_a_later_batch(make, to):
 
 def test_unknown_label_in_score(to):
     message = (
-        r"y holds labels \[4\] of which no sample was fitted: expected only the 4 "
-        r"classes \[0, 1, 2, 3\]\. Drop these rows, or fit samples of every class; in "
-        r"cross-validation with cv=StratifiedKFold\(\)\."
+        r"y has labels \[4\] without fitted samples: expected only the 4 classes "
+        r"\[0, 1, 2, 3\]\. Drop these rows, or fit samples of every class; in "
+        r"cross-validation, use cv=StratifiedKFold\(\)\."
     )
     for fit in (
         lambda model: model.fit(to(X0), to(Y0)),
@@ -449,7 +449,7 @@ def test_unknown_label_in_score(to):
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ([0, 1, 2, 3, 3], "classes holds a label twice: 5 labels, 4 distinct"),
+        ([0, 1, 2, 3, 3], "classes has duplicates: 5 labels, 4 unique"),
         ([], r"classes must be a 1-D list of labels, got an array of shape \(0,\)"),
         (
             [[0, 1, 2, 3]],
@@ -485,7 +485,7 @@ def test_numbers_after_strings(make, to):
 def test_string_labels_with_classes_that_are_numbers(make, to):
     estimator = make()
     before = fingerprint(estimator)
-    with pytest.raises(ValueError, match="y holds strings where the classes"):
+    with pytest.raises(ValueError, match="y has strings, but the classes"):
         estimator.partial_fit(to(X0), np.array(list("abcd"))[Y0], classes=[0, 1, 2, 3])
     assert fingerprint(estimator) == before
 
@@ -493,7 +493,7 @@ def test_string_labels_with_classes_that_are_numbers(make, to):
 def test_number_labels_with_classes_that_are_strings(make, to):
     estimator = make()
     before = fingerprint(estimator)
-    with pytest.raises(ValueError, match="y holds numbers where the classes"):
+    with pytest.raises(ValueError, match="y has numbers, but the classes"):
         estimator.partial_fit(to(X0), to(Y0), classes=list("abcd"))
     assert fingerprint(estimator) == before
 
@@ -501,7 +501,7 @@ def test_number_labels_with_classes_that_are_strings(make, to):
 @pytest.mark.parametrize("pair", [("a", 0), (0, "a")])
 def test_labels_of_mixed_kinds(make, pair):
     y = np.array(pair * 12, dtype=object)
-    with pytest.raises(ValueError, match="y mixes strings and other labels: expected"):
+    with pytest.raises(ValueError, match="y mixes strings with other labels: expected"):
         make().fit(X0, y)
 
 
@@ -596,7 +596,7 @@ def test_numpy_and_torch_in_one_stream(make):
         with pytest.raises(ValueError, match="must use the same namespace and device"):
             estimator.score(second, Y0)
         other = make().fit(second, Y0)
-        with pytest.raises(ValueError, match="both must use the same namespace"):
+        with pytest.raises(ValueError, match="library and device must be the same"):
             estimator.merge(other)
         assert fingerprint(estimator) == before
 
@@ -695,15 +695,16 @@ HEADS = {
         lambda: np.eye(5, 3),
         ValueError,
         r"weights of shape \(5, 3\), but there are 4 classes.*expected \(4, 3\)\. If "
-        r"some of its classes have no samples, name all with classes= of fit, "
-        r"fit_batches or the first partial_fit",
+        "some of its classes have no samples, list all classes in classes= of fit, "
+        "fit_batches or the first partial_fit",
         True,
     ),
     "fewer_rows": (
         lambda: np.eye(3, 3),
         ValueError,
-        r"weights of shape \(3, 3\), but there are 4 classes.*expected \(4( or more)?"
-        r", 3\)\. Pass the layer that tells these classes apart, with a row for each",
+        r"weights of shape \(3, 3\), but there are 4 classes.*expected \(4( or "
+        r"more)?, 3\)\. Pass the layer that separates these classes, with a row for "
+        "each",
         False,
     ),
     "columns": (
@@ -723,8 +724,8 @@ HEADS = {
     "bias": (
         lambda: (np.eye(4, 3), np.zeros(3)),
         ValueError,
-        "bias of 3 entries and weights of 4 rows: expected one entry a row. Pass "
-        "weights and bias of one layer",
+        "bias of 3 entries and weights of 4 rows: expected one entry per row. Pass "
+        "weights and bias of the same layer",
         False,
     ),
     "three_axes": (
@@ -748,7 +749,7 @@ HEADS = {
     "class": (
         lambda: LogisticRegression,
         TypeError,
-        r"head must be a torch\.nn\.Linear.* Pass an object of it",
+        r"head must be a torch\.nn\.Linear.* Pass an instance of it",
         False,
     ),
     "triple": (
@@ -816,7 +817,7 @@ def test_heads(to, name):
 def test_heads_that_are_not_finite(to, head, what):
     analyzer = NeuralCollapseAnalyzer(head=head).fit(to(X0), to(Y0))  # it may change
     message = (
-        f"head's {what} NaN or infinity: expected finite numbers. Take the head of an "
+        f"head's {what} NaN or infinity: expected finite numbers. Use the head of an "
         "epoch before training diverged, or measure without it: head=None"
     )
     with pytest.raises(ValueError, match=message):
@@ -854,7 +855,7 @@ def test_module_that_is_no_linear_layer():
             r"model\.fc\.",
         ),
         (torch.nn.ReLU(), r"got ReLU, which is not linear: .*head=\(weights, bias\)\."),
-        (torch.nn.Linear, r"got type\. Pass an object of it\."),
+        (torch.nn.Linear, r"got type\. Pass an instance of it\."),
     ):
         message = rf"head must be a torch\.nn\.Linear.*{hint}$"
         with pytest.raises(TypeError, match=message):
@@ -866,7 +867,7 @@ def test_module_that_is_no_linear_layer():
 )
 def test_head_and_labels_swapped(to, head):
     model = NearestClassCenter().fit(to(X0), to(Y0))
-    message = r"expected class labels as y, got \w+, which is a head: .*\(X, head, y\)"
+    message = r"expected class labels as y, got \w+, which is a head\. .*\(X, head, y\)"
     with pytest.raises(TypeError, match=message):
         model.agreement(to(X0), to(Y0), head)
 

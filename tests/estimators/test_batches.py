@@ -47,16 +47,31 @@ YIELD = "batches must yield (X, y) or (X, y, sample_weight), got "
         (lambda: None, ITERABLE + "None. A DataLoader is one, and a list: [(X, y)]."),
         (lambda: 5, ITERABLE + "5. A Data"),
         (lambda: list, ITERABLE + "<class 'list'>. "),
-        (archive, YIELD + "str: take its arrays: [(data['features'], data['labels'])]"),
-        (lambda: {"X": X}, YIELD + "str: take its arrays: "),
-        (lambda: [archive()], YIELD + "NpzFile: take its parts, for example with ((ba"),
-        (lambda: [{"x": X, "y": Y}], YIELD + "dict: take its parts, for example with "),
+        (archive, YIELD + "str: pass its arrays: [(data['features'], data['labels'])]"),
+        (lambda: {"X": X}, YIELD + "str: pass its arrays: "),
+        (
+            lambda: [archive()],
+            YIELD + "NpzFile: select its parts, for example with ((ba",
+        ),
+        (
+            lambda: [{"x": X, "y": Y}],
+            YIELD + "dict: select its parts, for example with ",
+        ),
         (lambda: X, YIELD + "ndarray: put one batch in a list, [(X, y)], or call fit("),
         (lambda: (X, Y), YIELD + "ndarray: put one batch in a list, [(X, y)], or call"),
         (lambda: [X], YIELD + "ndarray: put one batch in a list, [(X, y)], or call fi"),
-        (lambda: [(X, Y, Y, 1)], YIELD + "4 parts: map your loader, for example with "),
-        (lambda: (x for x in X), YIELD + "ndarray: map your loader, for example with "),
-        (lambda: "abc", YIELD + "str: map your loader, for example with ((model.featu"),
+        (
+            lambda: [(X, Y, Y, 1)],
+            YIELD + "4 parts: convert its batches, for example with ",
+        ),
+        (
+            lambda: (x for x in X),
+            YIELD + "ndarray: convert its batches, for example with ",
+        ),
+        (
+            lambda: "abc",
+            YIELD + "str: convert its batches, for example with ((model.featu",
+        ),
     ],
 )
 def test_what_is_no_batch(make, text, call):

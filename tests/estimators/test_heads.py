@@ -245,8 +245,8 @@ def test_rows_of_a_head_name_the_classes(to):
     assert_same(analyzer.score(X, y), named.score(X, y))
     with pytest.raises(
         ValueError,
-        match=r"y holds labels \[5\] that are not among the 5 classes \[0, 1, 2, 3, "
-        r"4\] named by classes= or by the head: expected only those\. Name every class",
+        match=r"y has labels \[5\] that are not among the 5 classes \[0, 1, 2, 3, "
+        r"4\] given by classes= or by the head\. List every class",
     ):
         analyzer.partial_fit(X, y + 3)
     parts = [
@@ -273,9 +273,9 @@ def test_labels_that_are_no_numbers_of_rows():
     analyzer = NeuralCollapseAnalyzer(head=pair)
     with pytest.raises(
         ValueError,
-        match=r"y holds labels \[5\], but the head has 3 rows: expected labels from 0 "
-        r"to 2, or all 3 labels in the first batch\. If its rows stand for other "
-        r"labels, name them all: classes=\[\.\.\.\]\.$",
+        match=r"y has labels \[5\], but the head has 3 rows: expected labels from 0 "
+        r"to 2, or all 3 labels in the first batch\. If its rows have other "
+        r"labels, list them all: classes=\[\.\.\.\]\.$",
     ):
         analyzer.fit(X[y < 2], labels[y < 2])
     with pytest.raises(ValueError, match=r"labels \[-100\], but .*Drop these samples"):

@@ -83,7 +83,7 @@ class TestMadeToDoHarm:
         header = {"sknc_state": 2, "sknc_version": "7.0"}
         assert self.refused(rewritten(content, header)) == (
             f"The file has format 2, written by sknc 7.0, but sknc {sknc.__version__} "
-            "reads formats up to 1: install a later sknc."
+            "reads formats up to 1. Install a later sknc."
         )
 
     @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ class TestMadeToDoHarm:
     )
     def test_arrays_that_contradict(self, content, name, array):
         message = self.refused(rewritten(content, **{f"{name}.npy": array}))
-        assert message.endswith("Make it again.")
+        assert message.endswith("Create it again.")
 
     @pytest.mark.parametrize(
         ("name", "array"),
@@ -218,7 +218,9 @@ class TestMadeToDoHarm:
             file = rewritten(content).replace(name.encode(), b"x" * len(name))
             if "priors" in name:
                 continue  # uniform ones, then
-            assert self.refused(sealed(file)).startswith("The file is no state that")
+            assert self.refused(sealed(file)).startswith(
+                "The file is not a valid state of sknc:"
+            )
 
     def test_label_of_a_convention_that_promises_more(self):
         content = (GOLDEN / "strings_1.sknc").read_bytes()

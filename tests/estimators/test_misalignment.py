@@ -11,8 +11,8 @@ from sknc.estimators._scoring.misalignment import better_rows
 from sknc.head import LinearHead
 
 REMEDY = (
-    "Row k of the head has to belong to the k-th of the sorted labels: pass the labels "
-    "that the model was trained with, name all classes with classes=, or pass a head "
+    "Row k of the head must belong to the k-th of the sorted labels: pass the labels "
+    "with which the model was trained, list all classes in classes=, or pass a head "
     "with classes_."
 )
 
@@ -20,9 +20,9 @@ REMEDY = (
 def ordered_wrong(n_classes, other, label):
     return (
         f"The head assigns the means of {n_classes} classes to other classes, and "
-        "would assign them to their own with its rows in another order, for example "
-        f"with the row of class {other!r} for class {label!r}. Its rows and the labels "
-        "are probably out of step. "
+        "would assign them correctly with its rows in another order, for example "
+        f"with the row of class {other!r} for class {label!r}. Its rows and the "
+        "labels probably do not match. "
     )
 
 
@@ -51,8 +51,8 @@ def test_padding_left_in():
     toy = ten_classes()
     labels = [*range(9), -100]
     assert notes(toy, labels) == (
-        "The label -100 is negative, most often padding (ignore_index), which is a "
-        "class here and takes a row of the head. Drop these samples: keep = y != -100, "
+        "The label -100 is negative. It is often padding (ignore_index), but here it "
+        "is a class with a row of the head. To drop these samples: keep = y != -100, "
         "then X[keep], y[keep]. " + ordered_wrong(10, 8, -100) + REMEDY
     )
     untrained = np.random.default_rng(0).standard_normal((10, 16))
@@ -71,9 +71,9 @@ def test_numbers_as_text():
     toy = around(3 * simplex(12, 16), 6, 0.1)
     names = np.arange(12).astype(str)
     assert notes(toy, names) == (
-        "The labels are numbers as text, in the order of text: ['0', '1', '10', ..., "
-        "'9']. The head's rows are taken in this order; if they are in the order of "
-        "the numbers, pass integers: y.astype(int). "
+        "The labels are numbers as text, sorted as text: ['0', '1', '10', ..., '9']. "
+        "The rows of the head must have this order. If they have the order of the "
+        "numbers, pass integers: y.astype(int). "
         + ordered_wrong(10, "8", "10")
         + REMEDY
     )
@@ -105,7 +105,7 @@ def test_a_head_that_names_its_classes():
     toy = ten_classes()
     head = LogisticRegression().fit(toy.X, (toy.y + 1) % 10)
     assert notes(toy, head=head) == (
-        ordered_wrong(10, 1, 0) + "Pass the labels that the head was fitted on."
+        ordered_wrong(10, 1, 0) + "Pass the labels with which the head was fitted."
     )
 
 

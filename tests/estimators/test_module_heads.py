@@ -203,8 +203,8 @@ NOT_LINEAR = (
 REFUSED = {
     "cosine": (
         lambda: Cosine(D, K),
-        rf"Cosine, {NOT_LINEAR} size\. Normalize or transform the features as it does, "
-        r"and pass the weights that multiply them: head=\(weights, bias\)\.$",
+        rf"Cosine, {NOT_LINEAR} size\. Normalize or transform the features like the "
+        r"module, and pass the weights that multiply them: head=\(weights, bias\)\.$",
     ),
     "capped": (lambda: Capped(D, K), rf"Capped, {NOT_LINEAR}"),
     "perceptron": (

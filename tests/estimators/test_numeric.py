@@ -42,7 +42,7 @@ FEATURES = [
     (lambda: X.astype(str), "got <U32. Convert them with X.astype(float) if they are"),
     (lambda: np.ma.masked_array(X, X > 1), "Drop their rows: X[~X.mask.any(axis=1)]"),
 ]
-A_NUMBER = "sample_weight must be one real number a row of X, got "
+A_NUMBER = "sample_weight must be one real number per row of X, got "
 WEIGHTS = [
     (lambda: "balanced", "compute_sample_weight('balanced', y)."),
     (lambda: {0: 1.0, 1: 2.0}, "{0: 1.0, 1: 2.0}. Compute them first, for example "),

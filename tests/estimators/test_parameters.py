@@ -174,10 +174,10 @@ def test_functions_refuse(name, options, text):
         ((X + 1j, Y), "X must be real numbers, got complex128"),
         (("X.npy", Y), "X must be an array of shape (n_samples, n_features), got 'X"),
         *[
-            ((X, Y, weights), "sample_weight must be one positive number a row of X")
+            ((X, Y, weights), "sample_weight must be one positive number per row of X")
             for weights in (0 * Y, -1.0 - Y, Y + np.nan, Y + np.inf, [1.0], 1.0)
         ],
-        ((X, Y, Y + 1j), "sample_weight must be one real number a row of X"),
+        ((X, Y, Y + 1j), "sample_weight must be one real number per row of X"),
     ],
 )
 def test_statistics_refuse(arguments, text):

@@ -77,8 +77,8 @@ def test_parts_hold_no_centers():
 
 
 OTHER_CENTERS = (
-    r"^Samples of a PartialScore were measured about other centers: merge the "
-    r"analyzers of all workers first, and let each worker call partial_score of the "
+    r"^Samples of a PartialScore were measured about other centers\. Merge the "
+    "analyzers of all workers first, and let each worker call partial_score on the "
     r"merged one\.$"
 )
 
@@ -154,15 +154,15 @@ def test_messages_about_other_choices():
     part = analyzer.partial_score([(X, Y)])
     analyzer.set_params(head=None)
     message = (
-        r"^Samples of a PartialScore were scored with another head: give the analyzers "
-        r"of all workers the same head, and do not train it before report_of\.$"
+        r"^Samples of a PartialScore were scored with another head\. Use the same "
+        r"head in all workers, and do not train it before report_of\.$"
     )
     with pytest.raises(ValueError, match=message):
         analyzer.report_of([part])
     analyzer.set_params(head=HEAD, convention="papyan2020")
     message = (
-        r"^Samples of a PartialScore were scored in another convention: set the same "
-        r"convention in the analyzers of all workers\.$"
+        r"^Samples of a PartialScore were scored in another convention\. Use the "
+        r"same convention in all workers\.$"
     )
     with pytest.raises(ValueError, match=message):
         analyzer.report_of([part])
@@ -170,8 +170,8 @@ def test_messages_about_other_choices():
     found = few.report_of([part])  # has all that it needs, and more
     assert found.to_dict() == pytest.approx(few.score(X, Y).to_dict(), rel=1e-12)
     message = (
-        r"^Samples of a PartialScore were scored for other metrics: set the same "
-        r"metrics in the analyzers of all workers\.$"
+        r"^Samples of a PartialScore were scored for other metrics\. Use the same "
+        r"metrics in all workers\.$"
     )
     with pytest.raises(ValueError, match=message):
         analyzer.set_params(convention="default").report_of(
@@ -199,7 +199,7 @@ def test_other_objects_are_refused():
     for scores in ([], [part, part]):
         with pytest.raises(ValueError, match=message):
             analyzer.report_of(scores)
-    message = r"^report_of expected what partial_score of each worker returned, got 3"
+    message = "^report_of expected results of partial_score, got 3"
     with pytest.raises(TypeError, match=message):
         analyzer.report_of([part, 3])
     with pytest.raises(TypeError, match=r"^merge expected a PartialScore, got None\.$"):

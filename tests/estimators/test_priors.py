@@ -190,8 +190,8 @@ def test_no_class_can_be_chosen(data):
     model = NearestClassCenter(priors=[1.0, 0, 0, 0, 0, 0])
     model.partial_fit(X, y + 1, classes=range(6))
     message = (
-        "priors are zero for every class that has samples: no class can be predicted. "
-        "Give one of [1 2 3 4 5] a positive prior."
+        "priors are zero for every class that has samples, so no class can be "
+        "predicted. Give one of [1 2 3 4 5] a positive prior."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         model.predict(X)
@@ -233,8 +233,8 @@ def test_number_of_priors(data):
 
     def message(n_priors, n_classes):
         return re.escape(
-            "priors must have one entry for each class, in the order of classes_: got "
-            f"{n_priors} entries for {n_classes} classes."
+            "priors must have one entry for each class, in the order of classes_, "
+            f"got {n_priors} entries for {n_classes} classes."
         )
 
     model = NearestClassCenter(priors=[0.5, 0.5])
@@ -252,8 +252,8 @@ def test_number_of_priors(data):
 
 def test_angles_have_no_priors(data):
     message = re.escape(
-        'priors must be "uniform" with metric="cosine", got \'empirical\'. Angles come '
-        "without a variance that priors could be weighed against."
+        'priors must be "uniform" with metric="cosine", got \'empirical\'. Angles '
+        "have no variance that priors could be compared with."
     )
     with pytest.raises(ValueError, match=message):
         NearestClassCenter("cosine", priors="empirical").fit(*data)

@@ -62,12 +62,12 @@ def test_headline_without_and_with_a_head():
     without = NeuralRegressionCollapse(metrics=["NRC2", "nrc1"]).fit(X, Y).report()
     assert without.keys() == ["nrc1"]
     assert without.notes["nrc2"] == (
-        "Left out. It takes a linear head: NeuralRegressionCollapse(head=...)."
+        "Left out. It requires a linear head: NeuralRegressionCollapse(head=...)."
     )
     assert without.gamma is None
-    with pytest.raises(KeyError, match="It takes a linear head"):
+    with pytest.raises(KeyError, match="It requires a linear head"):
         without["nrc3"]
-    with pytest.raises(AttributeError, match=r"Ask for it: metrics=\['mse', ...\]"):
+    with pytest.raises(AttributeError, match=r"Request it: metrics=\['mse', ...\]"):
         report.mse  # noqa: B018
     with pytest.raises(KeyError, match="There is no metric 'nc1_pinv' of regression"):
         report["nc1_pinv"]
@@ -293,7 +293,7 @@ def malformed():
     yield lambda: (X, Y[:-1]), match
     yield lambda: (X, Y * np.nan), "y contains NaN or infinity: expected finite"
     yield lambda: (X * np.nan, Y), "Input X contains NaN or infinity"
-    yield lambda: (X, Y.astype(str)), "y must be real numbers, one row of targets a"
+    yield lambda: (X, Y.astype(str)), "y must be real numbers, one row of targets per"
     yield lambda: (X, Y.astype(complex)), "y must be real numbers"
     yield lambda: (X, Y[:, :, None]), r"y must be of shape \(n_samples,\) or"
     yield lambda: (X[:, 0], Y), "Expected 2D array"
@@ -364,7 +364,9 @@ def test_heads_that_do_not_fit():
     with pytest.raises(ValueError, match="bias of 2 entries and weights of 3 rows"):
         estimator((W, b[:2])).fit(X, Y)
     classifier = LogisticRegression().fit(X, Y[:, 0] > 0)
-    with pytest.raises(TypeError, match="got LogisticRegression, which tells classes"):
+    with pytest.raises(
+        TypeError, match="got LogisticRegression, which is a classifier"
+    ):
         estimator(classifier).fit(X, Y[:, 0])
     with pytest.raises(TypeError, match="Fit it first"):
         estimator(LinearRegression()).fit(X, Y)

@@ -151,12 +151,12 @@ def test_refusals():
     with pytest.raises(ValueError, match="shrink_threshold must be None with met"):
         NearestClassCenter("cosine", shrink_threshold=1).fit(X, y)
     model = NearestClassCenter().fit(X, y).set_params(metric="mahalanobis")
-    with pytest.raises(ValueError, match="need the scatter, which was not kept"):
+    with pytest.raises(ValueError, match="require the scatter, which was not kept"):
         model.predict(X)
     text = (
-        r"^Shrunk centers and scaled distances need variances: expected more samples "
-        r"than classes, got 2 of 2\. Fit more samples, or use metric=\"euclidean\" "
-        r"without shrink_threshold\.$"
+        "^Shrunk centers and scaled distances require variances: expected more "
+        r"samples than classes, got 2 of 2\. Fit more samples, or use "
+        r"metric=\"euclidean\" without shrink_threshold\.$"
     )
     for metric in ("standardized", "mahalanobis"):
         with pytest.raises(ValueError, match=text):
@@ -203,9 +203,9 @@ def test_weights_count_as_numbers_of_samples():
     X, y = load_iris(return_X_y=True)
     weights = np.full(len(y), 1 / len(y))
     text = (
-        r"^Weights count as numbers of samples where variances are estimated: expected "
-        r"a sum of more than 3, the number of classes, got 1\. Scale them: "
-        r"w \* len\(w\) / w\.sum\(\)\.$"
+        "^Weights count as numbers of samples when variances are estimated: expected "
+        r"a sum of more than 3, the number of classes, got 1\. Scale them: w \* "
+        r"len\(w\) / w\.sum\(\)\.$"
     )
     for options in ({"metric": "standardized"}, {"shrink_threshold": 0.5}):
         model = NearestClassCenter(**options).fit(X, y, weights)

@@ -75,9 +75,9 @@ def test_features_of_other_names_are_not_merged(columns):
     other = NearestClassCenter().fit(frames(list(columns))[1], Y[HALVES[1]])
     before = first.class_means_
     message = (
-        r"^Cannot merge estimators of different features: expected \['a', 'b', 'c', "
-        r"'d'\], got \['.', '.', '.', '.'\]\. Fit all of them on the same columns in "
-        r"the same order\.$"
+        r"^Cannot merge estimators with different features: expected \['a', 'b', "
+        r"'c', 'd'\], got \['.', '.', '.', '.'\]\. Fit all of them on the same "
+        r"columns in the same order\.$"
     )
     for merge in (first.merge, first.__add__):
         with pytest.raises(ValueError, match=message):
@@ -102,8 +102,8 @@ def test_groups_of_the_fit_are_what_is_merged():
     second.set_params(n_jackknife=3)
     assert_same(first.merge(second), fitted())
     message = (
-        r"^Cannot merge estimators with different n_jackknife, got \[0, 3\]: fit all "
-        r"of them with the same\.$"
+        r"^Cannot merge estimators with different n_jackknife, got \[0, 3\]\. Fit all "
+        r"of them with the same number\.$"
     )
     other = fitted(BATCHES[:2], n_jackknife=3)
     for one, another in ((first, other), (other, first)):
@@ -202,8 +202,8 @@ def test_incomplete_groups_are_refused(monkeypatch):
         with pytest.raises(MemoryError):
             analyzer.partial_fit(*BATCHES[5])
     message = (
-        r"^The sums are incomplete: adding a batch to the groups was interrupted "
-        r"twice\. Fit again, or go on from a copy made before\.$"
+        r"^The sums are incomplete because adding a batch was interrupted twice\. "
+        r"Fit again, or continue from an earlier copy\.$"
     )
     for use in (
         analyzer.report,

@@ -167,7 +167,7 @@ def test_cross_validate_with_a_fitted_head(data, head):
 
 def test_cross_validate_of_sorted_data(data):
     X, y = data[0], np.sort(data[1])
-    match = "no sample was fitted: .*cv=StratifiedKFold"
+    match = "without fitted samples: .*cv=StratifiedKFold"
     with pytest.raises(ValueError, match=match):
         cross_validate(
             NeuralCollapseAnalyzer(),
@@ -182,7 +182,7 @@ def test_cross_validate_of_sorted_data(data):
 def test_scorer_of_another_estimator(data, head):
     match = (
         "nc_scorer expected a NeuralCollapseAnalyzer or a pipeline that ends in one, "
-        "got LogisticRegression, whose score is no NCReport"
+        "got LogisticRegression, whose score is not an NCReport"
     )
     with pytest.raises(TypeError, match=match):
         nc_scorer(head, *data)
@@ -568,7 +568,7 @@ def test_parameters():
 
 def test_covariance_of_the_other_kind(data):
     model = NeuralCollapseAnalyzer(covariance=False).fit(*data)
-    with pytest.raises(AttributeError, match="covariance=False does not keep: use"):
+    with pytest.raises(AttributeError, match="covariance=False does not store: use"):
         _ = model.within_class_covariance_
     assert not hasattr(model, "total_covariance_")
 

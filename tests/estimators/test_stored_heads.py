@@ -66,8 +66,8 @@ NO_COEF = r" It has no coef_, so it is not known to be linear in the features\.$
 OTHERS = {
     "pipeline": (
         lambda: make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y),
-        r"Pipeline\. Pass its last step, and the features that the others make: "
-        r"head=pipe\[-1\] and X=pipe\[:-1\]\.transform\(X\)\.$",
+        r"Pipeline\. Pass its last step, and the features that its other steps "
+        r"compute: head=pipe\[-1\] and X=pipe\[:-1\]\.transform\(X\)\.$",
     ),
     "search": (
         lambda: GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=2).fit(X, Y),
@@ -106,7 +106,7 @@ def test_linear_head_as_head():
         agreement = NearestClassCenter().fit(X, Y).agreement(X, LinearHead(W, bias), Y)
         assert agreement.head_accuracy == expected["nc4_head_accuracy"]
     assert LinearHead(W).bias is None
-    with pytest.raises(TypeError, match=r"which is a head: the order is"):
+    with pytest.raises(TypeError, match=r"which is a head\. The order is"):
         NearestClassCenter().fit(X, Y).agreement(X, Y, LinearHead(W))
     with pytest.raises(ValueError, match=r"weights of shape \(3, 5\), but there are"):
         NeuralCollapseAnalyzer(head=LinearHead(W[:, :5])).fit(X, Y)
@@ -138,8 +138,8 @@ def test_linear_head_of_other_numbers(dtype):
         ),
         (
             (W, B[:2]),
-            r"^bias of a LinearHead must be of shape \(3,\), one entry a row of the "
-            r"weights, got \(2,\)\.$",
+            r"^bias of a LinearHead must be of shape \(3,\), one entry per row of "
+            r"the weights, got \(2,\)\.$",
         ),
     ],
 )
@@ -173,7 +173,7 @@ def test_heads_that_do_not_fit_the_statistics(row):
 def test_one_row():
     few = ClassStatistics.from_samples(X[Y < 2], Y[Y < 2])
     row = W[1:2] - W[:1]
-    advice = r" If its row tells two classes apart, pass both halves: np\.vstack"
+    advice = r" If its single row separates two classes, pass both halves: np\.vstack"
     with pytest.raises(ValueError, match=r"got \(1, 6\)\." + advice):
         nc3_self_duality(few, LinearHead(row))
     halves = LinearHead(np.vstack([-row, row]) / 2)

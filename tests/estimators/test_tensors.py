@@ -22,7 +22,7 @@ UNUSUAL = {
     "masked": (masked, "Drop the masked rows, with their labels"),
     "nested": (
         lambda x: torch.nested.nested_tensor([x, x], layout=torch.jagged),
-        r"Pass torch\.cat\(tensor\.unbind\(\)\), with a label a row",
+        r"Pass torch\.cat\(tensor\.unbind\(\)\), with one label per row",
     ),
     "quantized": (
         lambda x: torch.quantize_per_tensor(x.float(), 0.1, 0, torch.qint8),

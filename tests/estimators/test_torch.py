@@ -456,7 +456,7 @@ def test_labels_wider_than_the_classes(make, device, step):
         model.partial_fit(X, wide, classes=classes)
     model.fit(X, y.to(torch.uint8))
     if isinstance(model, NeuralCollapseAnalyzer):
-        message = r"labels \[256\] of which no sample was fitted: .* 5 classes"
+        message = r"labels \[256\] without fitted samples: .* 5 classes"
         with pytest.raises(ValueError, match=message):
             model.score(X, wide)
     model.partial_fit(X, wide)

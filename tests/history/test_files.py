@@ -166,7 +166,7 @@ class TestPaths:
                 call(tmp_path / "missing" / "a.jsonl")
 
     def test_folder(self, tmp_path):
-        match = "is a folder: name a file in it, such as .*/history.jsonl"
+        match = "is a folder. Name a file in it, such as .*/history.jsonl"
         with pytest.raises(IsADirectoryError, match=match):
             NCHistory(tmp_path)
 

@@ -109,7 +109,7 @@ def test_missing_libraries_are_named(tmp_path, X, y, way, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     extra = "torch" if library == "torch" else "io"
-    message = rf"requires {library}, of the extra '{extra}': .* '\.\[{extra}\]'\."
+    message = rf"requires {library}, from the extra '{extra}': .* '\.\[{extra}\]'\."
     with pytest.raises(ImportError, match=message):
         [*open_features(path).batches()]
 

@@ -76,7 +76,7 @@ FORMULAS = {
     "half the distance to the nearest center": (
         lambda K: 1.5 * math.sqrt(2 * K / (K - 1))
     ),
-    "1 for the fitted classes, lower elsewhere": lambda K: 1.0,
+    "1 for the fitted classes, lower otherwise": lambda K: 1.0,
 }
 
 
@@ -443,8 +443,8 @@ def test_statistics_and_heads_of_another_kind():
 def test_a_head_of_other_classes():
     statistics = ClassStatistics.from_samples(np.eye(3), np.arange(3))
     text = (
-        r"head must have weights of shape \(3, 3\), a row for each class and a column "
-        r"for each feature of the statistics, got \(2, 3\)\. For a subset"
+        r"head must have weights of shape \(3, 3\), a row for each class and a "
+        r"column for each feature of the statistics, got \(2, 3\)\. To select some"
     )
     with pytest.raises(ValueError, match=text):
         metrics.nc3_self_duality(statistics, LinearHead(np.eye(2, 3), None))

@@ -15,7 +15,7 @@ from sknc.metrics._catalogue.metric import explain
 from sknc.metrics._catalogue.sources import Source
 
 PAPER = Source("A. Author 2020", 'A. Author. "A title." 2020.', "arXiv:2001.00001")
-FALLBACK = "a number on the way was too large or too small for float64"
+FALLBACK = "an intermediate number was too large or too small for float64"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_row_of_a_decorated_function(defined):
         "statistics : ClassStatistics or HeldOutStatistics",
         "    Statistics of K classes of D features, with their scatter.",
         "head : LinearHead",
-        "    Weights of shape (K, D), one row a class.",
+        "    Weights of shape (K, D), one row per class.",
         'convention : str or Convention, default="default"',
         "    Its center.",
         "power : float, default=2.0",

@@ -142,5 +142,5 @@ def test_what_is_no_matrix_of_indicators_is_refused():
     for wrong in (Y[:, 0], Y[1:], 2 * Y):
         with pytest.raises(ValueError, match=r"^Y must be indicators of shape \(50, n"):
             tag_wise_average(X, wrong)
-    with pytest.raises(ValueError, match=r"at least 2 labels that have such, got 1\.$"):
+    with pytest.raises(ValueError, match=r"at least 2 labels, got 1\.$"):
         tag_wise_average(X[:5], Y[:5])

@@ -112,17 +112,17 @@ def test_tensors():
     ("source", "options", "message"),
     [
         (STATISTICS, {"kind": "angle"}, r'kind must be "inner_product", "cosine",'),
-        (STATISTICS, {"n_rows": 0}, r"n_rows must be a whole number of .* 1, got 0\."),
+        (STATISTICS, {"n_rows": 0}, r"n_rows must be an integer of .* 1, got 0\."),
         (
             LinearHead(ITEM.W[:1], None),
             {},
-            r"Pairs of classes need a head of at least 2 rows, got 1 row\.",
+            r"Pairs of classes require a head with at least 2 rows, got 1 row\.",
         ),
         (
             LinearHead(ITEM.W, None),
             {"kind": "cdnv"},
-            r'kind "cdnv" is of class means and variances: pass statistics, such as '
-            r"analyzer\.statistics_, not a head\.",
+            'kind "cdnv" requires class means and variances: pass statistics, such '
+            r"as analyzer\.statistics_, not a head\.",
         ),
     ],
 )

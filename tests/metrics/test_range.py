@@ -67,10 +67,10 @@ def test_sample_weights_far_from_one(exponent):
 @pytest.mark.parametrize(
     ("size", "words"),
     [
-        (1e300, "the squares of so large features overflow. Divide the"),
-        (1e160, "the squares of so large features overflow. Divide the"),
-        (1e-160, "the squares of so small features underflow. Multiply the"),
-        (1e-300, "the squares of so small features underflow. Multiply the"),
+        (1e300, "the squares of such large features overflow. Divide the"),
+        (1e160, "the squares of such large features overflow. Divide the"),
+        (1e-160, "the squares of such small features underflow. Multiply the"),
+        (1e-300, "the squares of such small features underflow. Multiply the"),
     ],
 )
 def test_squares_that_do_not_fit(size, words, covariance):
@@ -100,7 +100,7 @@ def test_sample_weights_whose_sums_do_not_fit():
     for report in reports(item, np.full(len(item.X), 1e308)):
         assert math.isnan(float(report))
         assert report.notes["nc1_pinv"] == (
-            "Undefined: sums of so large sample weights overflow. Divide them by a "
+            "Undefined: sums of such large sample weights overflow. Divide them by a "
             "constant."
         )
 
@@ -108,8 +108,11 @@ def test_sample_weights_whose_sums_do_not_fit():
 @pytest.mark.parametrize(
     ("size", "words"),
     [
-        (1e300, "the squares of so large weights of the head overflow. Divide the"),
-        (1e-160, "the squares of so small weights of the head underflow. Multiply the"),
+        (1e300, "the squares of such large weights of the head overflow. Divide the"),
+        (
+            1e-160,
+            "the squares of such small weights of the head underflow. Multiply the",
+        ),
     ],
 )
 def test_heads_whose_squares_do_not_fit(size, words):

@@ -257,8 +257,8 @@ def test_merging_with_what_lacks_them_loses_them():
     ).fit(item.X, item.y)
     merged = analyzer.merge(NeuralCollapseAnalyzer().fit(item.X, item.y))
     assert merged.report().notes["spec_class_stable_rank"] == (
-        "Left out. It takes the scatter of each class: fit with "
-        'covariance="by_class", and also all that is merged.'
+        "Left out. It requires the scatter of each class: fit with "
+        'covariance="by_class", also everything that is merged.'
     )
 
 
@@ -278,9 +278,9 @@ def test_more_than_the_memory_is_refused(monkeypatch):
     monkeypatch.setattr(class_scatters, "host_memory", lambda: 10**6)
     analyzer = NeuralCollapseAnalyzer(covariance="by_class")
     text = (
-        r"^The scatters of 20 classes of 100 features take 0\.0016 GB, and this "
-        r"machine has 0\.001 GB: expected fewer classes or features, or "
-        r"covariance=True, which keeps only their sum\.$"
+        r"^The scatters of 20 classes of 100 features need 0\.0016 GB, but this "
+        r"machine has 0\.001 GB\. Use fewer classes or features, or covariance=True, "
+        r"which stores only their sum\.$"
     )
     with pytest.raises(MemoryError, match=text):
         analyzer.fit(np.ones((40, 100)), np.arange(40) % 20)

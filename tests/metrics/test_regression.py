@@ -248,14 +248,14 @@ def test_undefined_values_have_a_reason():
     )
     with np.errstate(over="ignore"):
         huge = report_of(1e200 * Y, Y, np.eye(2))
-    assert huge.notes["nrc1"].startswith("Undefined: the squares of so large numbers")
+    assert huge.notes["nrc1"].startswith("Undefined: the squares of such large numbers")
 
 
 def test_values_that_say_nothing_have_a_note():
     X, Y, W, b = references.samples(0, 30, 4, 1)
     report = report_of(X, Y, (W, b))
     assert report.nrc3 == 0
-    assert report.notes["nrc3"] == "Of one target it is 0 whatever the head is."
+    assert report.notes["nrc3"] == "With one target it is 0 for every head."
     X, Y, W, b = references.samples(0, 30, 2, 3)
     report = report_of(X, Y, (W, b))
     assert report.nrc1 == pytest.approx(0, abs=1e-14)

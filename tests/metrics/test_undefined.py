@@ -262,9 +262,8 @@ def test_functions_refuse_classes_without_samples(key):
         assert function(*first) == value
         return
     message = (
-        "Metrics take statistics of classes that all have samples, but 1 class has "
-        "none: pass statistics.observed_only() and, of a head, "
-        "head.rows(statistics.observed)."
+        "Metrics require samples in all classes, but 1 class has none: pass "
+        "statistics.observed_only() and, for a head, head.rows(statistics.observed)."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         function(*first)

@@ -139,7 +139,7 @@ class TestAgreement:
 
     def test_report_without_decisions(self):
         analyzer, X, y = make_fitted(3)
-        match = r"no decisions of a head: make it with NeuralCollapseAnalyzer\(head="
+        match = r"no decisions of a head\. Create it with NeuralCollapseA"
         for report in (
             analyzer.report(),
             NeuralCollapseAnalyzer().fit(X, y).score(X, y),
@@ -151,9 +151,9 @@ class TestAgreement:
         analyzer, X, y = make_fitted(3)
         report = analyzer.score(X, y)
         agreement = NearestClassCenter().fit(X, y).agreement(X, analyzer.head)
-        with pytest.raises(TypeError, match=r"NCReport\. from_report takes this"):
+        with pytest.raises(TypeError, match=r"NCReport\. from_report for this"):
             AgreementDisplay.from_agreement(report)
-        with pytest.raises(TypeError, match="from_agreement takes this one"):
+        with pytest.raises(TypeError, match="from_agreement for this one"):
             AgreementDisplay.from_report(agreement)
         with pytest.raises(TypeError, match=r"expected an NCReport, got 0\.5\."):
             AgreementDisplay.from_report(0.5)
@@ -165,7 +165,7 @@ class TestAgreement:
             (
                 [[[0.5]]],
                 {},
-                r"mismatch must have one share a class, .* shape \(1, 1",
+                r"mismatch must have one share per class, .* shape \(1, 1",
             ),
             ([[]], {}, r"mismatch must have one share a class"),
             ([[0.5]], {"counts": [1, 2]}, r"counts must have shape \(1,\), got \(2,\)"),
@@ -186,6 +186,6 @@ class TestAgreement:
             display.plot(kind=3)
         with pytest.raises(ValueError, match="max_rows must be at least 1, got 0"):
             display.plot(max_rows=0)
-        match = r"does not know pairs of decisions: make it with AgreementDisplay\.from"
+        match = r"has no pairs of decisions\. Create it with AgreementDisplay\.from"
         with pytest.raises(ValueError, match=match):
             display.plot(kind="pair")

@@ -84,7 +84,7 @@ class TestAll:
     def test_without_matplotlib(self, kind, monkeypatch):
         display = make_displays()[kind]
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        match = r"Display.plot requires matplotlib, of the extra 'plot': in a clone"
+        match = "Display.plot requires matplotlib, from the extra 'plot': in a clone"
         with pytest.raises(ImportError, match=match):
             display.plot()
 

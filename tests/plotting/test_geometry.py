@@ -171,15 +171,23 @@ class TestGeometry:
             NearestClassCenter().fit(X, y)
         )
         assert list(display.vectors) == ["means"]
-        with pytest.raises(ValueError, match="This display has no head: pass head="):
+        with pytest.raises(ValueError, match=r"This display has no head\. Pass head="):
             display.cosines("head")
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             ([np.ones((1, 3))], "expected at least 2 with samples, got 1"),
-            ([np.ones(3)], r"means must have one row a class, shape \(n_classes, n_f"),
-            ([np.eye(3), np.eye(2)], r"head must have one row a class, shape \(3, n_f"),
+            (
+                [np.ones(3)],
+                r"means must have one row per class, shape \(n_classes, "
+                "n_f",
+            ),
+            (
+                [np.eye(3), np.eye(2)],
+                r"head must have one row per class, shape \(3, "
+                "n_f",
+            ),
             ([np.eye(3) * np.nan], "means must be finite, got NaN or infinity. Leave"),
         ],
     )
@@ -193,5 +201,5 @@ class TestGeometry:
             display.plot(kind="graph")
         with pytest.raises(ValueError, match='of must be "means" or "head", got 3'):
             display.cosines(3)
-        with pytest.raises(ValueError, match=r"classes must have one label a class"):
+        with pytest.raises(ValueError, match="classes must have one label per class"):
             ClassMeanGeometryDisplay(np.eye(3), classes=["a"])

@@ -82,8 +82,8 @@ def test_names_that_do_not_fit_become_positions(pyplot):
 def test_refused(pyplot):
     with pytest.raises(
         TypeError,
-        match=r"^report must be a LayerwiseReport, such as sknc\.torch\.analyze_layers "
-        r"returns, got dict\.$",
+        match="^report must be a LayerwiseReport, such as from "
+        r"sknc\.torch\.analyze_layers, got dict\.$",
     ):
         LayerwiseDisplay(reports(0))
     with pytest.raises(ValueError, match="metrics must be keys or groups"):

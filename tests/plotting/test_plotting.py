@@ -116,7 +116,7 @@ class TestNumbers:
     )
     def test_as_many_reports_as_epochs(self, epochs, keep, name):
         reports = make_reports()[0][:keep]
-        match = f"one report an epoch.*got {len(epochs)} epochs and {keep} {name}"
+        match = f"one report per epoch.*got {len(epochs)} epochs and {keep} {name}"
         with pytest.raises(ValueError, match=match):
             CollapseTrajectoryDisplay.from_reports(epochs, reports)
 
@@ -126,7 +126,7 @@ class TestNumbers:
             CollapseTrajectoryDisplay.from_reports(EPOCHS, train, held_out[:2])
 
     def test_columns_of_another_length(self):
-        match = r"train\['nc1_pinv'\] must have one value an epoch, shape \(3,\)"
+        match = r"train\['nc1_pinv'\] must have one value per epoch, shape \(3,\)"
         with pytest.raises(ValueError, match=match):
             CollapseTrajectoryDisplay(EPOCHS, {"nc1_pinv": [1.0, 2.0]})
 
@@ -238,7 +238,7 @@ class TestPlot:
 
     def test_too_few_axes(self, display, pyplot):
         _, axes = pyplot.subplots(1, 2)
-        with pytest.raises(ValueError, match="at least 6, one a panel: got 2"):
+        with pytest.raises(ValueError, match="at least 6, one per panel: got 2"):
             display.plot(axes)
 
     def test_axes_outside_a_grid(self, display, pyplot):
@@ -293,7 +293,7 @@ class TestEpochs:
             assert ticks(panel.xaxis) == layers
             assert panel.get_xlabel() == "layer"
         assert display.plot().axes_[0].get_xlabel() == ""
-        with pytest.raises(ValueError, match="takes numbers as epochs, got names"):
+        with pytest.raises(ValueError, match="requires numbers as epochs, got names"):
             display.plot(epoch_scale="log")
 
     @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ class TestErrors:
         assert 3 < high < 10
 
     def test_of_another_length(self):
-        match = r"train_error\['nc1_cdnv'\] must have one value an epoch"
+        match = r"train_error\['nc1_cdnv'\] must have one value per epoch"
         with pytest.raises(ValueError, match=match):
             CollapseTrajectoryDisplay(
                 EPOCHS, {"nc1_cdnv": [1, 2, 3]}, train_error={"nc1_cdnv": [1]}
@@ -678,8 +678,8 @@ class TestRuns:
 def test_plot_without_matplotlib(display, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     match = (
-        r"CollapseTrajectoryDisplay.plot requires matplotlib, of the "
-        r"extra 'plot': in a clone of sknc, run pip install '\.\[plot\]'\."
+        "CollapseTrajectoryDisplay.plot requires matplotlib, from the extra 'plot': "
+        r"in a clone of sknc, run pip install '\.\[plot\]'\."
     )
     with pytest.raises(ImportError, match=match):
         display.plot()

@@ -185,7 +185,7 @@ class TestSimplex:
 
     def test_two_classes(self):
         analyzer, _, _ = make_fitted(2)
-        match = r"draws 3 classes: expected as many with samples, got \[0, 1\]\. Class"
+        match = r"draws 3 classes: expected at least 3 with samples, got \[0, 1\]\."
         with pytest.raises(ValueError, match=match):
             SimplexProjectionDisplay.from_estimator(analyzer)
 
@@ -194,7 +194,7 @@ class TestSimplex:
         make = SimplexProjectionDisplay.from_estimator
         with pytest.raises(TypeError, match="expected both X and y, or neither"):
             make(analyzer, X)
-        with pytest.raises(ValueError, match=r"y holds labels \[7\] of which"):
+        with pytest.raises(ValueError, match=r"y has labels \[7\] without fitted"):
             make(analyzer, X, np.full(len(y), 7))
         with pytest.raises(ValueError, match="X has 3 features, but"):
             make(analyzer, X[:, :3], y)
@@ -206,15 +206,25 @@ class TestSimplex:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ([np.ones((3, 4))], r"classes \[0, 1, 2\] coincide, so they have no plane"),
-            ([np.eye(4)], r"means must have one row a class, shape \(3, n_features\)"),
-            ([np.eye(3), np.eye(4), [0] * 4], "features must have as many features as"),
+            ([np.ones((3, 4))], r"classes \[0, 1, 2\] coincide, so they do not span"),
+            (
+                [np.eye(4)],
+                r"means must have one row per class, shape \(3, "
+                r"n_features\)",
+            ),
+            (
+                [np.eye(3), np.eye(4), [0] * 4],
+                "features must have the same number of features as",
+            ),
             (
                 [np.eye(3), np.eye(3), [0, 1]],
                 "labels must be one of 0, 1 and 2",
             ),
             ([np.eye(3), np.eye(3), [0, 1, 3]], "labels must be one of 0, 1 and 2"),
-            ([np.eye(3), None, None, np.eye(3, 4)], "head must have as many features"),
+            (
+                [np.eye(3), None, None, np.eye(3, 4)],
+                "head must have the same number of features",
+            ),
         ],
     )
     def test_wrong_arrays(self, arguments, message):

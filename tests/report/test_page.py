@@ -213,7 +213,7 @@ def test_verdict_in_the_words_of_the_summary(read):
 def test_verdict_says_what_it_takes(tmp_path):
     X, y = pages.samples()
     page = page_of(NeuralCollapseAnalyzer().fit(X, y).report(), tmp_path)
-    assert "It takes a linear head: NeuralCollapseAnalyzer(head=...)." in page.shown
+    assert "It requires a linear head: NeuralCollapseAnalyzer(head=...)." in page.shown
     page = page_of(NeuralCollapseAnalyzer(metrics=[]).fit(X, y).report(), tmp_path)
     assert "nothing to judge by" in page.shown
     assert "metrics" not in [attrs.get("id") for attrs in page.all("section")]
@@ -436,7 +436,7 @@ def test_wrong_paths(tmp_path):
     text = r"^There is no folder .*nowhere for the page x\.html: make it first"
     with pytest.raises(FileNotFoundError, match=text):
         report.to_html(tmp_path / "nowhere" / "x.html")
-    text = r"is a folder: name a file in it, such as .*/report\.html\.$"
+    text = r"is a folder\. Name a file in it, such as .*/report\.html\.$"
     with pytest.raises(IsADirectoryError, match=text):
         report.to_html(tmp_path)
 

@@ -73,7 +73,7 @@ def labelled(labels, **options):
 
 def strict(text):
     def refuse(constant):
-        msg = f"{constant} is no JSON"
+        msg = f"{constant} is not a JSON"
         raise ValueError(msg)
 
     return json.loads(text, parse_constant=refuse)
@@ -320,8 +320,8 @@ class TestFrame:
 def test_to_frame_without_the_library(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "narwhals", None)
     text = (
-        r"requires narwhals and pandas, of the extra 'frame': in a clone "
-        r"of sknc, run pip install '\.\[frame\]'\."
+        "requires narwhals and pandas, from the extra 'frame': in a clone of sknc, "
+        r"run pip install '\.\[frame\]'\."
     )
     with pytest.raises(ImportError, match=text):
         report.to_frame()

@@ -160,7 +160,7 @@ def test_missing_keys(data):
 
 
 SAMPLES = r"It is measured on samples: call score\(X, y\) or score_batches\(batches\)\."
-HEAD = r"It takes a linear head: NeuralCollapseAnalyzer\(head=\.\.\.\)\."
+HEAD = r"It requires a linear head: NeuralCollapseAnalyzer\(head=\.\.\.\)\."
 WITHOUT_SCATTER = (
     r"Without the scatter it is measured on samples: call score\(X, y\) or "
     r"score_batches\(batches\), or fit with covariance=True\."
@@ -178,7 +178,7 @@ WITHOUT_SCATTER = (
             {},
             "score",
             "nc4_ncc_margin",
-            r"Ask for it: metrics=\['nc4_ncc_margin', ...\]\.",
+            r"Request it: metrics=\['nc4_ncc_margin', ...\]\.",
         ),
         ({}, "report", "nc4_cosine_margin", f"{SAMPLES} {HEAD}"),
         ({"head": True}, "report", "nc1_correct", SAMPLES),
@@ -198,12 +198,18 @@ WITHOUT_SCATTER = (
             r"bias: head=\(weights, bias\)\.",
         ),
         ({}, "report", "nc4_bias_collapse", HEAD),
-        ({}, "report", "nc5_neco", r"samples from elsewhere: call score_ood\(X\)\."),
+        (
+            {},
+            "report",
+            "nc5_neco",
+            "out-of-distribution samples: call "
+            r"score_ood\(X\)\.",
+        ),
         (
             {"metrics": []},
             "report",
             "nc2_etf",
-            r"Ask for it: metrics=\['nc2_etf', ...\]\.",
+            r"Request it: metrics=\['nc2_etf', ...\]\.",
         ),
     ],
 )
@@ -431,7 +437,9 @@ def test_notes_of_minorities(data):
         first[np.flatnonzero(y == label)[:40]] = True
     for key in ("imb_minority_ratio", "imb_minority_cosine"):
         text = note(0.5, first, key)
-        assert text.startswith("Undefined: all counts are equal, so no class is of")
+        assert text.startswith(
+            "Undefined: all counts are equal, so there is no minority class."
+        )
         text = note(["cat"], slice(None), key)
         assert "the minority has one class, ['cat'], and so no pair. Choose" in text
     text = note(["cat", "ant", "bee"], slice(None))
@@ -531,7 +539,7 @@ def test_remedy_does_not_name_what_is_there():
     with pytest.raises(AttributeError) as caught:
         model.score(item.X, item.y).nc1_vci  # noqa: B018
     assert str(caught.value) == (
-        "This report has no 'nc1_vci'. Ask for it: metrics=['nc1_vci', ...]."
+        "This report has no 'nc1_vci'. Request it: metrics=['nc1_vci', ...]."
     )
     with pytest.raises(AttributeError) as caught:
         model.report().nc5_neco  # noqa: B018

@@ -76,8 +76,8 @@ def test_what_is_missing_is_named():
     report = NeuralCollapseAnalyzer(metrics=["nc2_etf"]).fit(item.X, item.y).report()
     first, *lines = report.summary().splitlines()
     assert first.endswith(", by NC2")
-    assert any("Ask for it: metrics=['nc1_within_fraction'" in line for line in lines)
-    assert any("It takes a linear head" in line for line in lines)
+    assert any("Request it: metrics=['nc1_within_fraction'" in line for line in lines)
+    assert any("It requires a linear head" in line for line in lines)
     nothing = NeuralCollapseAnalyzer(metrics=["NC3"]).fit(item.X, item.y).report()
     assert ": nothing to judge by" in nothing.summary()
 

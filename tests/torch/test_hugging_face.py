@@ -8,9 +8,9 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip(
-    "transformers", reason="needs transformers, of the extra 'loops'"
+    "transformers", reason="needs transformers, from the extra 'loops'"
 )
-pytest.importorskip("accelerate", reason="needs accelerate, of the extra 'loops'")
+pytest.importorskip("accelerate", reason="needs accelerate, from the extra 'loops'")
 
 from processes import run_processes  # noqa: E402
 from torch import nn  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 lightning = pytest.importorskip(
-    "lightning.pytorch", reason="needs lightning, of the extra 'loops'"
+    "lightning.pytorch", reason="needs lightning, from the extra 'loops'"
 )
 
 from lightning.pytorch.callbacks import (  # noqa: E402

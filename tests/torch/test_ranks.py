@@ -162,11 +162,11 @@ def check_errors(told, first):
     )
     message = "No rank has batches to score: expected at least one."
     assert told["no batches"] == f"ValueError: {message}"
-    own = "ValueError: y holds labels [100, 101, 102, 103, 104, 105] of which no "
+    own = "ValueError: y has labels [100, 101, 102, 103, 104, 105] without "
     if told is first:
         assert told["one fails"].startswith(own)
     else:
-        others = f"RuntimeError: Rank 0 failed, so nothing could be merged: {own}"
+        others = f"RuntimeError: Rank 0 failed, so nothing was merged: {own}"
         assert told["one fails"].startswith(others)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-skorch = pytest.importorskip("skorch", reason="needs skorch, of the extra 'loops'")
+skorch = pytest.importorskip("skorch", reason="needs skorch, from the extra 'loops'")
 
 from sklearn.base import clone  # noqa: E402
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 torchmetrics = pytest.importorskip(
-    "torchmetrics", reason="needs torchmetrics, of the extra 'loops'"
+    "torchmetrics", reason="needs torchmetrics, from the extra 'loops'"
 )
 
 from metric_process import FEATURES, LABELS, head, share, update  # noqa: E402

@@ -8,7 +8,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip(
-    "transformers", reason="needs transformers, of the extra 'loops'"
+    "transformers", reason="needs transformers, from the extra 'loops'"
 )
 
 from tolerances import SINGLE  # noqa: E402

@@ -150,17 +150,20 @@ def test_members_of_enumerations_that_are_strings():
     [
         (
             list(Plain),
-            r"^y must hold strings, numbers or dates, got <Plain\.\w: \d>\. Convert "
-            r"them, for example with \[str\(label\) for label in y\]\.$",
+            r"^y must contain strings, numbers or dates, got <Plain\.\w: \d>\. "
+            r"Convert them, for example with \[str\(label\) for label in y\]\.$",
         ),
-        ([10**30, 1, 2], r"^y must hold strings, numbers or dates, got 1"),
+        ([10**30, 1, 2], "^y must contain strings, numbers or dates, got 1"),
         (
             [None, 1, 2],
             r"^Input y contains None\. Expected a class label of every sample",
         ),
         (["a", None, "b"], r"^Input y contains None\."),
         ([0, float("nan"), 2], r"^Input y contains NaN\."),
-        (["a", 1, 2], "^y mixes strings and other labels: expected labels of one kind"),
+        (
+            ["a", 1, 2],
+            "^y mixes strings with other labels: expected labels of one kind",
+        ),
     ],
 )
 def test_objects(labels, message):
@@ -255,7 +258,7 @@ KINDS["durations"] = DATES[Y] - DATES[0]
 
 @pytest.mark.parametrize(("known", "found"), list(itertools.permutations(KINDS, 2)))
 def test_labels_of_another_kind(known, found):
-    message = rf"^y holds {found} where the classes so far are {known} \["
+    message = rf"^y has {found}, but the classes so far are {known} \["
     model = NearestClassCenter().fit(X, KINDS[known])
     for call in (model.partial_fit, model.score):
         with pytest.raises(ValueError, match=message):
@@ -298,8 +301,12 @@ def test_a_column_of_labels():
         ([0, np.nan], r"^classes contains NaN\."),
         (np.array([0, np.nan]), r"^classes contains NaN\."),
         (np.array(["NaT"], "M8[D]"), r"^classes contains NaT\."),
-        ([[0], [1, 2]], r"^classes must hold strings, numbers or dates, got \[0\]\."),
-        (["a", 1], "^classes mixes strings and other labels"),
+        (
+            [[0], [1, 2]],
+            "^classes must contain strings, numbers or dates, got "
+            r"\[0\]\.",
+        ),
+        (["a", 1], "^classes mixes strings with other labels"),
         (
             np.array([0, 1j]),
             "^Complex data not supported: classes must be class labels",
