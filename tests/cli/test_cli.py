@@ -83,7 +83,7 @@ class TestArguments:
 
     def test_missing_library_in_python(self, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "tqdm", None)
-        match = r"^sknc demo requires torch, matplotlib and tqdm, of the"
+        match = r"^sknc demo requires torch, matplotlib and tqdm, from"
         with pytest.raises(ImportError, match=match):
             run_demo(DemoSettings(), tmp_path / "figure.png")
 

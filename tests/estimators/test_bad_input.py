@@ -91,7 +91,7 @@ BAD = {
     "three_axes": (
         lambda: (X0.reshape(24, 3, 1), Y0, None),
         r"Expected 2D array, got 3D (ndarray|Tensor) of shape \(24, 3, 1\) instead: "
-        r"\w+ takes .* Flatten or pool the other axes, for example with X\.mean\(.* If "
+        r"\w+ requires .* Flatten or pool the other axes, for example with X\.mean\(.* If "
         r"these are inputs of the model, pass those of its last layer instead\.$",
     ),
     "complex": (
@@ -124,19 +124,19 @@ BAD = {
     "continuous_labels": (
         lambda: (X0, Y0 + 0.5, None),
         r"(Unknown label type: continuous\. Expected class labels .* np\.digitize\.$"
-        r"|integer class labels, got shape .*float64: convert .*with y\.long\(\))",
+        r"|integer class labels, got shape .*float64\. Convert .*with y\.long\(\))",
     ),
     "negative_weight": (
         lambda: (X0, Y0, changed(np.ones(24), 2, -1.0)),
-        r"sample_weight holds negative values: expected finite weights of at least 0",
+        r"sample_weight has negative values: expected finite weights of at least 0",
     ),
     "nan_weight": (
         lambda: (X0, Y0, changed(np.ones(24), 2, np.nan)),
-        r"sample_weight holds NaN or infinite values: expected finite weights",
+        r"sample_weight has NaN or infinite values: expected finite weights",
     ),
     "inf_weight": (
         lambda: (X0, Y0, changed(np.ones(24), 2, np.inf)),
-        r"sample_weight holds NaN or infinite values: expected finite weights",
+        r"sample_weight has NaN or infinite values: expected finite weights",
     ),
     "zero_weights": (
         lambda: (X0, Y0, np.zeros(24)),
@@ -477,7 +477,7 @@ def test_other_classes_later(make, to):
 def test_numbers_after_strings(make, to):
     estimator = make().partial_fit(to(X0), np.array(list("abcd"))[Y0])
     before = fingerprint(estimator)
-    with pytest.raises(ValueError, match=r"y holds numbers where .* strings"):
+    with pytest.raises(ValueError, match=r"y has numbers, but .* strings"):
         estimator.partial_fit(to(X0), to(Y0))
     assert fingerprint(estimator) == before
 

@@ -88,7 +88,7 @@ def test_what_is_no_batch(make, text, call):
             r"X has 2 features, but \w+ is expecting 3 features .*",
         ),
         ((X, Y[:-1]), r"expected 15 labels, one for each row of X, got 14\."),
-        ((X, Y, -Y), "sample_weight holds negative values: .*"),
+        ((X, Y, -Y), "sample_weight has negative values: .*"),
         (3, r"batches must yield .*, got int: .*"),
     ],
 )

@@ -110,7 +110,7 @@ def test_too_many_features_for_a_scatter(monkeypatch):
 
     monkeypatch.setattr("sknc.estimators._fitting.stream.Accumulator", fail)
     wide = np.zeros((4, 300_000), np.float32)
-    text = r"The scatter of 300000 features takes 720 GB, .* or covariance=False"
+    text = r"The scatter of 300000 features needs 720 GB, .* or covariance=False"
     with pytest.raises(MemoryError, match=text):
         NeuralCollapseAnalyzer().fit(wide, [0, 0, 1, 1])
     with pytest.raises(MemoryError, match=r"^Unable to allocate$"):

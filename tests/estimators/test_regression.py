@@ -299,7 +299,7 @@ def malformed():
     yield lambda: (X[:, 0], Y), "Expected 2D array"
     yield lambda: (X, Y[:, :2]), "y has 2 targets, but the samples so far have 3"
     yield lambda: (X[:, :5], Y), "X has 5 features"
-    yield lambda: (X, Y, -np.ones(120)), "sample_weight holds negative values"
+    yield lambda: (X, Y, -np.ones(120)), "sample_weight has negative values"
 
 
 @pytest.mark.parametrize(("make", "message"), list(malformed()))

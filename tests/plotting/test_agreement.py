@@ -167,7 +167,7 @@ class TestAgreement:
                 {},
                 r"mismatch must have one share per class, .* shape \(1, 1",
             ),
-            ([[]], {}, r"mismatch must have one share a class"),
+            ([[]], {}, r"mismatch must have one share per class"),
             ([[0.5]], {"counts": [1, 2]}, r"counts must have shape \(1,\), got \(2,\)"),
             (
                 [[0.5]],
