@@ -91,8 +91,8 @@ BAD = {
     "three_axes": (
         lambda: (X0.reshape(24, 3, 1), Y0, None),
         r"Expected 2D array, got 3D (ndarray|Tensor) of shape \(24, 3, 1\) instead: "
-        r"\w+ requires .* Flatten or pool the other axes, for example with X\.mean\(.* If "
-        r"these are inputs of the model, pass those of its last layer instead\.$",
+        r"\w+ requires .* Flatten or pool the other axes, for example with X\.mean\(.* "
+        r"If these are inputs of the model, pass those of its last layer instead\.$",
     ),
     "complex": (
         lambda: (X0 + 1j, Y0, None),

@@ -278,7 +278,9 @@ def test_labels_that_are_no_numbers_of_rows():
         r"labels, list them all: classes=\[\.\.\.\]\.$",
     ):
         analyzer.fit(X[y < 2], labels[y < 2])
-    with pytest.raises(ValueError, match=r"labels \[-100\], but .*Drop these samples"):
+    with pytest.raises(
+        ValueError, match=r"labels \[-100\], but .*To drop these samples"
+    ):
         analyzer.fit(X[y < 2], np.array([0, -100])[y[y < 2]])
     parts = []
     for k in range(3):

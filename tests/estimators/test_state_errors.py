@@ -122,7 +122,7 @@ class TestWriting:
         assert not list(tmp_path.iterdir())
 
     def test_no_folder(self, tmp_path):
-        match = r"^There is no folder .*none for the state a\.sknc: make it first"
+        match = r"^There is no folder .*none for the state a\.sknc\. Create it first"
         with pytest.raises(FileNotFoundError, match=match):
             states.centers_of_dates().save(tmp_path / "none" / "a.sknc")
         match = r"is a folder\. Name a file in it, such as .*/state\.sknc\.$"

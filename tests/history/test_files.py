@@ -160,7 +160,9 @@ class TestPaths:
         assert len(NCHistory(tmp_path / "history.jsonl")) == 2
 
     def test_no_folder(self, tmp_path):
-        match = "^There is no folder .*missing for the history a.jsonl: make it first"
+        match = (
+            r"^There is no folder .*missing for the history a.jsonl\. Create it first"
+        )
         for call in (NCHistory, NCHistory().save):
             with pytest.raises(FileNotFoundError, match=match):
                 call(tmp_path / "missing" / "a.jsonl")

@@ -62,7 +62,7 @@ def test_bound_falls_with_shots_to_its_directional_part():
     part = 8 * 4 * sample_margins.nc1_cdnv_directional(statistics, measures)
     # The rest falls with the root of the number of shots.
     assert values[-1] == pytest.approx(part, rel=1e-9)
-    with pytest.raises(ValueError, match="n_shots must be a whole number of at"):
+    with pytest.raises(ValueError, match="n_shots must be an integer of at"):
         few_shot.nc1_few_shot_bound(statistics, measures, n_shots=9)
 
 

@@ -433,7 +433,7 @@ def test_replaces_a_file_as_a_whole(tmp_path):
 
 def test_wrong_paths(tmp_path):
     report = pages.report_of()
-    text = r"^There is no folder .*nowhere for the page x\.html: make it first"
+    text = r"^There is no folder .*nowhere for the page x\.html\. Create it first"
     with pytest.raises(FileNotFoundError, match=text):
         report.to_html(tmp_path / "nowhere" / "x.html")
     text = r"is a folder\. Name a file in it, such as .*/report\.html\.$"

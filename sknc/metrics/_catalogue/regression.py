@@ -44,7 +44,7 @@ statistics : RegressionStatistics
 head : LinearHead
     Weights of shape (n_targets, n_features).
 """
-TOO_LARGE = "the squares of so large numbers overflow. Divide them by a constant"
+TOO_LARGE = "the squares of such large numbers overflow. Divide them by a constant"
 
 
 @dataclass(frozen=True, eq=False)
