@@ -118,9 +118,9 @@ def imb_medium_recall(
     Parameters
     ----------
     few : float, default=20
-        Classes with at least this many samples,
+        Least number of samples.
     many : float, default=100
-        and at most this many.
+        Largest number of samples.
 
     See Also
     --------

@@ -151,7 +151,7 @@ class TestAgreement:
         analyzer, X, y = make_fitted(3)
         report = analyzer.score(X, y)
         agreement = NearestClassCenter().fit(X, y).agreement(X, analyzer.head)
-        with pytest.raises(TypeError, match=r"NCReport\. Use Use from_report for this"):
+        with pytest.raises(TypeError, match=r"NCReport\. Use from_report for this"):
             AgreementDisplay.from_agreement(report)
         with pytest.raises(TypeError, match="from_agreement for this one"):
             AgreementDisplay.from_report(agreement)
