@@ -1,8 +1,8 @@
 """
-The report: its value, how it is built from metrics, and the forms it is shown in.
+Reports: their value, how they are built from metrics, and how they are shown.
 
-- `_building`: notes, and which inputs metrics get; `_rendering`: text, pages, JSON.
-- `_metric_report`: reading and exporting, of reports of every kind.
+- `_building`: notes, and the inputs of metrics; `_rendering`: text, pages, JSON.
+- `_metric_report`: reading and exporting, for reports of every kind.
 - `nrc_report`: regression.
 - `layerwise_report`, `_separation`, `_layer_forms`: measures of all layers together.
 """

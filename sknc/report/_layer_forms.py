@@ -29,7 +29,7 @@ def as_lines(report: "LayerwiseReport") -> str:
 
 
 def layers_page(report: "LayerwiseReport", title: str | None) -> str:
-    """Return the text of a page of the layers."""
+    """Return the text of a page about the layers."""
     sides = [
         _side(report, name, held_out=held_out)
         for name, held_out in _SIDES.items()

@@ -1,4 +1,4 @@
-"""What reports of every kind share: one number with a table of metrics behind it."""
+"""Shared by all reports: a single number with a table of metrics."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -26,21 +26,21 @@ class MetricReport(float):
         return type(self), (self._content,)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse: a report does not change."""
+        """Raise, because reports are read-only."""
         msg = f"{type(self).__name__} is read-only: cannot set {name!r}."
         raise AttributeError(msg)
 
     # Reading -------------------------------------------------------------------
 
     def __getitem__(self, key: str) -> float:
-        """Return the metric of that key."""
+        """Return a metric by its key."""
         try:
             return self._content.values[key]
         except KeyError:
             raise KeyError(self._missing(key)) from None
 
     def __getattr__(self, name: str) -> float:
-        """Return the metric of that name."""
+        """Return a metric as an attribute."""
         if name.startswith("_"):
             raise AttributeError(name)
         try:
@@ -49,15 +49,15 @@ class MetricReport(float):
             raise AttributeError(self._missing(name)) from None
 
     def _missing(self, key: str) -> str:
-        """Say why there is no such key."""
+        """Return why a key is missing."""
         raise NotImplementedError
 
     def __dir__(self) -> list[str]:
-        """List the metrics too, for completion."""
+        """Include the metrics, for completion."""
         return [*super().__dir__(), *self.keys()]
 
     def __contains__(self, key: object) -> bool:
-        """Whether the report has that metric."""
+        """Whether the report has a metric."""
         return key in self._content.values
 
     def __iter__(self) -> Iterator[str]:
@@ -122,7 +122,7 @@ class MetricReport(float):
         Returns
         -------
         DataFrame
-            One row a metric: "metric", "value", "standard_error" (NaN without one),
+            One row per metric: "metric", "value", "standard_error" (NaN if unknown),
             "group", "direction" and "note".
 
         Raises
@@ -137,25 +137,24 @@ class MetricReport(float):
         """
         Write the report as a page, one file that any browser shows.
 
-        It has the verdict, figures, every metric with its direction, value at collapse,
-        source and notes, a table by class that a click on a heading sorts, and how all
-        of it was measured. The file loads nothing else and sends nothing, needs no
-        script to be read, and can be printed.
+        It has the verdict, figures, a table of all metrics with their direction, value
+        at collapse, source and notes, a sortable table of classes, and the measurement
+        settings. The file loads nothing else, sends nothing, works without scripts, and
+        can be printed.
 
         Parameters
         ----------
         path : str or path-like
-            File to write, replaced as a whole if it exists.
+            File to write; an existing file is replaced.
         title : str, default=None
             Heading of the page, such as the name of the model.
 
         Raises
         ------
         OSError
-            If there is no such folder, nothing can be written in it, or `path` is a
-            folder.
+            If the folder does not exist or is not writable, or `path` is a folder.
         ValueError
-            If `title` is no string.
+            If `title` is not a string.
 
         Examples
         --------
@@ -230,7 +229,7 @@ class MetricReport(float):
 
 
 def read_only(value: Any) -> Any:
-    """Return a view of nested mappings and arrays that cannot change them."""
+    """Return a read-only view of nested mappings and arrays."""
     if isinstance(value, Mapping):
         return MappingProxyType({k: read_only(item) for k, item in value.items()})
     return arrays.read_only(value) if isinstance(value, np.ndarray) else value

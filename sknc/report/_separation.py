@@ -1,14 +1,14 @@
-"""The law of data separation: a line through a logarithm of every layer."""
+"""The law of data separation: a line through the logarithms of all layers."""
 
 import math
 
 import numpy as np
 
-_LEAST_LAYERS = 3  # through which a line is more than a guess
+_LEAST_LAYERS = 3  # needed for a meaningful line
 
 
 def separation_rate(values: np.ndarray) -> float:
-    """Return the factor from layer to layer, of logarithms by layer, or NaN."""
+    """Return the factor from layer to layer, given logarithms by layer, or NaN."""
     if not _has_line(values):
         return math.nan
     depth, values = _centered(np.arange(len(values))), _centered(values)

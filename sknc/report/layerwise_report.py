@@ -1,4 +1,4 @@
-"""`LayerwiseReport`: the reports of the layers of a model, and how they change."""
+"""`LayerwiseReport`: the reports of a model's layers, and how they change."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -29,36 +29,36 @@ class LayerwiseReport:
     train : mapping of str to NCReport
         Report of each layer on the training samples, in the order in which they run.
     held_out : mapping of str to NCReport, default=None
-        The same of held-out samples about the class means of `train`.
+        The same on held-out samples, about the class means of `train`.
     train_mismatch, held_out_mismatch : array-like of shape (n_layers,), default=None
-        Share of samples on which the nearest class center of a layer is not the
+        Share of samples for which the nearest class center of a layer differs from the
         decision of the model.
     at : {"input", "output"}, default="output"
         Whether the features of a layer are what it reads or what it returns.
     pooling : {"mean", "flatten"}, default="mean"
-        How maps and sequences became features.
+        How maps and sequences become features.
     notes : tuple of str, default=()
-        What should be known about the layers. Notes on metrics are in the reports.
+        Notes on the layers. Notes on metrics are in the reports.
 
     Raises
     ------
     ValueError
-        If there are no layers, or `held_out` has others, or a mismatch is of another
-        length, or `at` or `pooling` does not exist.
+        If there are no layers, `held_out` has other layers, a mismatch has another
+        length, or `at` or `pooling` is invalid.
 
     See Also
     --------
-    sknc.torch.analyze_layers : Makes it from a PyTorch model and a loader.
-    LayerwiseDisplay : Draws it.
+    sknc.torch.analyze_layers : Creates it from a PyTorch model and a loader.
+    LayerwiseDisplay : Plots it.
 
     Notes
     -----
-    ``report["name"]`` is the report of a layer on the training samples;
-    ``report.layers`` are the names, and ``len(report)`` is their number.
+    ``report["name"]`` is the report of a layer on the training samples,
+    ``report.layers`` are the names of the layers, and ``len(report)`` is their number.
 
     Examples
     --------
-    Three layers of which each moves the classes apart by a factor of two:
+    Three layers, each of which separates the classes by a further factor of two:
 
     >>> import numpy as np
     >>> from sknc import LayerwiseReport, NeuralCollapseAnalyzer
@@ -85,7 +85,7 @@ class LayerwiseReport:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that all parts are of the same layers, and make them read-only."""
+        """Check that all parts have the same layers, and make them read-only."""
         names = list(self.train)
         if not names:
             msg = "train must have the report of at least one layer, got none."
@@ -129,7 +129,7 @@ class LayerwiseReport:
         return iter(self.train)
 
     def __contains__(self, layer: object) -> bool:
-        """Whether a layer of that name was measured."""
+        """Whether a layer with this name was measured."""
         return layer in self.train
 
     def __getitem__(self, layer: str) -> NCReport:
@@ -152,13 +152,13 @@ class LayerwiseReport:
         key : str
             Key of the metric.
         held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
+            Whether to use the reports on held-out samples.
 
         Returns
         -------
         ndarray of shape (n_layers,)
-            Values; NaN for layers without, such as those of the head's metrics that
-            the head does not read.
+            Values; NaN for layers without the metric. Head metrics exist only for the
+            layer that the head reads.
 
         Raises
         ------
@@ -182,8 +182,8 @@ class LayerwiseReport:
         Returns
         -------
         DataFrame
-            One row a layer: "layer", "depth" (from 0), "n_features", and "train/..."
-            and "held_out/..." of each metric and of "layer_ncc_mismatch".
+            One row per layer: "layer", "depth" (from 0), "n_features", and "train/..."
+            and "held_out/..." for each metric and for "layer_ncc_mismatch".
         """
         columns: dict[str, list[Any]] = {
             "layer": list(self.layers),
@@ -210,7 +210,7 @@ class LayerwiseReport:
         Write the layers as a page, one file that any browser shows.
 
         It has the measures of all layers, figures of metrics by depth, and a table of
-        every metric of every layer.
+        all metrics of all layers.
         """
         write_page(path, layers_page(self, title))
 
@@ -225,19 +225,19 @@ class LayerwiseReport:
             \rho = \exp(\text{slope of } \log D_l \text{ on } l), \quad
             D_l = \operatorname{tr}(\Sigma_W \Sigma_B^\dagger)
 
-        over the layers l = 0, 1, ..., by least squares. The law of data separation
-        [1]_ says that :math:`D_l` falls by the same factor in every layer.
+        over the layers l = 0, 1, ..., by least squares. The law of data separation [1]_
+        says that :math:`D_l` decreases by the same factor in every layer.
 
         Parameters
         ----------
         held_out : bool, default=False
-            Whether of the held-out samples instead of the training samples.
+            Whether to use the reports on held-out samples.
 
         Returns
         -------
         float
-            Below 1 where classes separate with depth; NaN of fewer than 3 layers, or
-            if ``nc1_fuzziness`` of some layer is missing or not finite.
+            Below 1 if classes separate with depth. NaN for fewer than 3 layers, or if
+            ``nc1_fuzziness`` of a layer is missing or not finite.
 
         Raises
         ------
@@ -259,9 +259,9 @@ class LayerwiseReport:
         Returns
         -------
         float
-            Pearson's correlation of ``nc1_fuzziness`` with depth, -1 where the law
-            holds exactly; NaN where `layer_separation_rate` is, or if all layers have
-            the same value.
+            Pearson's correlation of ``nc1_fuzziness`` with depth, -1 if the law holds
+            exactly. NaN if `layer_separation_rate` is, or if all layers have the same
+            value.
         """
         return separation_correlation(self._values("nc1_fuzziness", held_out))
 
@@ -275,7 +275,7 @@ class LayerwiseReport:
         Parameters
         ----------
         epsilon : float, default=0.01
-            The error of the nearest class center that is allowed, in [0, 1].
+            Allowed error rate of the nearest class center, in [0, 1].
 
         Returns
         -------
@@ -311,13 +311,12 @@ class LayerwiseReport:
         -------
         ndarray of shape (n_layers,)
             Share of samples whose nearest class center in that layer is not the class
-            of the model's greatest logit.
+            of the model's largest logit.
 
         Raises
         ------
         ValueError
-            If the decisions of the model are not known, or there are no held-out
-            samples.
+            If the decisions of the model are unknown, or there are no held-out samples.
 
         References
         ----------
@@ -329,7 +328,7 @@ class LayerwiseReport:
         found: np.ndarray | None = getattr(self, name)
         if found is None:
             msg = (
-                "The decisions of the model are not known: make the report with "
+                "The decisions of the model are unknown. Create the report with "
                 f"sknc.torch.analyze_layers, or pass {name}=."
             )
             raise ValueError(msg)
@@ -339,7 +338,7 @@ class LayerwiseReport:
         if not check_flag("held_out", held_out):
             return self.train
         if self.held_out is None:
-            msg = "There are no held-out samples: pass held_out= when measuring."
+            msg = "There are no held-out samples. Pass held_out= when measuring."
             raise ValueError(msg)
         return self.held_out
 
@@ -357,7 +356,7 @@ def _shares(name: str, values: Any, n_layers: int) -> np.ndarray:
     found = np.array(values, dtype=float)
     if found.shape != (n_layers,):
         msg = (
-            f"{name} must have one share a layer, shape ({n_layers},), got "
+            f"{name} must have one share per layer, shape ({n_layers},), got "
             f"{found.shape}."
         )
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""The report: every metric of one evaluation, as a number with a table behind it."""
+"""The report: all metrics of one evaluation, as a number with a table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,54 +21,53 @@ from sknc.report._rendering import (
 
 class NCReport(MetricReport):
     """
-    Neural collapse metrics, read by key or attribute; itself one number.
+    Neural collapse metrics, read by key or attribute; also a single number.
 
-    As a float it is ``1 - nc1_within_fraction``, in [0, 1]: higher is more collapsed,
-    1 at collapse. So `cross_val_score` and `GridSearchCV` work with it as with any
-    score. Made by `NeuralCollapseAnalyzer.report` and `NeuralCollapseAnalyzer.score`.
+    As a float it is ``1 - nc1_within_fraction``, in [0, 1]: higher is more collapsed, 1
+    at collapse. So `cross_val_score` and `GridSearchCV` can use it as a score. Created
+    by `NeuralCollapseAnalyzer.report` and `NeuralCollapseAnalyzer.score`.
 
     Parameters
     ----------
     content : object
-        The number and what is behind it.
+        The content of the report.
 
     Attributes
     ----------
     per_class : mapping of str to ndarray of shape (K,)
         "label", "count", "variance" (trace of the class's covariance), "mean_norm" (of
-        the centered class mean) and, where they could be computed, "nc1_pinv" (the
-        class's part of the total), "head_norm", "head_cosine", "ncc_recall",
-        "head_recall" and "mismatch"; with the metrics of spectra by class also
-        "nuclear_ratio" and "stable_rank".
+        the centered class mean) and, if available, "nc1_pinv" (the class's part of the
+        total), "head_norm", "head_cosine", "ncc_recall", "head_recall" and "mismatch";
+        with metrics of class spectra also "nuclear_ratio" and "stable_rank".
     notes : mapping of str to str
-        For a key whose value is NaN, infinite, unstable, bounded away from its ideal
-        or left out although asked for by name: why. For "classes", "covariance",
-        "head", "score" and "standard_error": what concerns all of the report.
+        Explains every value that is NaN, infinite or unstable, that cannot reach its
+        ideal, or that was requested but skipped. "classes", "covariance", "head",
+        "score" and "standard_error" have notes on the whole report.
     convention : Convention
-        Choices that the values depend on.
+        The convention of the values.
     n_samples, n_classes, n_features : int
-        Size of what was measured; classes with samples only.
+        Size of the data, counting only classes with samples.
     weighted : bool
         Whether the samples had weights.
     dtype, device : str
-        Of the features.
+        Dtype and device of the features.
     rank : int or None
-        Directions of the class means that ``nc1_pinv`` compares.
+        Number of directions of the class means that ``nc1_pinv`` compares.
     condition : float or None
-        Largest over smallest singular value of those directions.
+        Ratio of the largest to the smallest singular value of those directions.
     quantiles : mapping of str to mapping of float to float
-        Quantiles of the margins, for those of ``nc4_ncc_margin`` and
-        ``nc4_cosine_margin`` that were asked for.
+        Quantiles of the margins, if ``nc4_ncc_margin`` or ``nc4_cosine_margin`` was
+        requested.
     standard_error : mapping of str to float
-        Delete-a-group jackknife error of each metric, if groups were kept: of a score
-        about the scored samples, but of metrics that depend on the fitted class means
-        alone about the fitted samples.
+        Delete-a-group jackknife error of each metric, if groups were kept. Errors of
+        `score` are those of the scored samples; for metrics of the fitted class means
+        alone, those of the fitted samples.
 
     Notes
     -----
     A report has `keys`, `values` and `items`, so ``dict(report)`` and ``report[key]``
-    work. It has no length: as a number, it is not a collection to other libraries. For
-    a table of several reports, use ``pd.DataFrame([r.to_dict() for r in reports])``.
+    work. It has no length, so that other libraries treat it as a number. For a table of
+    several reports, use ``pd.DataFrame([r.to_dict() for r in reports])``.
 
     Examples
     --------
@@ -94,7 +93,7 @@ class NCReport(MetricReport):
     standard_error: Mapping[str, float]
 
     def __new__(cls, content: Content) -> "NCReport":
-        """Store the number and what is behind it."""
+        """Store the number and the content."""
         self = super().__new__(cls, content.score)
         parts = {**vars(content.measured), **vars(content.directions)}
         for name in ("per_class", "notes", "quantiles", "standard_error"):
@@ -113,19 +112,19 @@ class NCReport(MetricReport):
 
     def summary(self) -> str:
         """
-        Say in words how far the features have collapsed.
+        Return a verdict on how far the features have collapsed.
 
         Returns
         -------
         str
-            A verdict, "collapsed", "partly collapsed" or "not collapsed", and a line
-            for each of the four metrics of ``metrics="essential"`` with its own, or
-            with what it takes to measure it. The verdict is the worst of these.
+            "collapsed", "partly collapsed" or "not collapsed", and a line for each of
+            the four metrics of ``metrics="essential"`` with its own verdict, or with
+            how to measure it. The overall verdict is the worst of these.
 
         Notes
         -----
-        Thresholds are stated beside the values. `nc2_etf` is judged by what it is above
-        the least value that the numbers of classes and features allow.
+        Thresholds are given after the values. `nc2_etf` is judged by its excess over
+        the least value for these numbers of classes and features.
 
         Examples
         --------
@@ -153,8 +152,8 @@ class NCReport(MetricReport):
         -------
         str
             An object with "schema_version", "score", "metrics", "standard_error",
-            "per_class", "quantiles", "notes", "convention" and what was measured. NaN
-            is null, infinite values are "Infinity" and "-Infinity".
+            "per_class", "quantiles", "notes", "convention" and the size of the data.
+            NaN is null, infinite values are "Infinity" and "-Infinity".
         """
         return to_json(self._content, **options)
 
@@ -162,18 +161,18 @@ class NCReport(MetricReport):
     @documented(MetricReport.from_json.__func__)  # type: ignore[attr-defined]
     def from_json(cls, text: str | bytes) -> "NCReport":
         """
-        Read a report from the text that `to_json` returned.
+        Read a report from the text of `to_json`.
 
         Returns
         -------
         NCReport
-            With the numbers, arrays, labels and notes of the one that was written, to
-            the last digit.
+            With the same numbers, to the last digit, and the same arrays, labels and
+            notes.
 
         Raises
         ------
         ValueError
-            If the text is not that of a report, is damaged, or was written by a
-            version of sknc whose reports this one cannot read.
+            If the text is not a report, is damaged, or has a schema version that this
+            sknc cannot read.
         """
         return cls(from_json(text))

@@ -18,37 +18,37 @@ from sknc.report._rendering import (
 
 class NRCReport(MetricReport):
     """
-    Metrics of neural regression collapse, read by key or attribute; itself one number.
+    Neural regression collapse metrics, read by key or attribute; also a single number.
 
     As a float it is ``1 - nrc1``, in [0, 1]: higher is more collapsed, 1 at collapse.
-    Made by `NeuralRegressionCollapse.report` and `NeuralRegressionCollapse.score`.
+    Created by `NeuralRegressionCollapse.report` and `NeuralRegressionCollapse.score`.
 
     Parameters
     ----------
     content : object
-        The number and what is behind it.
+        The content of the report.
 
     Attributes
     ----------
     gamma : float or None
         The constant of ``nrc3``, in units of the squared targets; None without a head.
-        Set as the estimator's `gamma`, it makes reports of other epochs comparable.
+        To compare epochs, set it as the estimator's `gamma`.
     least_target_variance : float
-        Least eigenvalue of the covariance of the targets, below which gamma lies.
+        Least eigenvalue of the covariance of the targets, the upper bound of gamma.
     explained_variance_ratio : ndarray of shape (n_features,)
-        Share of the variance of the features along each of their own principal
-        directions, in descending order.
+        Share of the variance of the features along each of their principal directions,
+        in descending order.
     per_target : mapping of str to ndarray of shape (n_targets,)
         "variance" of each target and, with a head, "mse" and "r2" of its prediction.
     notes : mapping of str to str
-        Explains every value that is NaN, that cannot say anything, or that was
-        requested but skipped.
+        Explains every value that is NaN or meaningless, or that was requested but
+        skipped.
     n_samples, n_features, n_targets : int
-        Size of what was measured.
+        Size of the data.
     weighted : bool
         Whether the samples had weights.
     dtype, device : str
-        Of the features.
+        Dtype and device of the features.
 
     See Also
     --------
@@ -75,7 +75,7 @@ class NRCReport(MetricReport):
     n_targets: int
 
     def __new__(cls, content: RegressionContent) -> "NRCReport":
-        """Store the number and what is behind it."""
+        """Store the number and the content."""
         self = super().__new__(cls, content.score)
         hidden = {"score", "values", "has_head"}
         parts = {k: read_only(v) for k, v in vars(content).items() if k not in hidden}
@@ -99,12 +99,12 @@ class NRCReport(MetricReport):
     @documented(MetricReport.from_json.__func__)  # type: ignore[attr-defined]
     def from_json(cls, text: str | bytes) -> "NRCReport":
         """
-        Read a report from the text that `to_json` returned.
+        Read a report from the text of `to_json`.
 
         Returns
         -------
         NRCReport
-            With the numbers and notes of the one that was written, to the last digit.
+            With the same numbers, to the last digit, and the same notes.
 
         """
         return cls(regression_from_json(text))

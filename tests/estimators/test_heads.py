@@ -209,9 +209,9 @@ def test_head_that_knows_more_classes():
     report = few.score(X[seen], y[seen])
     assert_same(report, expected)
     assert report.notes["head"] == (
-        "The head knows classes that were not fitted, 3 in number. It is measured "
-        "without their rows, and decides among the others. Name all classes with "
-        "classes= of fit, fit_batches or the first partial_fit."
+        "The head has classes without samples (3). Their rows were ignored. To include "
+        "them, list all classes in classes= of fit, fit_batches or the first "
+        "partial_fit."
     )
     assert "head" not in expected.notes
     # By default its classes are those of the analyzer.

@@ -254,9 +254,9 @@ def test_shown():
 # Classes in one group -----------------------------------------------------------------
 
 LONE = (
-    "All samples of the classes [9] are in one of the jackknife's groups, without "
-    "which there are fewer classes: metrics of the class means have no standard error. "
-    "Fit more samples of them, or leave them out."
+    "All samples of the classes [9] are in a single group of the jackknife, so "
+    "metrics of the class means have no standard error. Fit more samples of these "
+    "classes, or leave them out."
 )
 
 

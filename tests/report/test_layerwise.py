@@ -111,7 +111,7 @@ def test_mismatch():
         found.layer_ncc_mismatch()[0] = 1
     with pytest.raises(
         ValueError,
-        match=r"^The decisions of the model are not known: make the report with "
+        match=r"^The decisions of the model are unknown\. Create the report with "
         r"sknc\.torch\.analyze_layers, or pass train_mismatch=\.$",
     ):
         LayerwiseReport(layers(1)).layer_ncc_mismatch()
@@ -185,7 +185,7 @@ def test_text():
         ),
         (
             (layers(1, 2), None, [0.5]),
-            r"train_mismatch must have one share a layer, shape \(2,\), got \(1,\)",
+            r"train_mismatch must have one share per layer, shape \(2,\), got \(1,\)",
         ),
         ((layers(1), None, None, None, "both"), 'at must be "input" or "output", got'),
         (
@@ -210,5 +210,5 @@ def test_refused(parts, message):
     ],
 )
 def test_without_held_out_samples(read):
-    with pytest.raises(ValueError, match="There are no held-out samples: pass"):
+    with pytest.raises(ValueError, match=r"There are no held-out samples\. Pass"):
         read(LayerwiseReport(layers(1, 2, 3)))

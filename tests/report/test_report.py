@@ -460,8 +460,8 @@ def test_notes_of_a_lost_scatter(data):
     assert "nc1_pinv" not in report
     assert report.notes["covariance"] == (
         "Some of the samples were fitted with covariance=False, so the scatter is "
-        "lost, and report() lacks nc1_pinv: call score(X, y), or fit all with "
-        "covariance=True."
+        "missing, and report() lacks nc1_pinv: call score(X, y), or fit all samples "
+        "with covariance=True."
     )
     for model in (without + with_scatter, without):  # nobody asked for it
         assert "covariance" not in model.report().notes

@@ -1,4 +1,4 @@
-"""Making a report: the inputs that there are, the metrics of them, and the notes."""
+"""Build a report: available inputs, their metrics, and notes."""
 
 from sknc.report._building.build import build_report, with_notes
 from sknc.report._building.inputs import Inputs, metric_values

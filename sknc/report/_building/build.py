@@ -1,4 +1,4 @@
-"""A report of checked values."""
+"""Build a report from checked values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import HeldOutStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 
-# Columns that take long, and the metrics that they come with.
+# Expensive columns, and the metrics that require them.
 _OF_CLASS_SCATTERS = {
     "spec_class_nuclear_ratio": ("nuclear_ratio", nuclear_ratios),
     "spec_class_stable_rank": ("stable_rank", stable_ranks),
@@ -35,7 +35,7 @@ def build_report(
     omissions: Omissions = _NOTHING_OMITTED,
     errors: Errors = _NO_ERRORS,
 ) -> NCReport:
-    """Compute the metrics whose inputs are there, and what surrounds them."""
+    """Compute the metrics whose inputs are available, and the rest of the report."""
     request = _request(inputs, metrics)
     values = metric_values(inputs, request.metrics)
     content = Content(
@@ -59,7 +59,7 @@ def build_report(
 
 
 def with_notes(report: NCReport, **notes: str) -> NCReport:
-    """Return a report with more notes."""
+    """Return a report with additional notes."""
     content = report._content
     return NCReport(replace(content, notes={**content.notes, **notes}))
 
@@ -68,7 +68,7 @@ def _request(inputs: Inputs, metrics: str | Iterable[str]) -> Request:
     available = {name for name, value in inputs.by_name().items() if value is not None}
     statistics = inputs.statistics
     if isinstance(statistics, HeldOutStatistics):
-        # A pass over samples was made. What it did not count was not asked for.
+        # Samples were scored. Metrics that were not measured were not requested.
         available |= {*OF_SAMPLES, "within"}
         if statistics.centers.moments.scatter is not None:
             available.add("scatter")
@@ -152,7 +152,7 @@ def _per_class(inputs: Inputs) -> dict[str, np.ndarray]:
 
 
 def _recalls(decisions: Decisions) -> dict[str, Any]:
-    """Return shares of each class's samples; NaN for a class without any."""
+    """Return shares of each class's samples; NaN for a class without samples."""
     counts = decisions.counts
     xp = arrays.namespace(counts)
     held = xp.where(counts > 0, counts, xp.nan)

@@ -1,4 +1,4 @@
-"""The inputs of metrics, and their values."""
+"""The inputs of metrics, and the computation of their values."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from sknc.statistics.sample_measures import SampleMeasures
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Checked values that metrics are computed from; None for what is missing."""
+    """Checked inputs of metrics; None for missing inputs."""
 
     statistics: AnyStatistics  # of classes that all have centers
     convention: Convention
     head: LinearHead | None = None  # rows of the same classes
     decisions: Decisions | None = None
     measures: SampleMeasures | None = None
-    ood_mean: Any = None  # samples of no class as one class, or their mean
-    ood_features: Any = None  # those samples
+    ood_mean: Any = None  # out-of-distribution samples as one class, or their mean
+    ood_features: Any = None  # the samples themselves
 
     def by_name(self) -> dict[str, Any]:
-        """Return by name all that the rows of the table may need."""
+        """Return all inputs that the rows of the table may need, by name."""
         decisions, head = self.decisions, self.head
         return {
             "statistics": self.statistics,
@@ -51,7 +51,7 @@ class Inputs:
         return self.statistics.class_projected_squares(spectrum_key(self.convention))
 
     def _within(self) -> Any:
-        """Return whatever ``nc1_pinv`` can be computed from."""
+        """Return the input from which ``nc1_pinv`` can be computed."""
         energies = self._energies()
         if energies is not None or self.convention.within == "class":
             return energies
@@ -61,7 +61,7 @@ class Inputs:
 def metric_values(
     inputs: Inputs, metrics: str | Iterable[str] = "default"
 ) -> dict[str, float]:
-    """Compute the metrics whose inputs are there, in the order of the table."""
+    """Compute the metrics whose inputs are available, in the order of the table."""
     found = inputs.by_name()
     n_classes = inputs.statistics.n_classes
     return {

@@ -13,32 +13,31 @@ from sknc.report._building.inputs import Inputs
 
 @dataclass(frozen=True)
 class Omissions:
-    """What was fitted or passed, and yet is not in the metrics as it should be."""
+    """Fitted or given data that the metrics do not reflect fully."""
 
     n_unobserved: int = 0  # classes without samples
     n_unused_rows: int = 0  # rows of the head without a class
-    lost_scatter: bool = False  # whether it was asked for and is not there
-    misalignment: str = ""  # what suggests that rows belong to other classes
+    lost_scatter: bool = False  # whether it was requested but is missing
+    misalignment: str = ""  # why rows may belong to other classes
 
     def notes(self, *, has_head: bool) -> dict[str, str]:
-        """Return notes for the reader, by what they concern."""
+        """Return notes by topic."""
         found = {}
         if self.n_unobserved:
             found["classes"] = _on_unobserved(self.n_unobserved, has_head=has_head)
         if self.n_unused_rows:
             found["head"] = (
-                f"The head knows classes that were not fitted, {self.n_unused_rows} in "
-                "number. It is measured without their rows, and decides among the "
-                "others. Name all classes with classes= of fit, fit_batches or the "
-                "first partial_fit."
+                f"The head has classes without samples ({self.n_unused_rows}). Their "
+                "rows were ignored. To include them, list all classes in classes= of "
+                "fit, fit_batches or the first partial_fit."
             )
         if self.misalignment:
             found["head"] = f"{found.get('head', '')} {self.misalignment}".lstrip()
         if self.lost_scatter:
             found["covariance"] = (
                 "Some of the samples were fitted with covariance=False, so the scatter "
-                "is lost, and report() lacks nc1_pinv: call score(X, y), or fit all "
-                "with covariance=True."
+                "is missing, and report() lacks nc1_pinv: call score(X, y), or fit all "
+                "samples with covariance=True."
             )
         return found
 
@@ -48,14 +47,14 @@ class Errors:
     """Jackknife errors of a report."""
 
     values: Mapping[str, float] = field(default_factory=dict)
-    single_group_classes: Sequence[Any] = ()  # missing without one group
+    single_group_classes: Sequence[Any] = ()  # all their samples are in one group
 
     def of(self, keys: Mapping[str, float]) -> dict[str, float]:
-        """Return the errors of those metrics that there are."""
+        """Return the errors of the given metrics, where known."""
         return {key: self.values[key] for key in keys if key in self.values}
 
     def add_notes(self, notes: dict[str, str], values: Mapping[str, float]) -> None:
-        """Say why values have no standard error."""
+        """Add notes on values without a standard error."""
         without = [
             key
             for key, error in self.of(values).items()
@@ -101,7 +100,7 @@ def _on_lone_classes(labels: Sequence[Any]) -> str:
     more = len(labels) - len(named)
     others = f" and {more} others" if more else ""
     return (
-        f"All samples of the classes {named}{others} are in one of the jackknife's "
-        "groups, without which there are fewer classes: metrics of the class means "
-        "have no standard error. Fit more samples of them, or leave them out."
+        f"All samples of the classes {named}{others} are in a single group of the "
+        "jackknife, so metrics of the class means have no standard error. Fit more "
+        "samples of these classes, or leave them out."
     )

@@ -1,4 +1,4 @@
-"""A report of neural regression collapse, of checked values."""
+"""Build a report of neural regression collapse from checked values."""
 
 import math
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from sknc.report.nrc_report import NRCReport, how_to_get
 def build_regression_report(
     case: RegressionCase, metrics: str | Iterable[str] = "default"
 ) -> NRCReport:
-    """Compute the metrics whose inputs are there, and what surrounds them."""
+    """Compute the metrics whose inputs are available, and the rest of the report."""
     statistics, head = case.statistics, case.head
     with np.errstate(over="ignore", invalid="ignore"):  # notes say what is undefined
         rows = select_regression(metrics)
@@ -56,7 +56,7 @@ def build_regression_report(
 def _notes(
     case: RegressionCase, metrics: str | Iterable[str], values: dict[str, float]
 ) -> dict[str, str]:
-    """Return a note for each value that needs one, and for those that are missing."""
+    """Return a note for each value that needs one, and for each missing metric."""
     found = {
         key: REGRESSION_TABLE[key].explain(value, case) for key, value in values.items()
     }
@@ -85,7 +85,7 @@ def _explained(case: RegressionCase) -> np.ndarray:
 
 
 def _per_target(case: RegressionCase) -> dict[str, np.ndarray]:
-    """Return what is known of each target."""
+    """Return the values of each target."""
     covariance = arrays.to_numpy(case.statistics.target_covariance)
     variance = np.diagonal(covariance).copy()
     if case.head is None:

@@ -1,4 +1,4 @@
-"""What a report holds, and the forms in which it is shown and stored."""
+"""The content of a report, and the forms in which it is shown and stored."""
 
 from sknc.report._rendering.content import Content, Directions, Measured
 from sknc.report._rendering.frame import data_frame, report_frame

@@ -1,4 +1,4 @@
-"""The parts of a report, as frozen values."""
+"""The content of a report, as frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sknc.metrics._catalogue.properties import PROPERTIES
 
 @dataclass(frozen=True)
 class Measured:
-    """The samples that a report describes, and classes with samples only."""
+    """The samples that a report describes, and their classes."""
 
     n_samples: int
     n_classes: int
@@ -25,15 +25,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Directions:
-    """The directions of the class means that ``nc1_pinv`` compares; None without it."""
+    """The directions of the class means that ``nc1_pinv`` compares, if any."""
 
     rank: int | None = None
-    condition: float | None = None  # largest over smallest singular value
+    condition: float | None = (
+        None  # ratio of the largest to the smallest singular value
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """Everything in a report; see the attributes of `NCReport`."""
+    """The content of a report; see the attributes of `NCReport`."""
 
     score: float
     values: Mapping[str, float]
@@ -47,13 +49,13 @@ class Content:
     request: Request
 
     def why_missing(self, key: str) -> str:
-        """Return why a metric of the table is not among the values."""
+        """Return why a metric of the table has no value."""
         return self.request.why_missing(
             key, self.convention.within, self.measured.n_classes
         )
 
     def metric(self, key: str) -> Metric:
-        """Return what is known of a metric."""
+        """Return the row of a metric."""
         return TABLE[key]
 
     def meaning(self, group: str) -> str:
@@ -61,7 +63,7 @@ class Content:
         return PROPERTIES[group]
 
     def title(self) -> str:
-        """Return one line about what was measured."""
+        """Return a line about the measured samples."""
         measured = self.measured
         weighted = " (weighted)" if measured.weighted else ""
         return (
@@ -72,7 +74,7 @@ class Content:
         )
 
     def summary(self) -> list[str]:
-        """Return lines about the whole: the score, and the directions compared."""
+        """Return lines about the whole report: the score and compared directions."""
         lines = [f"score (1 - nc1_within_fraction) {self.score:.6g}"]
         rank, condition = self.directions.rank, self.directions.condition
         if rank is not None:

@@ -1,4 +1,4 @@
-"""Tables as data frames of any library that narwhals knows."""
+"""Tables as data frames of any library that narwhals supports."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -23,7 +23,7 @@ def as_html(contents: Mapping[str, Shown]) -> str:
     """
     Return a table with a body for each property, and notes at its foot.
 
-    Of several reports values stand side by side, under their names.
+    Values of several reports are in adjacent columns, under their names.
     """
     reports = [*contents.values()]
     numbers = footnotes(*reports)

@@ -1,4 +1,4 @@
-"""A report as JSON text, and back without loss."""
+"""Reports as JSON text, and back without loss."""
 
 import json
 import math
@@ -19,13 +19,13 @@ from sknc.report._rendering.regression_content import RegressionContent
 
 T = TypeVar("T")
 
-# Raised when a document of this version could no longer be read as before.
+# Incremented when earlier documents can no longer be read.
 SCHEMA_VERSION = 1
 _REGRESSION = "regression"
-# JSON has no such numbers. NaN is null.
+# JSON lacks infinite numbers. NaN is null.
 _INFINITIES = {math.inf: "Infinity", -math.inf: "-Infinity"}
 _FROM_TEXT = {text: value for value, text in _INFINITIES.items()}
-# What reading a damaged part may raise.
+# Exceptions from reading a damaged part.
 _UNREADABLE = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
 
 
@@ -59,7 +59,7 @@ def to_json(content: Content, **options: Any) -> str:
 
 
 def _number(value: Any) -> Any:
-    """Return a number that JSON has, or what stands for it."""
+    """Return a number for JSON, or a string in place of it."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -72,14 +72,14 @@ def _numbers(values: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _column(array: np.ndarray) -> list[Any]:
-    """Return the values of a column over the classes; times as text."""
+    """Return the values of a column over the classes, with times as text."""
     if array.dtype.kind in "Mm":
         array = array.astype(np.int64) if array.dtype.kind == "m" else array.astype(str)
     return [_number(value) for value in array.tolist()]
 
 
 def convention_document(convention: Convention) -> dict[str, Any]:
-    """Return a convention as what JSON can hold."""
+    """Return a convention as JSON data."""
     fields = {name: _number(value) for name, value in asdict(convention).items()}
     if isinstance(convention.minority, tuple):
         fields["minority"] = [_label(label) for label in convention.minority]
@@ -87,7 +87,7 @@ def convention_document(convention: Convention) -> dict[str, Any]:
 
 
 def _label(label: Any) -> Any:
-    """Return a label that a convention names; one that JSON lacks with its dtype."""
+    """Return a label in a convention; a label that JSON lacks gets its dtype."""
     array = np.asarray(label)
     if array.dtype.kind in "Mm":
         return {"dtype": str(array.dtype), "value": _column(array[None])[0]}
@@ -95,7 +95,7 @@ def _label(label: Any) -> Any:
 
 
 def regression_to_json(content: RegressionContent, **options: Any) -> str:
-    """Return the content of a report of regression as the text of a JSON object."""
+    """Return the content of a regression report as the text of a JSON object."""
     parts = {name: _number(value) for name, value in vars(content).items()}
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -114,7 +114,7 @@ def regression_to_json(content: RegressionContent, **options: Any) -> str:
 
 
 def from_json(text: str | bytes) -> Content:
-    """Return the content that `to_json` wrote, or raise."""
+    """Return the content from the text of `to_json`, or raise."""
     document = _parse(text)
     _check_version(document)
 
@@ -148,7 +148,7 @@ def from_json(text: str | bytes) -> Content:
 
 
 def regression_from_json(text: str | bytes) -> RegressionContent:
-    """Return the content that `regression_to_json` wrote, or raise."""
+    """Return the content from the text of `regression_to_json`, or raise."""
     name = "NRCReport"
     document = _parse(text, name)
     _check_version(document, name)
@@ -190,7 +190,7 @@ def _floats(found: Any, size: int) -> np.ndarray:
 
 
 def _part(document: dict[str, Any], name: str, read: Callable[[Any], T]) -> T:
-    """Return one part of a document, or raise the error for one that is damaged."""
+    """Return one part of a document; raise if it is missing or damaged."""
     if name not in document:
         raise ValueError(_damaged(name, "it is missing"))
     try:
@@ -233,7 +233,7 @@ def _damaged(name: str, what: str) -> str:
 
 
 def _expect(found: Any, kind: type[T], what: str) -> T:
-    """Return a value of the right type."""
+    """Return a value, or raise if it has the wrong type."""
     if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         msg = f"expected {what}, got {found!r}"
         raise TypeError(msg)
@@ -307,7 +307,7 @@ def _read_quantiles(found: Any) -> dict[str, dict[float, float]]:
 
 
 def read_convention(found: Any) -> Convention:
-    """Return the convention that `convention_document` made a document of."""
+    """Return the convention from the document of `convention_document`."""
     fields = dict(found)
     if isinstance(fields["minority"], list):
         fields["minority"] = tuple(map(_read_label, fields["minority"]))
@@ -318,7 +318,7 @@ def _read_label(found: Any) -> Any:
     if not isinstance(found, dict):
         return found
     dtype = np.dtype(found["dtype"])
-    if dtype.kind not in "Mm":  # a string may say that it is longer than memory
+    if dtype.kind not in "Mm":  # other dtypes could claim a length beyond memory
         msg = f"no label is written with the dtype {dtype}"
         raise ValueError(msg)
     return _read_column([found["value"]], dtype)[0]

@@ -1,4 +1,4 @@
-"""The parts of a report of regression, as a frozen value."""
+"""The content of a regression report, as a frozen value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sknc.metrics._catalogue.regression_table import REGRESSION_TABLE
 
 @dataclass(frozen=True, eq=False)
 class RegressionContent:
-    """Everything in a report; see the attributes of `NRCReport`."""
+    """The content of a regression report; see the attributes of `NRCReport`."""
 
     score: float
     values: Mapping[str, float]
@@ -30,11 +30,11 @@ class RegressionContent:
 
     @property
     def standard_error(self) -> Mapping[str, float]:
-        """No metric has one."""
+        """No metric has a standard error."""
         return {}
 
     def metric(self, key: str) -> RegressionMetric:
-        """Return what is known of a metric."""
+        """Return the row of a metric."""
         return REGRESSION_TABLE[key]
 
     def meaning(self, group: str) -> str:
@@ -42,7 +42,7 @@ class RegressionContent:
         return PROPERTIES[group]
 
     def title(self) -> str:
-        """Return one line about what was measured."""
+        """Return a line about the measured samples."""
         weighted = " (weighted)" if self.weighted else ""
         targets = f"{self.n_targets} target{'s' if self.n_targets > 1 else ''}"
         return (
@@ -51,7 +51,7 @@ class RegressionContent:
         )
 
     def summary(self) -> list[str]:
-        """Return lines about the whole: the score, and the gamma of NRC3."""
+        """Return lines about the whole report: the score, and the gamma of NRC3."""
         lines = [f"score (1 - nrc1) {self.score:.6g}"]
         if self.gamma is not None and "nrc3" in self.values:
             least = self.least_target_variance

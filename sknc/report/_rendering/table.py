@@ -11,31 +11,31 @@ DIRECTIONS = {True: "lower", False: "higher", None: "none"}
 
 
 class MetricRow(Protocol):
-    """What a table of metrics knows of one."""
+    """The properties of a metric that a table shows."""
 
     @property
     def group(self) -> str:
-        """Property that it measures."""
+        """Property that the metric measures."""
 
     @property
     def lower_is_collapsed(self) -> bool | None:
-        """Direction; None for a quantity that has none."""
+        """Direction; None if there is none."""
 
     @property
     def ideal(self) -> float | str | None:
-        """Value at collapse, or its formula; None if collapse does not fix it."""
+        """Value at collapse, or its formula; None if collapse does not determine it."""
 
     @property
     def summary(self) -> str:
-        """What it is, in a sentence."""
+        """Description of the metric in one sentence."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Papers it is from."""
+        """Papers that define it."""
 
 
 class Shown(Protocol):
-    """What the forms of a report read of its content."""
+    """The content of a report that its forms read."""
 
     @property
     def values(self) -> Mapping[str, float]:
@@ -47,19 +47,19 @@ class Shown(Protocol):
 
     @property
     def notes(self) -> Mapping[str, str]:
-        """Notes, by key or by what they concern."""
+        """Notes, by key or topic."""
 
     def metric(self, key: str) -> MetricRow:
-        """Return what is known of a metric."""
+        """Return the row of a metric."""
 
     def meaning(self, group: str) -> str:
         """Return what the metrics of a group measure."""
 
     def title(self) -> str:
-        """Return one line about what was measured."""
+        """Return a line about the measured samples."""
 
     def summary(self) -> list[str]:
-        """Return lines about the whole, such as the score."""
+        """Return lines about the whole report, such as the score."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Row:
     value: float
     error: float | None
     group: str
-    direction: str  # of the more collapsed value: "lower", "higher" or "none"
+    direction: str  # of more collapsed values: "lower", "higher" or "none"
     note: str
 
 
@@ -96,20 +96,20 @@ def sections(content: Shown) -> list[tuple[str, str, list[Row]]]:
 
 
 def footnotes(*contents: Shown) -> dict[str, int]:
-    """Return the number of each distinct note of a row, by its text."""
+    """Return the number of each unique note of a row, by its text."""
     texts = dict.fromkeys(r.note for one in contents for r in rows(one) if r.note)
     return {text: number for number, text in enumerate(texts, 1)}
 
 
 def closing_lines(content: Shown) -> list[str]:
-    """Return what concerns the whole report, a line each."""
+    """Return lines about the whole report."""
     return content.summary() + notes_on_no_row(content)
 
 
 def lines_of_all(
     contents: Mapping[str, Shown], lines_of: Callable[[Shown], Iterable[str]]
 ) -> list[str]:
-    """Return lines of reports, each once, after the names of those that have it."""
+    """Return the unique lines of reports, after the names of those that have them."""
     names: dict[str, list[str]] = {}
     for name, content in contents.items():
         for line in lines_of(content):
@@ -126,7 +126,7 @@ def notes_on_no_row(content: Shown) -> list[str]:
 
 
 def all_notes(content: Shown) -> list[str]:
-    """Return the notes, each text once after what it is about."""
+    """Return the notes, each text once, after its keys or topics."""
     return _by_text(content, lambda key: True)
 
 

@@ -6,7 +6,7 @@ _ARROWS = {"lower": "↓", "higher": "↑", "none": " "}
 
 
 def as_text(content: Shown) -> str:
-    """Return the table of metrics under headings, with notes at its end."""
+    """Return the table of metrics under headings, with notes at the end."""
     numbers = footnotes(content)
     width = max(map(len, content.values), default=0)
     lines = [content.title()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sknc.metrics import TABLE, select
 from sknc.report._rendering.content import Content
 
-# Where a metric counts as collapsed, and above what as not collapsed.
+# Up to the first value a metric is collapsed, up to the second partly collapsed.
 BOUNDS = {
     "nc1_within_fraction": (0.01, 0.2),
     "nc2_etf": (0.15, 0.4),
@@ -19,13 +19,13 @@ _WORDS = ("collapsed", "partly collapsed", "not collapsed")
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far one metric is from collapse."""
+    """How far a metric is from collapse."""
 
     key: str
     value: float
-    least: float  # up to here it counts as collapsed
-    most: float  # and up to here as partly collapsed
-    note: str = ""  # what the report notes about it; empty for nothing
+    least: float  # collapsed up to this value
+    most: float  # partly collapsed up to this value
+    note: str = ""  # the report's note on it, or an empty string
 
     @property
     def grade(self) -> int:
@@ -39,17 +39,17 @@ class Verdict:
 
     @property
     def bounds(self) -> str:
-        """Which values are of which grade, in words."""
+        """The bounds of the grades in words."""
         return f"collapsed up to {self.least:.3g}, partly up to {self.most:.3g}"
 
     def line(self, width: int) -> str:
-        """Return a line of the summary, and one for the note."""
+        """Return a line of the summary, with the note on a second line."""
         line = f"  {self.key:<{width}} {self.value:<10.4g} {self.word} ({self.bounds})"
         return f"{line}\n    {self.note}" if self.note else line
 
 
 def as_summary(content: Content) -> str:
-    """Return the verdict, a line for each essential metric, and what is missing."""
+    """Return the verdict, a line for each essential metric, and missing metrics."""
     keys = [metric.key for metric in select("essential")]
     found = verdicts(content)
     width = max(map(len, keys))
@@ -65,25 +65,25 @@ def as_summary(content: Content) -> str:
 
 
 def verdicts(content: Content) -> list[Verdict]:
-    """Return the verdicts on the essential metrics that can be judged."""
+    """Return the verdicts on the available essential metrics."""
     found = (_verdict(content, metric.key) for metric in select("essential"))
     return [verdict for verdict in found if verdict is not None]
 
 
 def why_not_judged(content: Content, key: str) -> str:
-    """Return why there is no verdict on an essential metric."""
+    """Return why an essential metric has no verdict."""
     return content.notes.get(key) or (
         "Undefined." if key in content.values else content.why_missing(key)
     )
 
 
 def overall_grade(found: Sequence[Verdict]) -> int | None:
-    """Return the worst grade; None of no verdicts."""
+    """Return the worst grade; None without verdicts."""
     return max((verdict.grade for verdict in found), default=None)
 
 
 def overall_words(found: Sequence[Verdict]) -> str:
-    """Return the worst grade in words, and what it is judged by."""
+    """Return the worst grade in words, and the properties that determine it."""
     grade = overall_grade(found)
     if grade is None:
         return "nothing to judge by"
@@ -106,7 +106,7 @@ def _verdict(content: Content, key: str) -> Verdict | None:
 
 
 def _floor(content: Content) -> float:
-    """Return the least value of nc2_etf that so many classes and features allow."""
+    """Return the least value of nc2_etf for this number of classes and features."""
     n_classes, n_features = content.measured.n_classes, content.measured.n_features
     share = min(1.0, n_features / (n_classes - 1))
     return math.sqrt(2 - 2 * math.sqrt(share))

@@ -1,9 +1,9 @@
 """
-From batches of labeled rows to moments.
+Accumulate batches of labeled rows into moments.
 
-`accumulator` is the one mutable object: rows wait there until many are added together.
-`residuals` takes them, `totals` sums them, and `summing` does so about good `anchors`.
-`joint` accumulates features with targets.
+`accumulator` is the one mutable object: it buffers rows, so that many are added
+together. `residuals` computes residuals, `totals` sums them, and `summing` chooses good
+`anchors` first. `joint` accumulates features with targets.
 """
 
 from sknc.statistics._accumulation.accumulator import (

@@ -1,4 +1,4 @@
-"""The one mutable object: takes batches, and adds them to the moments."""
+"""The one mutable object: it buffers batches, and adds them to the moments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -14,23 +14,23 @@ from sknc.statistics._accumulation.summing import summed
 from sknc.statistics._accumulation.totals import Totals
 from sknc.statistics._moments import Moments
 
-# Rows in a block, if they are not more than 32 MiB of float32.
+# Rows in a block, unless they exceed 32 MiB of float32.
 _FEWEST_ROWS, _MOST_ROWS, _BLOCK_ELEMENTS = 1024, 4096, 1 << 23
-# So many blocks may wait, but not more than 16 MiB of float32 or one block.
+# Number of blocks in the buffer, up to 16 MiB of float32 or one block.
 WAITING_BLOCKS = 4
 _WAITING_ELEMENTS = 1 << 22
-# Up to this width all is so cheap that float32 would save next to nothing.
+# Up to this width everything is so cheap that float32 would save almost nothing.
 _NARROW = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """What an accumulator knows, for another to go on from with the same bits."""
+    """State of an accumulator, from which another continues with the same bits."""
 
-    moments: Moments  # of rows that do not wait; with the room for more classes
-    n_summed: int  # those rows
+    moments: Moments  # of rows not in the buffer, with room for more classes
+    n_summed: int  # number of those rows
     waiting: Rows  # residuals from the anchors
-    room: int  # rows that can wait
+    room: int  # size of the buffer in rows
 
     def map(self, function: Callable[[Array], Array]) -> "Held":
         """Apply `function` to every array."""
@@ -41,31 +41,31 @@ class Held:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """All that an accumulator knows. It is replaced as a whole, by one assignment."""
+    """The state of an accumulator. It is replaced as a whole, by one assignment."""
 
-    totals: Totals  # of rows that do not wait
-    n_summed: int  # those rows
+    totals: Totals  # of rows not in the buffer
+    n_summed: int  # number of those rows
     n_waiting: int = 0  # rows at the beginning of the buffer
-    owned: bool = True  # whether nobody else has the arrays of classes in `totals`
-    part: tuple[Array, Totals] | None = None  # still to be put into `totals`
+    owned: bool = True  # whether nobody else uses the class arrays in `totals`
+    part: tuple[Array, Totals] | None = None  # still to be stored in `totals`
 
 
 class Accumulator:
     """
     Running moments of a stream of batches with class indices.
 
-    Rows wait in a buffer as residuals from the anchors of their classes, because a
-    product of few rows costs as much memory traffic as that of many. The anchor of a
-    class without samples is zero. When the buffer is full, or the moments are read,
-    anchors that are far from their class means move, and all that waits is added.
+    Rows are buffered as residuals from the anchors of their classes, because a product
+    of few rows costs as much memory traffic as one of many. The anchor of a class
+    without samples is zero. When the buffer is full, or the moments are read, anchors
+    far from their class means are moved, and the buffered rows are added.
 
-    A batch is in as a whole or not at all, and nothing that is in gets lost, wherever a
-    call is interrupted: new sums are made beside the old ones, and then replace them.
+    Updates are atomic: an interrupted call adds a batch completely or not at all, and
+    loses nothing. New sums are computed beside the old ones, and then replace them.
 
-    It begins without samples beside a batch `like` those to come, with room for some
-    classes; or with `moments` of `n_samples`, which stay as they are. Anchors that are
-    fixed never move. With a `projector`, (D, R), squared lengths along its directions
-    are summed too. The more blocks may wait, the more time is saved and memory used.
+    It starts without samples, in the library of a batch `like` those to come, with room
+    for some classes; or with `moments` of `n_samples`, which are not changed. Fixed
+    anchors never move. With a `projector`, (D, R), squared lengths along its directions
+    are summed too. Buffering more blocks saves time and takes more memory.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Accumulator:
         self._n_classes = n_classes
         self._fixed_anchors = fixed_anchors
         self._memory: Rows | None = None
-        # New pages of memory cost time, so arrays that nobody needs are written again.
+        # New memory pages are slow, so unused arrays are reused.
         self._spare: dict[str, Array] = {}
-        self._shared = moments  # what others have
+        self._shared = moments  # arrays that others use
         owned = moments is None
         if moments is None:
             dtype = self._residual_dtype(like)
@@ -94,7 +94,7 @@ class Accumulator:
         energies = None if projector is None else 0 * moments.squares
         totals = Totals(**vars(moments), projector=projector, energies=energies)
         self._state = _State(totals, n_samples, owned=owned)
-        # Where no product wants many residuals, they are summed in the cache.
+        # If no product needs many residuals, they are summed in the cache.
         self._in_cache = isinstance(like, np.ndarray) and totals.scatter is None
         self._block_rows = self._most_rows(waiting_blocks)
 
@@ -102,7 +102,7 @@ class Accumulator:
     def resumed(
         cls, held: Held, n_classes: int, *, waiting_blocks: int
     ) -> "Accumulator":
-        """Return an accumulator that goes on from what another knew."""
+        """Return an accumulator that continues from the state of another."""
         moments, n_waiting = held.moments, held.waiting.n_rows
         self = cls(
             moments.anchors,
@@ -112,7 +112,7 @@ class Accumulator:
             waiting_blocks=waiting_blocks,
         )
         if n_waiting:
-            # A GPU has more room. Here it is made as large as it has to be.
+            # A GPU has a larger buffer. Here it gets the required size.
             fits = n_waiting <= held.room <= self._block_rows
             room = held.room if fits else max(self._block_rows, n_waiting)
             self._memory = Rows.empty(self.like, room)
@@ -123,7 +123,7 @@ class Accumulator:
     # Reading ---------------------------------------------------------------
 
     def held(self) -> Held:
-        """Return all that this knows, in arrays that the next update may overwrite."""
+        """Return the state, in arrays that the next update may overwrite."""
         self._settle()
         state = self._state
         rows = self._buffer() if state.n_waiting else Rows.empty(self.like, 0)
@@ -133,12 +133,12 @@ class Accumulator:
 
     @property
     def like(self) -> Array:
-        """An array of the library and device of the stream."""
+        """An array in the library and on the device of the stream."""
         return self._state.totals.anchors
 
     @property
     def energies(self) -> Array | None:
-        """Sums of squared lengths on the projector, (K,), as of `moments()`."""
+        """Sums of squared lengths along the projector, (K,), matching `moments()`."""
         return self._state.totals.energies
 
     @property
@@ -147,7 +147,7 @@ class Accumulator:
         return self._state.n_summed + self._state.n_waiting
 
     def moments(self) -> Moments:
-        """Return the moments of all rows so far; later updates leave them alone."""
+        """Return the moments of all rows so far; later updates do not change them."""
         self._flush()
         m = self._state.totals
         self._spare = {}
@@ -161,10 +161,10 @@ class Accumulator:
         self, features: Array, index: Array, weights: Array | None, invalid: Any = False
     ) -> bool:
         """
-        Add a batch, and return whether it was added: if not, nothing has changed.
+        Add a batch, and return whether it was added; otherwise nothing changes.
 
-        It is not if the flag `invalid`, perhaps still on a device, is true; or if it is
-        None, for unknown, and the features are not finite.
+        It is rejected if the flag `invalid`, possibly still on a device, is true; or if
+        the flag is None, for unknown, and the features are not finite.
         """
         self._settle()
         batch, room = Rows(features, index, weights), self._buffer().n_rows
@@ -180,7 +180,7 @@ class Accumulator:
             totals = replace(self._state.totals, anchors=anchors)
             self._state = replace(self._state, totals=totals)
         add = self._with_waiting if waits else self._with_sums
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is checked
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow is checked
             state = add(self._state.totals.counting(weights), batch, invalid)
         if state is None:
             return False
@@ -188,7 +188,7 @@ class Accumulator:
         return True
 
     def _with_waiting(self, totals: Totals, batch: Rows, invalid: Any) -> _State | None:
-        """Return the state in which a batch waits, unless it is invalid."""
+        """Return the state after buffering a batch, unless it is invalid."""
         if invalid:
             return None
         n_waiting = self._state.n_waiting + batch.n_rows
@@ -201,7 +201,7 @@ class Accumulator:
         return replace(self._state, totals=totals, n_waiting=n_waiting)
 
     def _with_sums(self, totals: Totals, batch: Rows, invalid: Any) -> _State | None:
-        """Return the state in which a batch is added, unless it is invalid."""
+        """Return the state after adding a batch, unless it is invalid."""
         ids, index, part = _selected(totals, batch.index)
         batch, flag = replace(batch, index=index, memory=self._buffer()), invalid
         for where in thread_pool.cut(
@@ -215,7 +215,7 @@ class Accumulator:
         return _joined(self._state, totals, ids, part, batch.n_rows)
 
     def _flush(self, flag: Any = False) -> Any:
-        """Add the rows that wait, and read a flag in the same transfer if it is one."""
+        """Add the buffered rows, and read a flag, if any, in the same transfer."""
         self._settle()
         state, totals = self._state, self._state.totals
         if not state.n_waiting:
@@ -239,19 +239,19 @@ class Accumulator:
         )
 
     def _memory_for(self, totals: Totals) -> dict[str, Array]:
-        """Return memory for the next sums and scatter, where there is some."""
+        """Return memory for the next sums and scatter, if there is some."""
         now = self._state.totals
         found = {
             name: array
             for name, array in self._spare.items()
             if getattr(totals, name) is getattr(now, name) is not array
         }
-        if totals.scatter is not now.scatter:  # that of an earlier block of the batch
+        if totals.scatter is not now.scatter:  # from an earlier block of the batch
             found["scatter"] = totals.scatter
         return found
 
     def _adopt(self, state: _State) -> None:
-        """Go on from another state."""
+        """Replace the state."""
         before = self._state.totals
         self._state = state
         self._settle()
@@ -266,7 +266,7 @@ class Accumulator:
                 self._spare[name] = old
 
     def _settle(self) -> None:
-        """Put totals of classes where they belong, again if that was interrupted."""
+        """Store totals of classes in their rows, again if that was interrupted."""
         state = self._state
         if state.part is not None:
             totals = state.totals.put(*state.part)
@@ -275,13 +275,13 @@ class Accumulator:
     # Room ------------------------------------------------------------------
 
     def grow(self, n_classes: int) -> None:
-        """Make room for `n_classes` classes in all."""
+        """Make room for `n_classes` classes in total."""
         self._settle()
         self._n_classes = max(self._n_classes, n_classes)
         totals = self._state.totals
         held = int(totals.counts.shape[0])
         if n_classes > held:
-            # Growing by a share keeps the cost of many small growths linear.
+            # Growing by a factor keeps the cost of many small growths linear.
             totals = totals.grown(max(n_classes, held + held // 4 + 8))
             self._state = replace(self._state, totals=totals)
 
@@ -289,36 +289,36 @@ class Accumulator:
         """Return how many rows are added in one step."""
         most = rows_in_block(self.n_features)
         if arrays.on_gpu(self.like):
-            return 4 * most  # a GPU needs more rows at once to be busy
+            return 4 * most  # a GPU needs more rows to be busy
         if self._in_cache or not isinstance(self.like, np.ndarray):
             return most
         n_blocks = _WAITING_ELEMENTS // (most * self.n_features)
         return max(1, min(waiting_blocks, n_blocks)) * most
 
     def _buffer(self) -> Rows:
-        """Return the memory for rows that wait, new if it must be and nothing waits."""
+        """Return the buffer; allocate it if necessary and if it is empty."""
         room, held, dtype = self._block_rows, self._memory, self.like.dtype
         if held is not None and self._state.n_waiting:
             return held
-        if self._in_cache:  # but sums of many classes leave it in any case
+        if self._in_cache:  # but sums of many classes do not fit there anyway
             room = min(room, max(rows_in_cache(self.n_features), 8 * self._n_classes))
         if held is None or held.n_rows != room or held.values.dtype != dtype:
             self._memory = held = Rows.empty(self.like, room)
         return held
 
     def _can_wait(self, batch: Rows, room: int) -> bool:
-        """Whether it is not better to add a batch right away."""
+        """Whether to buffer a batch rather than add it right away."""
         if batch.n_rows > room:
             return False
         if batch.n_rows < rows_in_cache(self.n_features):
             return True
-        # Of classes without anchors, residuals would have to be taken again.
+        # For classes without anchors, residuals would have to be recomputed.
         counts = self._state.totals.counts
         on_host = isinstance(counts, np.ndarray)
         return not on_host or bool(np.all(counts[batch.index] > 0))
 
     def _residual_dtype(self, features: Array) -> Any:
-        """Return the dtype in which residuals of a batch are taken."""
+        """Return the dtype in which residuals of a batch are computed."""
         if self.n_features <= _NARROW:
             return namespace(features).float64
         return arrays.working_dtype(features)
@@ -331,17 +331,17 @@ def rows_in_block(n_features: int) -> int:
 
 def _is_finite(squares: Array, features: Array) -> bool:
     """Whether features are finite, given squared lengths of their residuals."""
-    # Squares of finite numbers may overflow, so ask each number then.
+    # Squares of finite numbers may overflow, so check each number then.
     return bool(np.isfinite(np.sum(squares))) or arrays.all_finite(features)
 
 
 def _selected(totals: Totals, index: Array) -> tuple[Array | None, Array, Totals]:
-    """Return classes of rows or None for all, the rows' places there, and totals."""
+    """Return the classes of rows (None for all), positions in them, and totals."""
     xp, n_classes = namespace(index), int(totals.counts.shape[0])
     can_put = isinstance(index, np.ndarray) or arrays.is_tensor(index)
     if n_classes <= index.shape[0] or not can_put:
         return None, index, totals
-    # On a GPU with repetitions: the host would have to wait to hear of their number.
+    # On a GPU with repetitions, since counting unique ones would make the host wait.
     ids = xp.sort(index) if arrays.on_gpu(index) else xp.unique_values(index)
     return ids, xp.searchsorted(ids, index), totals.select(ids)
 
@@ -349,7 +349,7 @@ def _selected(totals: Totals, index: Array) -> tuple[Array | None, Array, Totals
 def _joined(
     state: _State, totals: Totals, ids: Array | None, part: Totals, n_rows: int
 ) -> _State:
-    """Return the state in which rows of some classes are summed, and none wait."""
+    """Return the state in which rows of some classes are summed, and none buffered."""
     n_summed = state.n_summed + n_rows
     if ids is None:
         return _State(part, n_summed, owned=state.owned)

@@ -1,4 +1,4 @@
-"""One point for each class, near its mean, from which residuals are taken."""
+"""One anchor for each class, near its mean, from which residuals are computed."""
 
 from dataclasses import replace
 
@@ -9,12 +9,12 @@ from sknc._utils.arrays import Array, namespace
 from sknc.statistics._accumulation.residuals import Rows
 from sknc.statistics._accumulation.totals import Totals
 
-_ELEMENTS = 1 << 17  # of the rows that first anchors are the means of
-# An anchor is misplaced if its distance from the class mean is more than this share of
-# the second moment about it: the variance of the class loses a decimal digit.
+_ELEMENTS = 1 << 17  # in the rows whose means are the first anchors
+# An anchor is misplaced if its distance from the class mean exceeds this share of the
+# second moment about it: the variance of the class loses a decimal digit.
 _MOST_OF_CLASS = 0.9
-# That distance lies along one direction, in which it enlarges the scatter. An anchor is
-# misplaced too if it does so by more than this many mean eigenvalues.
+# That distance enlarges the scatter along one direction. An anchor is also misplaced
+# if it does so by more than this many mean eigenvalues.
 _MOST_EIGENVALUES = 8.0
 
 
@@ -49,10 +49,10 @@ def near_first_rows(totals: Totals, rows: Rows) -> Totals:
 
 def misplaced(before: Totals, after: Totals, offsets: Array) -> Array:
     """
-    Find anchors that are far from the class mean for how wide the class is, (K,).
+    Return which anchors are too far from the class mean for the class's spread, (K,).
 
-    Only of classes of the rows that were added between `before` and `after`. `offsets`
-    are the squared lengths of ``after.sums``.
+    Only for classes of rows added between `before` and `after`. `offsets` are the
+    squared lengths of ``after.sums``.
     """
     xp = namespace(offsets)
     counts = xp.astype(after.counts, xp.float64)
@@ -64,7 +64,7 @@ def misplaced(before: Totals, after: Totals, offsets: Array) -> Array:
 
 
 def moved(before: Totals, after: Totals, where: Array) -> Totals:
-    """Return the totals `before` about the means of `after`, where a class is true."""
+    """Return the totals `before` about the means of `after`, for some classes."""
     xp = namespace(where)
     counts = xp.astype(after.counts, xp.float64)
     counts = xp.where(where, counts, xp.ones_like(counts))[:, None]

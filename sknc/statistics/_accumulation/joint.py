@@ -1,4 +1,4 @@
-"""Features with targets, and the directions of features, in one pass."""
+"""Accumulate features with targets, and directions of features, in one pass."""
 
 from functools import partial
 from typing import Any
@@ -8,20 +8,19 @@ from sknc._utils.arrays import Array, device_of, namespace
 from sknc.statistics._accumulation.accumulator import Accumulator
 from sknc.statistics._moments import Moments
 
-# Rows that become float64 together; on the host they stay in the cache.
+# Rows converted to float64 together; on the host they stay in the cache.
 _TILE_ELEMENTS, _GPU_ELEMENTS = 1 << 17, 1 << 24
 
 
 class JointAccumulator:
     """
-    Running moments of ``(x, y)``, and of ``x / |x|`` for features other than zero.
+    Running moments of ``(x, y)``, and of ``x / |x|`` for nonzero features.
 
-    Each is an `Accumulator` of one class. A batch is in as a whole or not at all: one
-    that was interrupted is completed, and if that is interrupted too, the sums can no
-    longer be read.
+    Each is an `Accumulator` with one class. Updates are atomic: an interrupted batch is
+    completed. If that is interrupted too, the sums can no longer be read.
 
-    It begins without samples beside features `like` those to come; or with the moments
-    of `held`, which stay as they are, and of so many rows each.
+    It starts without samples, in the library of features `like` those to come; or with
+    the moments of `held`, which are not changed, and their numbers of rows.
     """
 
     def __init__(
@@ -48,17 +47,17 @@ class JointAccumulator:
 
     @property
     def like(self) -> Array:
-        """An array of the library and device of the sums."""
+        """An array in the library and on the device of the sums."""
         return self._parts[0].like
 
     @property
     def n_rows(self) -> tuple[int, int]:
-        """Number of rows so far, and of those whose features are not zero."""
+        """Number of rows so far, and of those with nonzero features."""
         joint, directions = self._parts
         return joint.n_samples, directions.n_samples
 
     def update(self, X: Array, y: Array, weights: Array | None) -> None:
-        """Add finite features, with float64 targets of two axes and weights."""
+        """Add finite features, with float64 targets (two axes) and weights."""
         self._check_whole()
         before = self.n_rows
         try:
@@ -70,7 +69,7 @@ class JointAccumulator:
     def _add(
         self, X: Array, y: Array, weights: Array | None, before: tuple[int, int]
     ) -> None:
-        """Add a batch, but for the rows that are in, if there were `before` rows."""
+        """Add a batch, without rows already added, given the numbers `before`."""
         self._whole, xp, expected = False, namespace(X), list(before)
         n_elements = _GPU_ELEMENTS if arrays.on_gpu(X) else _TILE_ELEMENTS
         step = max(1, n_elements // int(X.shape[1]))
@@ -86,7 +85,7 @@ class JointAccumulator:
         self._whole = True
 
     def moments(self) -> tuple[Moments, Moments]:
-        """Return the moments of all rows so far; later updates leave them alone."""
+        """Return the moments of all rows so far; later updates do not change them."""
         self._check_whole()
         joint, directions = self._parts
         return joint.moments(), directions.moments()
@@ -94,14 +93,14 @@ class JointAccumulator:
     def _check_whole(self) -> None:
         if not self._whole:
             msg = (
-                "The sums are incomplete: adding a batch was interrupted twice. Fit "
-                "again, or go on from a copy made before."
+                "The sums are incomplete because adding a batch was interrupted "
+                "twice. Fit again, or continue from an earlier copy."
             )
             raise RuntimeError(msg)
 
 
 def _directions(rows: Array, weights: Array | None) -> tuple[Array, Array | None]:
-    """Return the rows other than zero at unit length, and their weights."""
+    """Return the nonzero rows at unit length, and their weights."""
     xp = namespace(rows)
     largest = xp.max(xp.abs(rows), axis=1)
     used = largest > 0

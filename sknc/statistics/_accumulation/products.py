@@ -1,4 +1,4 @@
-"""The product of rows with themselves, in jobs for a pool of threads (NumPy only)."""
+"""Products of rows with themselves, as jobs for a pool of threads (NumPy only)."""
 
 from functools import partial
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from sknc._utils.thread_pool import Job, ThreadPool, blas_threads, cut
 
-_MOST_ROWS = 4096  # in one product in float32, before it is added in float64
-_LEAST_ROWS = 256  # that are worth a thread
-_LEAST_WORK = 1 << 26  # multiplications that are worth one: some milliseconds
-# Up to this width each thread takes some of the rows, and has a product of its own.
-# Beyond, these would take much memory, and each takes half of one product.
+_MOST_ROWS = 4096  # in one float32 product, before it is added in float64
+_LEAST_ROWS = 256  # worth a thread
+_LEAST_WORK = 1 << 26  # multiplications worth a thread: some milliseconds
+# Up to this width each thread takes some of the rows, with a separate product.
+# Beyond, these would take too much memory, so each takes half of one product.
 _WIDEST = 768
 
 
@@ -19,12 +19,12 @@ def most_threads(n_rows: int, n_features: int) -> int:
     most = min(n_rows // _LEAST_ROWS, n_rows * n_features**2 // _LEAST_WORK)
     if n_features <= _WIDEST:
         return most
-    # Halves are for two; how a BLAS with more shares wide products is left to it.
+    # Halves are for two threads; a BLAS with more threads splits wide products itself.
     return min(most, 2) if blas_threads() == 2 else 1
 
 
 def gram_jobs(rows: np.ndarray, pool: ThreadPool) -> tuple[list[np.ndarray], list[Job]]:
-    """Return memory for products, whose sum is ``rows.T @ rows``, and jobs to do it."""
+    """Return memory for products whose sum is ``rows.T @ rows``, and jobs for them."""
     n_rows, n_features = rows.shape
     by_columns = n_features > _WIDEST and pool.size > 1
     n_threads = 1 if by_columns else pool.size
@@ -41,7 +41,7 @@ def gram_jobs(rows: np.ndarray, pool: ThreadPool) -> tuple[list[np.ndarray], lis
 
 
 def _by_columns(rows: np.ndarray, product: np.ndarray) -> list[Job]:
-    """Return the work for the corner, and for the two halves of the diagonal."""
+    """Return jobs for the corner, and for the two halves of the diagonal."""
     half = rows.shape[1] // 2
     left, right = slice(0, half), slice(half, None)
 

@@ -9,26 +9,26 @@ import numpy as np
 from sknc._utils import arrays, thread_pool
 from sknc._utils.arrays import Array, device_of, namespace
 
-# 2 MiB of float32, which stay in the cache, unless rows are very wide.
+# 2 MiB of float32, to fit in the cache, unless rows are very wide.
 _TILE_ELEMENTS, _FEWEST_ROWS = 1 << 19, 256
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Samples with residuals ``values - shift[index]``, taken when they are needed."""
+    """Samples with residuals ``values - shift[index]``, computed when needed."""
 
     values: Array  # features, or residuals from `base`, (B, D)
     index: Array  # class of each row, (B,)
     weights: Array | None = None  # float64, (B,); None if all are one
-    squares: Array | None = None  # squared lengths of residuals that were taken, (B,)
-    base: Array | None = None  # anchors that were subtracted from the features, (K, D)
-    shift: Array | None = None  # what is still to be subtracted, (K, D)
+    squares: Array | None = None  # squared lengths of computed residuals, (B,)
+    base: Array | None = None  # anchors already subtracted from the features, (K, D)
+    shift: Array | None = None  # still to be subtracted, (K, D)
     dtype: Any = None  # of the residuals
-    memory: "Rows | None" = None  # where to take residuals of as many rows at a time
+    memory: "Rows | None" = None  # reused for the residuals of as many rows
 
     @classmethod
     def empty(cls, anchors: Array, n_rows: int) -> "Rows":
-        """Return memory for the residuals of so many rows from some anchors."""
+        """Return memory for the residuals of `n_rows` rows from some anchors."""
         xp, device = namespace(anchors), device_of(anchors)
         shape = (n_rows, int(anchors.shape[1]))
         values = xp.empty(shape, dtype=anchors.dtype, device=device)
@@ -42,20 +42,20 @@ class Rows:
         return int(self.values.shape[0])
 
     def __getitem__(self, rows: Any) -> "Rows":
-        """Return some of the rows, as views if they are a slice."""
+        """Return some of the rows, as views for a slice."""
         weights = None if self.weights is None else self.weights[rows]
         squares = None if self.squares is None else self.squares[rows]
         columns = self.values[rows, ...], self.index[rows], weights, squares
         return Rows(*columns, self.base, self.shift, self.dtype, self.memory)
 
     def about(self, anchors: Array) -> "Rows":
-        """Return the same samples with their residuals from other anchors."""
+        """Return the same samples with residuals from other anchors."""
         if anchors is self.base:
             return self
         shift, base = anchors, self.base
         if base is not None:
             xp, shift = namespace(base), anchors - base
-            # float32 holds differences exactly of which one side is zero.
+            # float32 differences are exact if one side is zero.
             exact = (base == 0) | (shift == 0)
             if arrays.on_gpu(base) or not bool(xp.all(exact)):
                 shift = xp.astype(anchors, xp.float64) - xp.astype(base, xp.float64)
@@ -63,7 +63,7 @@ class Rows:
         return replace(self, shift=shift, dtype=dtype, squares=None)
 
     def in_float64(self) -> "Rows":
-        """Return the same samples with their residuals in float64."""
+        """Return the same samples with residuals in float64."""
         return replace(self, dtype=namespace(self.values).float64, squares=None)
 
     def residuals(self) -> "Rows":
@@ -87,7 +87,7 @@ class Rows:
         return replace(self, values=values, squares=squares, shift=None)
 
     def write(self, out: "Rows") -> None:
-        """Let other rows, of as many, be these, with their residuals as values."""
+        """Write these samples, with residuals as values, into as many other rows."""
         assert out.weights is not None
         assert out.squares is not None
         out.index[:] = self.index
@@ -99,7 +99,7 @@ class Rows:
             out.values[:, :], out.squares[:] = taken.values, taken.squares
 
     def fill(self, rows: "Rows") -> None:
-        """Overwrite these rows with others, of as many and of the same columns."""
+        """Overwrite these rows with as many others, with the same columns."""
         for name in ("values", "index", "weights", "squares"):
             getattr(self, name)[...] = getattr(rows, name)
 
@@ -125,5 +125,5 @@ class Rows:
 
 
 def rows_in_cache(n_features: int) -> int:
-    """Return how many rows stay in the cache while they are worked on."""
+    """Return how many rows fit in the cache during computations."""
     return max(_FEWEST_ROWS, _TILE_ELEMENTS // n_features)

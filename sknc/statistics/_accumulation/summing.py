@@ -1,4 +1,4 @@
-"""How rows are added: about good anchors, and in a precision that holds them."""
+"""Add rows about good anchors, and in sufficient precision."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +12,8 @@ from sknc.statistics._accumulation import anchors
 from sknc.statistics._accumulation.residuals import Rows
 from sknc.statistics._accumulation.totals import Totals
 
-# Mean squares, their sum and weights between these bounds do not over- or underflow in
-# float32. Nor do residuals that are as small as it can tell features apart.
+# Mean squares, their sum and weights within these bounds neither over- nor underflow
+# in float32, and neither do the smallest residuals of float32 features.
 _LEAST_SQUARE, _MOST_SQUARES = 1e-26, 1e37
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
 
@@ -30,9 +30,9 @@ def summed(
     """
     Return totals with rows added, after moving anchors that would cost digits.
 
-    The arguments stay as they are. Anchors stay too if they are `fixed`. A `flag` that
-    has to be read from the device of the rows is read in the same transfer. `memory`
-    may have arrays, by name, into which the new sums and scatter are written.
+    The arguments are not changed. `fixed` anchors are not moved. A `flag` on the device
+    of the rows is read in the same transfer. `memory` may have arrays, by name, for the
+    new sums and scatter.
     """
     memory = memory or {}
     on_host = isinstance(rows.values, np.ndarray)
@@ -60,7 +60,7 @@ def _added(
 ) -> tuple[Rows, Totals]:
     """Return residuals from the anchors, and the totals with their sums added."""
     rows = rows.about(totals.anchors)
-    if totals.scatter is not None:  # their products are needed as well
+    if totals.scatter is not None:  # their products are needed too
         rows = rows.residuals()
     return rows, totals.with_sums(rows, threads, memory)
 
@@ -72,7 +72,7 @@ def _is_extreme(rows: Rows, after: Totals, offsets: Array) -> Any:
         return False
     counts = xp.astype(after.counts, xp.float64)
     tiny = after.squares < _LEAST_SQUARE * counts * after.sums.shape[1]
-    # Of a class without any spread, both are zero.
+    # For a class without spread, both are zero.
     tiny = tiny & ((after.squares > 0) | (offsets > 0))
     extreme = xp.any(tiny) | ~(xp.sum(after.squares) < _MOST_SQUARES)
     if weights is not None:

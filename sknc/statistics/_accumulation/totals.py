@@ -14,32 +14,32 @@ from sknc.statistics._accumulation.products import gram_jobs
 from sknc.statistics._accumulation.residuals import Rows
 from sknc.statistics._moments import Moments
 
-_MOST_ROWS = 4096  # in one float32 sum: `ClassStatistics.mean_rounding` expects it
-_ClassSums: TypeAlias = tuple[np.ndarray | None, Array]  # classes or None for all, sums
+_MOST_ROWS = 4096  # in one float32 sum; assumed by `ClassStatistics.mean_rounding`
+_ClassSums: TypeAlias = tuple[np.ndarray | None, Array]  # classes (None for all), sums
 
 
 @dataclass(frozen=True, eq=False)
 class Totals(Moments):
-    """All that is summed. Methods return other totals, and only `put` changes these."""
+    """All sums. Methods return new totals; only `put` changes these."""
 
     projector: Array | None = None  # directions, (D, R)
     energies: Array | None = None  # sums of squared lengths along them, float64, (K,)
-    others: Array | float = 0.0  # squares of all other classes, summed
+    others: Array | float = 0.0  # sum of squares of all other classes
 
     @property
     def weighted(self) -> bool:
-        """Whether weights are summed, not samples counted."""
+        """Whether weights are summed instead of samples counted."""
         return bool(self.counts.dtype == self.squares.dtype)
 
     def counting(self, weights: Array | None) -> Self:
-        """Return totals to which weights can be added, if there are some."""
+        """Return totals to which weights can be added, if there are any."""
         if weights is None or self.weighted:
             return self
         counts = namespace(self.counts).astype(self.counts, self.squares.dtype)
         return replace(self, counts=counts)
 
     def map(self, function: Callable[[Array], Array]) -> Self:
-        """Apply `function` to every array that has one row a class."""
+        """Apply `function` to every array with one row per class."""
         energies = None if self.energies is None else function(self.energies)
         return replace(super().map(function), energies=energies)
 
@@ -51,7 +51,7 @@ class Totals(Moments):
         return replace(part, others=xp.sum(rest))
 
     def put(self, ids: Array, part: Self) -> Self:
-        """Put the totals of classes where they belong; again makes no difference."""
+        """Store the totals of classes in their rows; repeating it is harmless."""
         energies = self.energies
         if energies is not None:
             energies = arrays.set_at(energies, ids, part.energies)
@@ -60,7 +60,7 @@ class Totals(Moments):
     def with_sums(
         self, rows: Rows, threads: ThreadPool, memory: Array | None = None
     ) -> Self:
-        """Return totals with residuals added, but for products, perhaps in memory."""
+        """Return totals with residuals added, except products, in memory if given."""
         tiles = [slice(0, rows.n_rows)]
         if isinstance(rows.values, np.ndarray):
             most = min(_MOST_ROWS, (rows.memory or rows).n_rows)
@@ -80,7 +80,7 @@ class Totals(Moments):
         return replace(new, energies=_plus_at(self.energies, index, numbers))
 
     def _sums(self, rows: Rows) -> tuple[Array, Array | None, _ClassSums]:
-        """Return squared lengths of residuals, also of projections, and class sums."""
+        """Return squared lengths of residuals and of projections, and class sums."""
         rows = rows.residuals()
         xp, values, energies, factors = namespace(rows.values), rows.values, None, None
         if self.projector is not None:
@@ -100,7 +100,7 @@ class Totals(Moments):
     def with_products(
         self, rows: Rows, threads: ThreadPool, memory: Array | None = None
     ) -> Self:
-        """Return totals with the products of residuals, perhaps in some memory."""
+        """Return totals with the products of residuals, in memory if given."""
         scatter, values = self.scatter, rows.values
         if scatter is None:
             return self
@@ -121,13 +121,13 @@ class Totals(Moments):
 
 
 def _of_all_rows(parts: Sequence[Array], weights: Array | None) -> Array:
-    """Return the numbers of all rows, times the weights."""
+    """Return the values of all rows, times the weights."""
     values = namespace(parts[0]).concat(parts)
     return values if weights is None else values * weights
 
 
 def _plus_at(target: Array, index: Array, values: Array | None) -> Array:
-    """Return a copy of `target` with ``values[i]``, or one, added at ``index[i]``."""
+    """Return a copy of `target` with ``values[i]``, or 1, added at ``index[i]``."""
     return arrays.add_at(namespace(target).asarray(target, copy=True), index, values)
 
 
@@ -154,7 +154,7 @@ def _plus_sums(
 def _sum_of(
     parts: Sequence[np.ndarray], threads: ThreadPool, total: np.ndarray
 ) -> np.ndarray:
-    """Return the sum of arrays of one shape, in the memory of `total`."""
+    """Return the sum of arrays of the same shape, in the memory of `total`."""
     first, second, *others = parts
 
     def add(part: slice) -> None:
