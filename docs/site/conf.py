@@ -25,7 +25,7 @@ extensions = [
     "pages",  # beside this file
 ]
 exclude_patterns = ["_build", "site", "gallery"]
-templates_path = ["templates"]
+templates_path = [str(HERE / "templates")]  # autosummary looks from docs/
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # as GitHub has it
 myst_heading_anchors = 4  # so that links to headings work as they do on GitHub
@@ -33,6 +33,7 @@ autosummary_generate = True
 # Training frameworks are not installed where the site is built.
 autodoc_mock_imports = ["lightning", "skorch", "torchmetrics", "transformers"]
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 default_role = "py:obj"  # so that names in docstrings are links
 copybutton_prompt_text = r">>> |\.\.\. "
@@ -67,7 +68,7 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "show_prev_next": False,
-    "secondary_sidebar_items": {"index": [], "**": ["page-toc"]},
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }

@@ -66,7 +66,8 @@ def write_reference(app, config):
 
 def _summary(module, names):
     head = ["```{eval-rst}", f".. currentmodule:: {module}", "", ".. autosummary::"]
-    return [*head, "   :toctree: reference", "", *(f"   {n}" for n in names), "```", ""]
+    head += ["   :toctree: reference", "   :nosignatures:", ""]
+    return [*head, *(f"   {n}" for n in names), "```", ""]
 
 
 def lead_to_pages(app, page, source):
