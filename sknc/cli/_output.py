@@ -41,13 +41,19 @@ def add_format(parser: argparse.ArgumentParser, *formats: str) -> None:
     )
 
 
-def write_text(text: str, path: str) -> None:
+def write_text(text: str, path: str, form: str | None = None) -> None:
     """Write text to a file atomically, or to standard output."""
-    if path == STANDARD:
+    # Labels may hold what is no character, which UTF-8 cannot store.
+    content = f"{text}\n".encode(errors="backslashreplace")
+    if path != STANDARD:
+        with replacing(checked_target(path, "output", "report.txt")) as file:
+            file.write(content)
+    elif form == "html" and isinstance(sys.stdout, io.TextIOWrapper):
+        # A page says that it is UTF-8, and has hashes of its style and its script.
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
         print(text, flush=True)  # before any error message
-        return
-    with replacing(checked_target(path, "output", "report.txt")) as file:
-        file.write(f"{text}\n".encode())
 
 
 def as_csv(heading: Iterable[str], lines: Iterable[Sequence[Any]]) -> str:

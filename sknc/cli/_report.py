@@ -136,7 +136,8 @@ def _run(options: argparse.Namespace) -> None:
         if held_out is not None:
             reports["held_out"] = _scored(analyzer, held_out, options, "held-out")
     finally:  # finished work is not lost
-        write_text(shown_reports(reports, options.format), options.output)
+        text = shown_reports(reports, options.format)
+        write_text(text, options.output, options.format)
 
 
 def _targets(options: argparse.Namespace) -> dict[str, Any]:
@@ -249,8 +250,7 @@ def _scored(
     options: argparse.Namespace,
     what: str,
 ) -> NCReport:
-    if arrays.is_tensor(
-        analyzer.class_means_
-    ):  # from a state; files contain no tensors
+    # Sums of a state may be tensors, features in files are none.
+    if arrays.is_tensor(analyzer.class_means_):
         analyzer = analyzer.to("numpy")
     return analyzer.score_batches(batches(files, options.rows, what))

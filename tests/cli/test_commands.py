@@ -92,6 +92,20 @@ class TestReport:
         report.to_html(tmp_path / "report.html")
         assert page == (tmp_path / "report.html").read_text(encoding="utf-8")
 
+    def test_html_is_utf8_whatever_the_terminal_is(self, printed, folder, monkeypatch):
+        assert printed(*ALL, "--html", "--output", "page.html") == ""
+        out = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+        monkeypatch.setattr(sys, "stdout", out)
+        assert main([*ALL, "--html"]) == 0
+        page = out.buffer.getvalue()
+        assert page == (folder / "page.html").read_bytes()
+        assert "↓ lower" in page.decode("utf-8")
+
+    def test_labels_that_are_no_characters(self, printed, folder):
+        np.savez("odd.npz", features=np.eye(4, 3), labels=["a\ud800", "b"] * 2)
+        assert printed("report", "odd.npz", "--html", "--output", "odd.html") == ""
+        assert b"a\\ud800" in (folder / "odd.html").read_bytes()
+
     def test_html_of_two(self, printed, folder):
         arguments = (*ALL, "--held-out", "test.npz", "--html", "--output", "both.html")
         assert printed(*arguments) == ""
