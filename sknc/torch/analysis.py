@@ -77,7 +77,8 @@ class Analysis:
         It is that of `NCReport.to_html` with the values of training and held-out
         samples in one table and in the same figures.
         """
-        lead = f"{self._passes_in_words().capitalize()} over the training samples"
+        words = self._passes_in_words()
+        lead = f"{words[0].upper()}{words[1:]} over the training samples"
         write_page(path, report_page(self._contents(), title, lead, self.notes))
 
     def _repr_html_(self) -> str:
@@ -95,7 +96,7 @@ class Analysis:
                 f"An Analysis holds reports, and {name} is in each of them: write "
                 f"analysis.train.{name} or analysis.held_out.{name}."
             )
-        raise AttributeError(msg)
+        raise AttributeError(msg, name=name, obj=self)  # Python adds the nearest name
 
     def plot(self, ax: Any = None) -> Any:
         """

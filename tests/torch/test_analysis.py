@@ -4,6 +4,7 @@ import pickle
 import tempfile
 import warnings
 from collections import UserDict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,8 +112,10 @@ def test_metrics_are_in_the_reports():
     match = r"write analysis\.train\.nc1_cdnv or analysis\.held_out\.nc1_cdnv\.$"
     with pytest.raises(AttributeError, match=match):
         _ = found.nc1_cdnv
-    with pytest.raises(AttributeError, match="'Analysis' object has no attribute 'x'"):
-        _ = found.x
+    match = "'Analysis' object has no attribute 'trian'"
+    with pytest.raises(AttributeError, match=match) as error:
+        _ = found.trian
+    assert (error.value.name, error.value.obj) == ("trian", found)  # for a suggestion
 
 
 def test_model_runs_once_over_each_loader():
@@ -640,6 +643,13 @@ def test_page_of_both_reports(tmp_path):
         assert f">{report.nc1_cdnv:.6g}</td>" in page
     for name in ("Training samples", "Held-out samples"):
         assert f"{name}: all {K} classes." in page
+
+
+def test_page_keeps_capitals_in_the_name_of_the_head(tmp_path):
+    analysis = replace(analyze(networks.mlp(), LOADER), head_name="lastFC")
+    analysis.to_html(tmp_path / "one.html")
+    page = (tmp_path / "one.html").read_text(encoding="utf-8")
+    assert "Head &#x27;lastFC&#x27;, 1 pass over the training samples" in page
 
 
 def test_page_without_held_out_samples(tmp_path):
