@@ -39,10 +39,11 @@ class Checkpoint:
         self, analyzer: NeuralCollapseAnalyzer
     ) -> tuple[NeuralCollapseAnalyzer, int]:
         """
-        Return an unfitted analyzer at the last checkpoint, and its number of rows.
+        Return an analyzer with the sums of the last checkpoint, and how many rows.
 
-        Without a checkpoint it starts from the beginning. The sums are not read here:
-        that would add the buffered rows now, and change the last bits of the result.
+        Its parameters are those of `analyzer`, which is not fitted. If there is no
+        checkpoint, `analyzer` itself is returned. The sums are not read here: that
+        would add the buffered rows now, and change the last bits of the result.
         """
         if not self._path.exists():
             return analyzer, 0

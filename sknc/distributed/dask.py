@@ -267,9 +267,8 @@ def _cut_like(X: Any, rows: Sequence[Any], name: str, column: Any) -> list[Any]:
 
     in_memory = not dask.is_dask_collection(column)
     if not isinstance(column, (list, tuple)) and np.ndim(column) == 0:
-        return [column] * len(
-            rows
-        )  # one number for all rows, or an object that fit refuses
+        # One number for all rows, or an object that fit refuses.
+        return [column] * len(rows)
     n_rows, n_entries = X.shape[0], len(column) if in_memory else column.shape[0]
     if isinstance(n_rows, int) and isinstance(n_entries, int):
         if n_rows != n_entries:

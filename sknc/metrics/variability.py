@@ -158,7 +158,7 @@ def nc1_within_fraction(
     statistics: AnyStatistics, *, convention: str | Convention = "default"
 ) -> float:
     r"""
-    Within-class variance as a fraction of the total variance.
+    Within-class variance as a fraction of within-class plus between-class variance.
 
     .. math::
         \operatorname{tr} \Sigma_W / (\operatorname{tr} \Sigma_W

@@ -12,7 +12,6 @@ Neural collapse of PyTorch models: a model and a loader in, a report out.
 - `_monitoring`, `_callbacks`: shared by the callbacks of training frameworks.
 - `_collectives`, `_agreement`, `_merging`, `_reducing`, `_evaluations`: what processes
   exchange and check, and how their states are merged.
-  `_reducing`, `_evaluations`: how their states become one.
 """
 
 from sknc.torch.analysis import Analysis, analyze

@@ -97,7 +97,7 @@ class LayerMeasurement:
             )
 
     def _made_for(self, batch: LayerRows) -> dict[str, NeuralCollapseAnalyzer]:
-        """Return an estimator for each layer; the last one gets the head."""
+        """Return an estimator for each layer, with the head if the head reads it."""
         probe, keeps, made = self._passes.probe, self._covariance, {}
         head = probe.linear_head()  # a copy, because training continues
         for name, features in batch.features.items():

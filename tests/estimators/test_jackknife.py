@@ -215,9 +215,8 @@ def test_nc4_errors_are_binomial():
     for key in OF_SCORE:
         p = report[key]
         binomial = math.sqrt(p * (1 - p) / len(item.X))
-        assert report.standard_error[key] == pytest.approx(
-            binomial, rel=0.25
-        )  # of 40 groups: about 0.11
+        # An error from 40 groups is itself known to about 0.11.
+        assert report.standard_error[key] == pytest.approx(binomial, rel=0.25)
 
 
 def test_without_scatter():
