@@ -130,7 +130,7 @@ def _parts_per_job(files: FeatureFiles, n_processes: int) -> int:
 
 
 def part_edges(lengths: Iterable[int], n_parts: int, rows: int) -> list[int]:
-    """Return where at most so many parts of about equal length begin and end."""
+    """Return the edges of at most `n_parts` parts of about equal length."""
     # Between files if such a place is near, otherwise between batches.
     between = [*accumulate(lengths, initial=0)]
     n_rows = between[-1]

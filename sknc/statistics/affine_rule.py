@@ -22,12 +22,12 @@ _USUAL_EXPONENT = 30  # squares of such numbers are far from the limits of float
 
 @dataclass(frozen=True, eq=False)
 class AffineRule(Cached):
-    """Decides for the greatest ``(x / unit - origin) weights^T + offsets``."""
+    """Decides for the largest ``(x / unit - origin) weights^T + offsets``."""
 
-    # Both a linear head and the nearest center are of this form. Scores are computed in
-    # the precision of the features; where the two greatest are closer than rounding can
-    # tell, or overflow, they are computed again in float64. Of scores that rounding in
-    # float64 cannot tell apart, the first is the greatest.
+    # Both a linear head and the nearest center have this form. Scores are computed in
+    # the precision of the features. If the two largest differ by less than rounding, or
+    # overflow, they are recomputed in float64. If rounding in float64 cannot separate
+    # scores, the first class wins.
     # The origin costs a common offset of features no digits. The unit is a power of
     # two, so that features of any size have scores that neither over- nor underflow.
     origin: Array  # (D,) float64

@@ -16,7 +16,7 @@ from sknc._utils.merge_tree import merge_all
 
 @dataclass(frozen=True, eq=False)
 class ClassSpread:
-    """Count, mean and scatter about it of one class."""
+    """Count, mean and scatter of one class."""
 
     n_samples: int
     count: float  # that number, or the sum of the weights
@@ -61,14 +61,14 @@ class ClassSpread:
 class ClassScatters:
     """The scatter of each class; a commutative monoid of 8 K D^2 bytes."""
 
-    # The classes that have samples, by `label_keys`. Updates share the arrays of those
-    # that a batch has no samples of.
+    # The classes with samples, by `label_keys`. Updates share the arrays of classes
+    # without samples in a batch.
     by_label: Mapping[Any, ClassSpread] = field(default_factory=dict)
 
     def including(
         self, features: Array, labels: Array, weights: Array | None, n_classes: int
     ) -> "ClassScatters":
-        """Return this with a batch added, if memory has room for so many classes."""
+        """Return this with a batch added; raise if memory is too small."""
         check_memory(n_classes, int(features.shape[1]), features)
         found = dict(self.by_label)
         with np.errstate(over="ignore", invalid="ignore"):  # checked with the batch

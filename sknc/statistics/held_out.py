@@ -12,11 +12,11 @@ from sknc.statistics.class_statistics import ClassStatistics
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Squared lengths of residuals from the anchors on some directions."""
+    """Squared lengths of residuals from the anchors along some directions."""
 
     directions: Array  # (D, R) float64, as columns
     energies: Array  # (K,) float64, sums of ``w |(x - anchor) directions|^2``
-    unit: float  # what lengths along the directions are measured in
+    unit: float  # of lengths along the directions
     key: tuple[str, ...]  # which spectrum the directions come from
 
 

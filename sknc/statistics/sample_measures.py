@@ -9,7 +9,7 @@ from sknc._utils.arrays import Array
 
 @dataclass(frozen=True, eq=False)
 class SampleMeasures:
-    """Numbers of each of N samples, float64, on the host: some 40 bytes a sample."""
+    """Values of each of N samples, float64, on the host: about 40 bytes per sample."""
 
     weights: np.ndarray
     # Squared length of the residual in the inverse between-class covariance.
@@ -22,8 +22,8 @@ class SampleMeasures:
     # the global mean of the convention.
     cosine_margins: np.ndarray | None = None
     # (K, K), weighted sum over the samples of class i of the squared product of the
-    # residual and the line from center i to center j, both in units of the greatest
-    # distance of a center from the mean of all.
+    # residual and the line from center i to center j, both relative to the largest
+    # distance of a center from the mean of all centers.
     directional: Array | None = None
 
     @classmethod

@@ -20,7 +20,7 @@ def chosen_labels(
     classes: Iterable[Any] | None = None,
     count_range: tuple[float | None, float | None] | None = None,
 ) -> np.ndarray:
-    """Return sorted labels of observed classes that are named, with such a count."""
+    """Return the sorted labels of observed classes, selected by name or count."""
     labels = statistics.classes[statistics.observed]
     keep = np.ones(len(labels), bool)
     if classes is not None:
@@ -74,7 +74,7 @@ def _bounds(count_range: Any) -> tuple[float, float]:
 
 def subset_of(statistics: ClassStatistics, labels: np.ndarray) -> ClassStatistics:
     """Return the statistics of the samples of some classes."""
-    # The others' part of the scatter is not known, unless that of each class was kept.
+    # The scatter without other classes is only known if each class has its own.
     rows = np.flatnonzero(np.isin(statistics.classes, labels))
     moments = statistics.moments.take(rows).without_scatter()
     scatters, classes = statistics.class_scatters, statistics.classes[rows]

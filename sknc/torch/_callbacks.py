@@ -21,7 +21,7 @@ _OPTIONS = tuple(
 )
 
 
-# What the docstrings of all callbacks say.
+# Shared by the docstrings of all callbacks.
 CALLBACK = """
 
 Parameters

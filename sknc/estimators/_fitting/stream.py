@@ -73,8 +73,8 @@ class Stream(Locked):
     Accumulates batches with labels; a rejected batch changes nothing.
 
     A batch is added when the accumulator counts its samples. Other changes are prepared
-    before, so that an interruption cannot separate them. With other streams beside it,
-    it should save memory.
+    before, so that an interruption cannot separate them. Next to other streams it
+    should save memory.
     """
 
     def __init__(self, *, covariance: Covariance, save_memory: bool = False) -> None:

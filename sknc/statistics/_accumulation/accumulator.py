@@ -60,7 +60,7 @@ class Accumulator:
     far from their class means are moved, and the buffered rows are added.
 
     Updates are atomic: an interrupted call adds a batch completely or not at all, and
-    loses nothing. New sums are computed beside the old ones, and then replace them.
+    loses nothing. New sums are computed next to the old ones, and then replace them.
 
     It starts without samples, in the library of a batch `like` those to come, with room
     for some classes; or with `moments` of `n_samples`, which are not changed. Fixed
