@@ -47,7 +47,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("gallery.described_figures",),  # beside this file
     "reset_modules": ("matplotlib", "gallery.one_thread"),
     "thumbnail_size": (560, 330),
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery.ReadingOrder",
     "capture_repr": (),
     "download_all_examples": False,
     "show_signature": False,

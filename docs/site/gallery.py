@@ -6,6 +6,33 @@ from sphinx.errors import ExtensionError
 from sphinx_gallery.scrapers import matplotlib_scraper
 
 _ALT = re.compile(r"(?<=:alt: ).*")
+# What most readers ask first; scripts that are not named here follow.
+_ORDER = [
+    "terminal_phase",
+    "test_collapse",
+    "layer_law",
+    "optimizers",
+    "central_path",
+    "minority_collapse",
+    "label_noise",
+    "linguistic_collapse",
+    "ood",
+    "conventions",
+    "few_samples",
+]
+
+
+class ReadingOrder:
+    """The key by which scripts are sorted in the gallery."""
+
+    def __init__(self, src_dir):
+        pass
+
+    def __call__(self, filename):
+        """Return the place of a script."""
+        name = filename.removeprefix("plot_").removesuffix(".py")
+        place = _ORDER.index(name) if name in _ORDER else len(_ORDER)
+        return place, name
 
 
 def described_figures(block, block_vars, gallery_conf):
