@@ -15,6 +15,8 @@ from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.nodes import make_refnode
 
+from sknc import NeuralCollapseAnalyzer
+
 _MODULES = {
     "sknc": "Estimators, reports and figures",
     "sknc.metrics": "Metrics",
@@ -119,6 +121,8 @@ class LinkNames(SphinxPostTransform):
 
     def _target(self, name):
         """Return the page and the anchor of an object, with or without its module."""
+        if hasattr(NeuralCollapseAnalyzer, name):
+            return None  # such as `fit`, which is also a function for Dask
         objects = self.env.domains.python_domain.objects
         for whole in (name, *(f"{module}.{name}" for module in _MODULES)):
             if whole in objects and whole.startswith("sknc."):
