@@ -218,8 +218,8 @@ def test_graphs_hold_the_head_once_and_states_without_it(monkeypatch):
                 frame_of(Y, (500, 0, 251, 449))["label"],
             ),
             ValueError,
-            r"^X and y or sample_weight have partitions with different indices: take "
-            r"them from one data frame\.$",
+            r"^X and y or sample_weight have partitions with different indices\. Take "
+            r"them from the same data frame\.$",
         ),
         (
             lambda: (NeuralCollapseAnalyzer(), da.from_array(X) * np.nan, Y),

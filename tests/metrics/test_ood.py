@@ -179,7 +179,7 @@ def test_bad_input():
     for d in (0, 8):
         with pytest.raises(ValueError, match="n_directions"):
             nc5_neco(statistics, item.X, n_directions=d)
-    with pytest.raises(ValueError, match="needs the scatter"):
+    with pytest.raises(ValueError, match="requires the scatter"):
         neco_scores(fit(item, covariance=False), item.X)
     one = ClassStatistics.from_samples(item.X, 0 * item.y)
     with pytest.raises(ValueError, match="at least 2 classes"):

@@ -594,7 +594,9 @@ class TestRuns:
         assert list(both.runs) == list(runs)
         for name, one in runs.items():
             np.testing.assert_equal(both.runs[name].train, one.train)
-        with pytest.raises(AttributeError, match=r"3 runs: take .*'seed 0'\]\.train"):
+        with pytest.raises(
+            AttributeError, match=r"3 runs\. Choose one.*'seed 0'\]\.train"
+        ):
             _ = both.train
         pytest.importorskip("narwhals")
         frame = both.frame("pandas") if pytest.importorskip("pandas") else None

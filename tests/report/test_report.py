@@ -543,7 +543,7 @@ def test_remedy_does_not_name_what_is_there():
     )
     with pytest.raises(AttributeError) as caught:
         model.report().nc5_neco  # noqa: B018
-    assert "Ask for it" not in str(caught.value)
+    assert "Request it" not in str(caught.value)
     assert "call score_ood(X)" in str(caught.value)
 
 

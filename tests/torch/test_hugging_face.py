@@ -253,7 +253,7 @@ def test_monitor_of_a_compiled_model_is_refused(tmp_path):
     options = {"torch_compile": True, "torch_compile_backend": "eager"}
     trainer = trainer_of(tmp_path, **options)
     trainer.add_callback(NeuralCollapseCallback(trainer, monitor="only"))
-    message = r"^The trainer's steps run without the hooks of the model, as compiled "
+    message = r"^The trainer runs its steps without the hooks of the model, as compiled"
     with pytest.raises(RuntimeError, match=message):
         trainer.train()
 

@@ -160,7 +160,7 @@ def check_errors(told, first):
     assert told["not merged"].endswith(
         "Score about the centers that merge_over_ranks(analyzer) returns."
     )
-    message = "No rank has batches to score: expected at least one."
+    message = "No rank has batches to score: expected at least one batch."
     assert told["no batches"] == f"ValueError: {message}"
     own = "ValueError: y has labels [100, 101, 102, 103, 104, 105] without "
     if told is first:
