@@ -119,7 +119,7 @@ def test_errors():
     message = r"^There is nothing to compute: call update\(features, labels\) first\.$"
     with pytest.raises(ValueError, match=message):
         NeuralCollapseMetric().compute()
-    message = r"^NeuralCollapseMetric cannot have dist_sync_on_step: its state is merg"
+    message = r"^NeuralCollapseMetric does not support dist_sync_on_step: its state "
     with pytest.raises(ValueError, match=message):
         NeuralCollapseMetric(dist_sync_on_step=True)
     with pytest.raises(ValueError, match="Unexpected keyword arguments: `metric`"):
