@@ -939,7 +939,8 @@ def test_a_bad_one_among_several(make):
 def test_progress_without_its_library(make, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     text = (
-        r"progress=True requires tqdm, of .* clone of sknc, run pip install '\.\[progr"
+        "progress=True requires tqdm, from the extra 'progress': in a clone of sknc, "
+        "run pip install '.[progress]'."
     )
-    with pytest.raises(ImportError, match=text):
+    with pytest.raises(ImportError, match=re.escape(text)):
         make().fit_batches([(X0, Y0)], progress=True)

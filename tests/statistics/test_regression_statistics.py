@@ -209,7 +209,7 @@ def test_what_cannot_be_merged(torch):
         found.merge(of(X[:, :5], Y))
     with pytest.raises(ValueError, match="2 targets into statistics of 3 targets"):
         found.merge(of(X, Y[:, :2]))
-    with pytest.raises(ValueError, match="held by torch on cpu"):
+    with pytest.raises(ValueError, match="on torch on cpu into statistics on NumPy"):
         found.merge(of(torch.tensor(X), torch.tensor(Y)))
     with pytest.raises(ValueError, match="other must be RegressionStatistics"):
         found.merge(X)

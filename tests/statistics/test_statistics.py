@@ -346,7 +346,7 @@ def test_merge_refuses_what_does_not_belong_together():
 
 def test_merge_refuses_other_libraries(torch):
     X, y = np.eye(3), np.arange(3)
-    with pytest.raises(ValueError, match="namespace"):
+    with pytest.raises(ValueError, match="library and device must be the same"):
         of(X, y).merge(of(torch.eye(3), torch.arange(3)))
 
 
