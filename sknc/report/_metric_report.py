@@ -153,6 +153,8 @@ class MetricReport(float):
         ------
         OSError
             If the folder does not exist or is not writable, or `path` is a folder.
+        TypeError
+            If `path` is not a path.
         ValueError
             If `title` is not a string.
 

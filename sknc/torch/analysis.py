@@ -92,9 +92,10 @@ class Analysis:
         """Explain where the metrics are."""
         msg = f"{type(self).__name__!r} object has no attribute {name!r}"
         if name in TABLE:
+            held_out = "" if self.held_out is None else f" or analysis.held_out.{name}"
             msg = (
                 f"An Analysis holds reports, and {name} is in each of them: write "
-                f"analysis.train.{name} or analysis.held_out.{name}."
+                f"analysis.train.{name}{held_out}."
             )
         raise AttributeError(msg, name=name, obj=self)  # Python adds the nearest name
 

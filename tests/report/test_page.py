@@ -439,6 +439,9 @@ def test_wrong_paths(tmp_path):
     text = r"is a folder\. Name a file in it, such as .*/report\.html\.$"
     with pytest.raises(IsADirectoryError, match=text):
         report.to_html(tmp_path)
+    text = r"must go to a path, a string or a pathlib\.Path, got NoneType\. Name a file"
+    with pytest.raises(TypeError, match=text):
+        report.to_html(None)
 
 
 def test_reports_that_were_read_from_json(read, tmp_path):

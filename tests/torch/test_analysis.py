@@ -109,9 +109,12 @@ def test_result():
 
 def test_metrics_are_in_the_reports():
     found = analyze(networks.mlp(), LOADER)
+    with pytest.raises(AttributeError, match=r"write analysis\.train\.nc1_cdnv\.$"):
+        _ = found.nc1_cdnv
+    both = analyze(networks.mlp(), LOADER, held_out=LOADER)
     match = r"write analysis\.train\.nc1_cdnv or analysis\.held_out\.nc1_cdnv\.$"
     with pytest.raises(AttributeError, match=match):
-        _ = found.nc1_cdnv
+        _ = both.nc1_cdnv
     match = "'Analysis' object has no attribute 'trian'"
     with pytest.raises(AttributeError, match=match) as error:
         _ = found.trian

@@ -17,6 +17,12 @@ def checked_target(path: Any, what: str, example: str) -> Path:
     Call it before any work, so that the work is not lost. The path stays valid if the
     program changes its folder. Messages use the words `what` and `example`.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        msg = (
+            f"The {what} must go to a path, a string or a pathlib.Path, got "
+            f"{type(path).__name__}. Name a file, such as {example!r}."
+        )
+        raise TypeError(msg)
     found = Path(path).absolute()
     if not found.parent.is_dir():
         msg = (
