@@ -2,14 +2,14 @@
 Loss in three parts, and the central path
 =========================================
 
-**Claim.** Under mean squared error the loss is the sum of three parts: one of the
-spread within classes (LNC1), one of where the class means lie (LNC2/3), and what the
-head loses to the best head for these features (L⊥). The last is negligible during
+**Claim.** Under mean squared error the loss is the sum of three parts: the spread
+within classes (LNC1), the positions of the class means (LNC2/3), and the gap between
+the head and the best head for these features (L⊥). The last is negligible during
 training, so the network stays near the "central path", on which its head is always the
 best one (`Han, Papyan & Donoho 2022 <https://arxiv.org/abs/2106.02073>`_).
 
-The authors measure large networks by the epoch. Here an epoch has four steps, so that
-the first moments of training can be seen, too.
+The authors measure large networks once per epoch. Here an epoch has only four steps, so
+the figure also shows the first moments of training.
 """
 
 import matplotlib.pyplot as plt
@@ -33,7 +33,7 @@ targets = nn.functional.one_hot(y).float()
 
 # %%
 # The convention names the weight decay of the optimizer, so that the parts add up to
-# the loss that is trained: half the squared error, plus half the decay of the head.
+# the training loss: half the squared error, plus half the decay of the head.
 
 
 def layer(n_inputs, n_outputs):
@@ -60,8 +60,8 @@ for epoch in range(1, EPOCHS + 1):
         history.append(epoch, found.train)
 
 # %%
-# On the left are the three parts, on the right their shares of the loss. LNC2/3 falls
-# fast: the class means are where they should be long before classes are tight.
+# The left panel shows the three parts, and the right panel their shares of the loss.
+# LNC2/3 falls fast: the class means are in place long before the classes are tight.
 
 PARTS = {"mse_lperp": "L⊥", "mse_lnc1": "LNC1", "mse_lnc23": "LNC2/3"}
 COLORS = ["#D55E00", "#0072B2", "#009E73"]
@@ -84,8 +84,8 @@ alt_text = (
 plt.show()
 
 # %%
-# The parts add up. The network does come near the central path, but in this short
-# training it is far from it at first.
+# The parts add up. The network does approach the central path, but early in this short
+# training it is far from it.
 
 assert np.allclose(values.sum(axis=0), history["mse_total"], rtol=1e-6)
 held, comes_near = early < 0.1, late < 0.06

@@ -3,12 +3,12 @@ One name, NC1, and a factor of ten or more
 ==========================================
 
 **Claim.** Values of NC1 from two papers cannot be compared without their definitions.
-Of the same features, `He & Su 2023 <https://doi.org/10.1073/pnas.2221704120>`_ report K
-times what `Papyan, Han & Donoho 2020 <https://doi.org/10.1073/pnas.2015509117>`_ do,
-with K the number of classes. On imbalanced data it is more, because they weight classes
-by their frequency.
+For the same features, `He & Su 2023 <https://doi.org/10.1073/pnas.2221704120>`_ report
+K times the value of `Papyan, Han & Donoho 2020
+<https://doi.org/10.1073/pnas.2015509117>`_, where K is the number of classes. On
+imbalanced data the factor is larger, because they weight classes by frequency.
 
-Nothing is trained here but a logistic regression: the features are the pixels of
+Only a logistic regression is trained here. The features are the pixels of
 scikit-learn's digits.
 """
 
@@ -76,7 +76,8 @@ alt_text = (
 plt.show()
 
 # %%
-# The factor K is exact on balanced data. The other one depends on how long the tail is.
+# The factor K is exact on balanced data. The other factor depends on how long the tail
+# is.
 
 papyan, he_su = PRESETS.index("papyan2020"), PRESETS.index("he_su2023")
 factor, longer = balanced[he_su] / balanced[papyan], tailed[he_su] / tailed[papyan]

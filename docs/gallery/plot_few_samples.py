@@ -1,15 +1,15 @@
 """
-Few samples a class make NC1 too small
-======================================
+Few samples per class make NC1 too small
+========================================
 
 **Claim.** Noise makes distances between estimated means too large on average (`Walther
 et al. 2016 <https://doi.org/10.1016/j.neuroimage.2015.12.012>`_, about patterns of
-brain activity), and variances about estimated means are too small. So NC1 of few
-samples looks more collapsed than the features are. Both biases are known and can be
-corrected.
+brain activity), and variances about estimated means are too small. With few samples,
+NC1 therefore makes the features look more collapsed than they are. Both biases are
+known and can be corrected.
 
-The features are made: ten classes with normal noise. Each number of samples is drawn 30
-times, and the true value is that of a very large sample.
+The features are simulated: ten classes with normal noise. Each sample size is drawn 30
+times, and a very large sample gives the true value.
 """
 
 import matplotlib.pyplot as plt
@@ -51,9 +51,9 @@ plain = np.array([repeat(n, correct=False) for n in SIZES])
 corrected = np.array([repeat(n, correct=True) for n in SIZES])
 
 # %%
-# Bars on the left are the standard deviation over the draws. The right panel compares
-# it with the standard error that the jackknife gives of one draw, on average. With 5
-# samples a class the jackknife overstates the error.
+# Bars on the left show the standard deviation over the draws. The right panel compares
+# it with the mean standard error that the jackknife estimates from a single draw. With
+# 5 samples per class the jackknife overstates the error.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 runs = {"plain": (plain, "#D55E00", "o"), "corrected": (corrected, "#0072B2", "s")}
@@ -83,7 +83,7 @@ alt_text = (
 plt.show()
 
 # %%
-# At 10 samples a class the plain value is far off, and the corrected one is not. The
+# At 10 samples per class the plain value is far off, and the corrected one is not. The
 # jackknife estimates the spread from one draw, but not the bias.
 
 at = SIZES.index(10)

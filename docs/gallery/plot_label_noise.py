@@ -6,9 +6,9 @@ Wrong labels spread the classes of new samples
 degrades, and features of a class dilate (`Nguyen et al. 2022
 <https://arxiv.org/abs/2206.05530>`_).
 
-A share of the labels of 1000 digits is replaced by wrong ones, in equal numbers for
-every digit. The network learns all of them, right or wrong. What this does to its
-features shows on other digits with true labels.
+Some labels of 1000 digits are replaced by wrong ones, equally many for every digit. The
+network learns all labels, right or wrong. Other digits, with true labels, show what
+this does to its features.
 """
 
 from itertools import pairwise
@@ -47,8 +47,8 @@ def with_wrong_labels(share):
 
 
 # %%
-# The history keeps two reports a step: of the training digits with the labels that were
-# given, and of the other digits with true labels, about their own class means.
+# The history keeps two reports per step: one of the training digits with the given
+# labels, and one of the other digits with true labels, about their own class means.
 
 
 def train(share):
@@ -76,9 +76,9 @@ def train(share):
 runs = {f"{share:.0%} wrong": train(share) for share in SHARES}
 
 # %%
-# Solid curves are of the training digits, dashed ones of the others. Without wrong
-# labels, classes of other digits get tighter to the end. With wrong labels they dilate
-# again, before the dotted line from which on all labels are memorized.
+# Solid curves show the training digits, dashed curves the other digits. Without wrong
+# labels, the classes of the other digits get tighter until the end. With wrong labels
+# they dilate again, even before the dotted line, where all labels are memorized.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
 display = NCHistory.compare(

@@ -3,10 +3,10 @@ Each layer separates by the same factor
 =======================================
 
 **Claim.** In a trained network the separation fuzziness, the variance within classes
-against that between them, falls by about the same factor in every layer, so that its
-logarithm falls along a straight line. The law is not there before training.
-`He & Su 2023 <https://doi.org/10.1073/pnas.2221704120>`_ saw this in networks from
-AlexNet to BERT.
+against that between them, falls by about the same factor in every layer, so its
+logarithm falls along a straight line. The law does not hold before training. `He & Su
+2023 <https://doi.org/10.1073/pnas.2221704120>`_ saw this in networks from AlexNet to
+BERT.
 
 Here a network with eight hidden layers learns 1000 of scikit-learn's digits.
 """

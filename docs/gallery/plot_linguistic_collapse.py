@@ -2,12 +2,12 @@
 More tokens than dimensions
 ===========================
 
-**Claim.** A language model has more classes, its tokens, than dimensions, so that their
-means cannot form a simplex. Still the wider and longer trained models have less
+**Claim.** A language model has more classes (its tokens) than dimensions, so the class
+means cannot form a simplex. Still, models that are wider or trained longer have less
 variance within tokens (NC1), means that spread more evenly over the sphere (GNC2), rows
-of the head that are more equally aligned with them (UNC3), and decide more often as the
-nearest mean does (NC4). `Wu & Papyan 2024 <https://arxiv.org/abs/2405.17767>`_ saw this
-in transformers that read short stories.
+of the head that align with them more uniformly (UNC3), and more decisions that agree
+with the nearest mean (NC4). `Wu & Papyan 2024 <https://arxiv.org/abs/2405.17767>`_ saw
+this in transformers that read short stories.
 
 Here models of 8 to 64 dimensions read Python's own help pages.
 """
@@ -30,7 +30,8 @@ N_WORDS, N_TOKENS, LENGTH, CONTEXT = 20_000, 300, 32, 4
 
 # %%
 # The first 20 000 words and signs, in sequences of 32. The 300 most frequent are the
-# tokens; all others are one more input, and are never predicted: their label is -100.
+# tokens; all others share one more input token and are never predicted: their label is
+# -100.
 
 text = " ".join(topics[name] for name in sorted(topics)).lower()
 words = re.findall(r"[a-z]+|[.,;:()]", text)[:N_WORDS]
@@ -97,8 +98,8 @@ def trained(width):
 histories = {f"{width} dimensions": trained(width) for width in WIDTHS}
 
 # %%
-# Epoch 0 is before training. Directions that are drawn at random are the more even the
-# more dimensions there are, so untrained models differ in GNC2 already.
+# Epoch 0 is before training. Random directions are more even in more dimensions, so
+# untrained models already differ in GNC2.
 
 NCHistory.compare(histories, metrics=KEYS, xlabel="epoch", epoch_scale="log")
 claimed = {
@@ -116,9 +117,9 @@ alt_text = (
 plt.show()
 
 # %%
-# How many times is each of the four lower in the widest model than in the narrowest,
-# and in the widest at the end than before training? The last two panels, which are not
-# part of the claim, fall as well.
+# By what factor is each of the four lower in the widest model than in the narrowest,
+# and in the widest model lower after training than before? The last two panels, which
+# are not part of the claim, fall as well.
 
 by_width = {key: found[0, -1] / found[-1, -1] for key, found in claimed.items()}
 by_training = {key: found[-1, 0] / found[-1, -1] for key, found in claimed.items()}
@@ -129,7 +130,7 @@ def in_words(factors):
     return ", ".join(f"{factor:.1f}" for factor in factors.values())
 
 
-# Training by itself made means hardly more even than directions drawn at random.
+# Training made the means hardly more even than random directions.
 but_gnc2 = [factor for key, factor in by_training.items() if "gnc2" not in key]
 as_found = min([*by_width.values(), *but_gnc2]) > 1.5
 held = as_found and by_training["gnc2_dispersion_log"] > 1.5

@@ -2,11 +2,11 @@
 Minority collapse
 =================
 
-**Claim.** Train on classes of which some have R times as many samples as others. As R
-grows, the rows of the head that belong to the rare classes turn toward each other, and
-from a finite R on they are the same: the network no longer tells these classes apart.
-`Fang et al. 2021 <https://doi.org/10.1073/pnas.2103091118>`_ predicted this from a
-model with free features, and then saw it in convolutional networks.
+**Claim.** Train on data in which some classes have R times as many samples as others.
+As R grows, the rows of the head that belong to the rare classes turn toward each other,
+and from a finite R on they are the same: the network no longer tells these classes
+apart. `Fang et al. 2021 <https://doi.org/10.1073/pnas.2103091118>`_ predicted this from
+a model with free features, and then saw it in convolutional networks.
 
 Here five of scikit-learn's digits are frequent, 150 images each, and five are rare.
 """
@@ -80,7 +80,7 @@ means = np.array([a.train.imb_minority_cosine for a in analyses])
 recall = [a.held_out.per_class["head_recall"][RARE].mean() for a in analyses]
 
 # %%
-# The dotted line is the cosine of a simplex, which rows have at R = 1. The grids are of
+# The dotted line is the cosine of a simplex, which rows have at R = 1. The grids show
 # the class means and the head at the largest R.
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")

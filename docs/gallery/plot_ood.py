@@ -1,10 +1,10 @@
 """
-Samples of no class, found by their subspace
-============================================
+Finding samples of no class by their subspace
+=============================================
 
 **Claim.** The features of collapsed classes lie in few directions, and samples of no
-class lie mostly outside of them. So the share of a feature's length in these
-directions, NECO, finds such samples better than the largest softmax and better than the
+class lie mostly outside them. NECO, the share of a feature's length within these
+directions, therefore finds such samples better than the largest softmax value and the
 Mahalanobis distance. `Ben Ammar et al. 2024 <https://arxiv.org/abs/2310.06823>`_ saw
 this for networks trained on CIFAR and ImageNet.
 
@@ -25,9 +25,9 @@ SEEDS = range(5)
 EPOCHS, N_TRAIN, N_CLASSES = 200, 320, 8
 
 # %%
-# Each network learns other 320 images, and all others of these eight digits are its
-# test. Foreign samples are test images with their pixels shuffled, 8 x 8 patches of
-# scikit-learn's two photos, and the digits 8 and 9.
+# Each network learns a different set of 320 images. The remaining images of these eight
+# digits are its test set. Foreign samples are test images with their pixels shuffled, 8
+# x 8 patches of scikit-learn's two photos, and the digits 8 and 9.
 
 images, labels = load_digits(return_X_y=True)
 images = images.astype(np.float32) / 16
@@ -109,7 +109,8 @@ for seed in SEEDS:
             areas.setdefault((name, kind), []).append(roc_auc_score(is_known, values))
 
 # %%
-# Small dots are the five networks, large markers their means, bars one standard error.
+# Small dots show the five networks, large markers their means, and bars one standard
+# error.
 
 figure, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
 methods = list(dict.fromkeys(name for name, _ in areas))

@@ -4,9 +4,9 @@ Adam collapses, AdamW does not
 
 **Claim.** How the optimizer applies weight decay decides whether a network collapses.
 SGD and Adam add the decay to the gradient, and the sum of the rows of the head (NC0)
-goes to zero. AdamW decays weights apart from the gradient, and NC0 stays up. It must
-vanish before the rows can be a simplex, so there is no neural collapse with AdamW
-(`Zhao et al. 2026 <https://arxiv.org/abs/2602.16642>`_).
+goes to zero. AdamW applies the decay separately from the gradient, and NC0 stays large.
+NC0 must vanish before the rows can form a simplex, so there is no neural collapse with
+AdamW (`Zhao et al. 2026 <https://arxiv.org/abs/2602.16642>`_).
 
 Three copies of one network learn 1000 digits. All three reach zero training error.
 """
@@ -80,7 +80,8 @@ alt_text = (
 plt.show()
 
 # %%
-# The claim is a limit; here it is read as a fall to a fifth, or not even to a half.
+# The claim is about a limit. Here, NC0 must fall to a fifth with SGD and Adam, and must
+# not fall even to a half with AdamW.
 
 learned = all(run["nc4_head_accuracy"][-1] == 1 for run in runs.values())
 fell = max(last["SGD"], last["Adam"]) < first / 5

@@ -8,7 +8,7 @@ samples collapse: it is a property of the optimization, not of generalization.
 `Hui, Belkin & Nakkiran 2022 <https://arxiv.org/abs/2202.08384>`_ saw this on images.
 
 Here a network with two hidden layers learns 1000 of scikit-learn's digits, and the
-other 797 are the test.
+other 797 are the test set.
 """
 
 import matplotlib.pyplot as plt
@@ -38,8 +38,8 @@ train, test = ((images[i], labels[i]) for i in (chosen, others))
 
 
 # %%
-# ``held_out=`` measures the test samples about the class means of the training
-# samples. ``nc1_correct`` is NC1 of those samples alone that the head decides rightly.
+# ``held_out=`` measures the test samples about the class means of the training samples.
+# ``nc1_correct`` is NC1 over only the samples that the head classifies correctly.
 
 
 def layer(n_inputs, n_outputs):
@@ -86,7 +86,7 @@ plt.show()
 
 # %%
 # From the first epoch without training error to the last, how far does NC1 fall? Errors
-# are not the reason why the test stays behind: NC1 of correct samples does so too.
+# do not explain why the test set stays behind: NC1 of correct samples does too.
 
 trained = first.train.nc1_pinv / last.train.nc1_pinv
 tested = first.held_out.nc1_pinv / last.held_out.nc1_pinv

@@ -4,7 +4,7 @@ Reports as pages: one file that a browser shows without anything else.
 - `reports`, `layers`: what is on which page, in which order.
 - `parts`, `cards`, `metric_table`, `classes`: what pages are made of.
 - `sortable`, `figures`, `scales`: tables and drawings of any numbers.
-- `document`, `markup`, `versions`: the file, its elements, its makers.
+- `document`, `markup`, `versions`: the file, its elements, its versions.
 - `page.css`, `table.css`, `sort.js`: looks, those of tables in notebooks too, and
   sorting.
 """

@@ -1,4 +1,4 @@
-"""What a page shows first: a card for each property, with a verdict where there is."""
+"""What a page shows first: a card for each property, with its verdict if it has one."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A page as one file that needs nothing else, and how it gets there."""
+"""Build a page as one self-contained file, and write it."""
 
 import base64
 import hashlib

@@ -1,7 +1,7 @@
 """
-Figures of SVG that are readable at any width: places across are in percent.
+SVG figures that are readable at any width: horizontal positions are in percent.
 
-So letters and marks keep their size on a narrow screen, and only the distances between
+Letters and marks keep their size on a narrow screen, and only the distances between
 them shrink.
 """
 

@@ -179,7 +179,7 @@ def note_list(numbers: Mapping[str, int]) -> Markup:
 
 
 def reference_list(sources: Sequence[Source]) -> Markup:
-    """Return whole references, each once, in the order of the alphabet."""
+    """Return whole references, each once, in alphabetical order."""
     texts = sorted(
         {source.reference for source in sources if "http" in source.reference}
     )

@@ -1,4 +1,4 @@
-"""Parts of pages that those of all reports share."""
+"""Parts that the pages of all reports share."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields

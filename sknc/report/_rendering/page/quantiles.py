@@ -1,4 +1,4 @@
-"""Quantiles of the margins of samples, of reports that have them."""
+"""Quantiles of sample margins, for reports that have them."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a page was written with."""
+"""Versions of the software that wrote a page."""
 
 import platform
 import sys
