@@ -132,7 +132,7 @@ class NCReport(MetricReport):
         >>> from sknc import NeuralCollapseAnalyzer
         >>> analyzer = NeuralCollapseAnalyzer(metrics="essential")
         >>> print(analyzer.fit(*load_iris(return_X_y=True)).report().summary())
-        Neural collapse of 150 samples, ...: not collapsed, by NC1, NC2
+        Neural collapse of 150 samples, ...: not collapsed, the worst of NC1, NC2
           nc1_within_fraction 0.1311     partly collapsed (collapsed up to 0.01, ...)
           nc2_etf             0.7574     not collapsed (collapsed up to 0.15, ...)
           nc3_self_duality    –          It requires a linear head: ...

@@ -36,7 +36,7 @@ def test_page_states_the_thresholds():
 def test_exact_collapse():
     text = collapsed().report(metrics="essential").summary()
     first, *lines = text.splitlines()
-    assert first.endswith(": collapsed, by NC1, NC2, NC3, NC4")
+    assert first.endswith(": collapsed, the worst of NC1, NC2, NC3, NC4")
     assert len(lines) == 4
     assert all(" collapsed (collapsed up to" in line for line in lines)
 
@@ -47,14 +47,14 @@ def test_exact_collapse():
 )
 def test_verdict_follows_the_spread(spread, verdict):
     first = report_of(spread).summary().splitlines()[0]
-    assert re.search(r": ([a-z ]+), by", first)[1] == verdict
+    assert re.search(r": ([a-z ]+), the worst of", first)[1] == verdict
 
 
 def test_the_worst_counts():
     report = report_of(0.03, head_noise=3.0)
     assert report.nc1_within_fraction < 0.01
     assert report.nc3_self_duality > 0.6
-    assert ": not collapsed, by" in report.summary()
+    assert ": not collapsed, the worst of" in report.summary()
     assert re.search("nc1_within_fraction .* collapsed", report.summary())
 
 
@@ -75,7 +75,7 @@ def test_what_is_missing_is_named():
     item = toy("random_balanced")
     report = NeuralCollapseAnalyzer(metrics=["nc2_etf"]).fit(item.X, item.y).report()
     first, *lines = report.summary().splitlines()
-    assert first.endswith(", by NC2")
+    assert first.endswith(", by NC2 alone")
     assert any("Request it: metrics=['nc1_within_fraction'" in line for line in lines)
     assert any("It requires a linear head" in line for line in lines)
     nothing = NeuralCollapseAnalyzer(metrics=["NC3"]).fit(item.X, item.y).report()
@@ -95,7 +95,7 @@ def test_more_classes_than_a_simplex_has_room_for():
     y = np.repeat(np.arange(4), 3)
     report = NeuralCollapseAnalyzer(metrics="essential").fit(corners[y], y).report()
     assert report.nc2_etf > 0.6
-    assert ": collapsed, by NC1, NC2" in report.summary()
+    assert ": collapsed, the worst of NC1, NC2" in report.summary()
 
 
 def test_squared_duality_has_squared_bounds():
@@ -118,7 +118,7 @@ def test_samples_without_spread_are_not_judged_by_it():
     X = np.random.default_rng(0).standard_normal((10, 5000))
     analyzer = NeuralCollapseAnalyzer(metrics="essential").fit(X, range(10))
     text = analyzer.report().summary()
-    assert "collapsed, by NC2\n" in text
+    assert "collapsed, by NC2 alone\n" in text
     note = "Classes with one sample count with zero variance."
     assert re.search(rf"^  nc1_within_fraction +– +{note}$", text, re.M)
 

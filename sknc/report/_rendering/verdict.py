@@ -83,12 +83,13 @@ def overall_grade(found: Sequence[Verdict]) -> int | None:
 
 
 def overall_words(found: Sequence[Verdict]) -> str:
-    """Return the worst grade in words, and the properties that determine it."""
+    """Return the worst grade in words, and the properties that were judged."""
     grade = overall_grade(found)
     if grade is None:
         return "nothing to judge by"
     groups = ", ".join(TABLE[verdict.key].group for verdict in found)
-    return f"{_WORDS[grade]}, by {groups}"
+    how = f"the worst of {groups}" if len(found) > 1 else f"by {groups} alone"
+    return f"{_WORDS[grade]}, {how}"
 
 
 def _verdict(content: Content, key: str) -> Verdict | None:
