@@ -209,7 +209,8 @@ def test_graphs_hold_the_head_once_and_states_without_it(monkeypatch):
             lambda: (NeuralCollapseAnalyzer(), frame_of(Y).drop(columns="label"), Y),
             ValueError,
             r"^X has 4 blocks, but y has 1, and the numbers of rows in them are "
-            r"unknown\. Use the same blocks for both, or call compute_chunk_sizes\(\)\.$",
+            r"unknown\. Use the same blocks for both, or call "
+            r"compute_chunk_sizes\(\)\.$",
         ),
         (
             lambda: (
