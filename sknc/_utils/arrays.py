@@ -163,9 +163,8 @@ def plain_arithmetic(x: Array) -> Iterator[None]:
     if torch is None or not is_tensor(x):
         yield
         return
-    device = (
-        "cpu" if x.device.type == "meta" else x.device.type
-    )  # "meta" is refused later
+    # Device "meta" is refused later.
+    device = "cpu" if x.device.type == "meta" else x.device.type
     # Sums computed in inference mode could not be used outside of it.
     with (
         torch.inference_mode(False),

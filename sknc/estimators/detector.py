@@ -152,9 +152,8 @@ class OutOfDistributionDetector(OutlierMixin, HeadEstimator):
         new.__dict__ = dict(vars(self))
         with arrays.plain_arithmetic(X):
             new._learn(X, y)
-        self.__dict__ = (
-            new.__dict__
-        )  # replaced as a whole, or not at all after an error
+        # Replaced as a whole, or not at all after an error.
+        self.__dict__ = new.__dict__
         return self
 
     def _learn(self, X: Any, y: Any) -> None:

@@ -11,9 +11,8 @@ from sknc.plotting._panels import inches_of, share_of_legend
 from sknc.plotting._style import COLORS, REFERENCE
 from sknc.plotting._words import digits, plain, short_labels
 
-_LEAST_REACH = (
-    0.05  # of colors around the ideal, so that rounding errors stay invisible
-)
+# Of colors around the ideal, so that rounding errors stay invisible.
+_LEAST_REACH = 0.05
 _LEAST_WIDTH = 0.01  # of a histogram
 _MOST_TICKS = 20
 _TICKS_AN_INCH = 5

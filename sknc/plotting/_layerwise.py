@@ -13,9 +13,8 @@ from sknc.plotting._trajectory import CollapseTrajectoryDisplay
 from sknc.report.layerwise_report import LayerwiseReport
 
 _MISMATCH = "layer_ncc_mismatch"
-_MANY_LETTERS = (
-    120  # total length of names that do not fit under a panel even if slanted
-)
+# Total length of names that do not fit under a panel even if slanted.
+_MANY_LETTERS = 120
 _MOST_TICKS = 12
 _DEFAULT_KEYS = ("nc1_fuzziness", "nc1_cdnv", "nc4_ncc_accuracy", _MISMATCH)
 

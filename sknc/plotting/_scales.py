@@ -8,9 +8,8 @@ import numpy as np
 
 from sknc.metrics import TABLE
 
-_LEAST_FACTOR = (
-    3  # ratio of values from which a logarithmic axis shows more than a linear one
-)
+# Ratio of values from which a logarithmic axis shows more than a linear one.
+_LEAST_FACTOR = 3
 # First digits of the ticks on an axis of this many decades.
 _DIGITS = (
     (0.8, (1, 2, 3, 4, 5, 7)),

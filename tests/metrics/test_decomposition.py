@@ -191,6 +191,7 @@ def test_single_precision_leaves_directions_without_samples_out(n_samples):
         for dtype in (np.float64, np.float32)
     )
     size = np.abs(double.weights).max()
+    # One side is fitted to float32 features, which carry about seven digits.
     np.testing.assert_allclose(single.weights, double.weights, atol=1e-4 * size)
     A = X.astype(np.float64) - X.mean(0, dtype=np.float64)
     want = np.linalg.pinv(A, rcond=1e-5) @ (np.eye(5)[y] - 1 / 5)

@@ -24,9 +24,8 @@ class ClassIndex(Cached):
     labels: np.ndarray  # (K,), sorted
     rows: np.ndarray  # (K,), a permutation of 0 ... K - 1
     fixed: bool = False  # whether other labels are an error
-    of_centers: bool = (
-        False  # whether of a fit, about whose centers other samples are measured
-    )
+    # Whether the classes are those of a fit, about whose centers others are measured.
+    of_centers: bool = False
 
     @classmethod
     def of(cls, labels: np.ndarray, *, fixed: bool = False) -> "ClassIndex":

@@ -71,9 +71,8 @@ def errors_of_report(
 
     def values(statistics: ClassStatistics) -> dict[str, float]:
         seen = statistics.observed_only()
-        if (
-            seen.n_classes < n_classes
-        ):  # without that class, it would be another quantity
+        # Without that class, it would be another quantity.
+        if seen.n_classes < n_classes:
             return dict.fromkeys(of_samples, math.nan)
         return metric_values(Inputs(seen, convention, head), of_samples)
 

@@ -28,9 +28,8 @@ class Directions:
     """The directions of the class means that ``nc1_pinv`` compares, if any."""
 
     rank: int | None = None
-    condition: float | None = (
-        None  # ratio of the largest to the smallest singular value
-    )
+    # Ratio of the largest to the smallest singular value.
+    condition: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

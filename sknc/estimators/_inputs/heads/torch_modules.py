@@ -18,9 +18,8 @@ from sknc._utils.wrappers import unwrapped
 # Largest difference from an affine function, relative to the largest output.
 _TOLERANCES = {"float64": 1e-6, "float32": 1e-3}
 _COARSE = 0.05  # for half precision, and quantized weights or inputs
-_FAR = (
-    -30.0
-)  # functions that are linear near one point, such as tanh, are not linear here
+# Functions that are linear near one point, such as tanh, are not linear here.
+_FAR = -30.0
 _BLOCK = 1024
 _QUIET = {"training": False, "_forward_hooks": {}, "_forward_pre_hooks": {}}
 
