@@ -3,7 +3,8 @@ Figures of reports; matplotlib is imported when one is drawn.
 
 - One display per module: `_trajectory` (with lines and legends in `_curves`),
   `_geometry`, `_simplex`, `_layerwise`, `_agreement`.
-- Shared: `_style` (colors), `_panels`, `_scales`, `_words`, `_labels`.
+- Shared: `_style` (colors, also of training and held-out curves), `_panels`, `_scales`,
+  `_words`, `_labels`.
 """
 
 from sknc.plotting._agreement import AgreementDisplay

@@ -1,4 +1,4 @@
-"""Curves, bands, marks and legends of a panel."""
+"""Curves, bands, marks and legends of a panel; `_style` has their colors by part."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,22 +8,8 @@ import numpy as np
 
 from sknc.plotting._runs import Curve, Run
 from sknc.plotting._scales import set_value_limits, set_value_scale
-from sknc.plotting._style import COLORS, say_nothing
+from sknc.plotting._style import BY_LINE, BY_PART, COLORS, say_nothing
 
-# A single run: training and held-out samples differ in color.
-_BY_PART: dict[str, dict[str, Any]] = {
-    "train": {"color": COLORS[0], "marker": "o"},
-    "class means": {"color": COLORS[0], "marker": "o"},
-    "head": {"color": COLORS[2], "marker": "D", "linestyle": "--"},
-    "held-out": {"color": COLORS[1], "marker": "s"},
-}
-# Several runs differ in color, their samples in line style.
-_BY_LINE: dict[str, dict[str, Any]] = {
-    "train": {"linestyle": "-", "marker": "o"},
-    "class means": {"linestyle": "-", "marker": "o"},
-    "head": {"linestyle": ":", "marker": "D"},
-    "held-out": {"linestyle": "--", "marker": "s"},
-}
 _LINE: dict[str, Any] = {"linewidth": 1.6, "markersize": 4}
 _BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0}
 _MARK: dict[str, Any] = {"linewidth": 1.2, "linestyle": ":", "zorder": 1}
@@ -95,7 +81,7 @@ class Lines:
     def _style(self, name: str, part: str) -> dict[str, Any]:
         """Return the style of a curve: from its samples, its run and the caller."""
         color = self.options.get("color", self.colors[name])
-        look = _BY_PART[part] if color is None else {**_BY_LINE[part], "color": color}
+        look = BY_PART[part] if color is None else {**BY_LINE[part], "color": color}
         label = ", ".join(filter(None, (self.options.get("label"), name, part)))
         return {**_LINE, **look, **self.options, "label": label}
 
@@ -151,9 +137,9 @@ def _entries(panel: Any, runs: Mapping[str, Any]) -> dict[str, Any]:
     from matplotlib.lines import Line2D
 
     found = {name: Line2D([], [], color=color, **_LINE) for name, color in runs.items()}
-    parts = [p for p in _BY_LINE if any(x.endswith(f", {p}") for x in labels)]
+    parts = [p for p in BY_LINE if any(x.endswith(f", {p}") for x in labels)]
     for part in parts if parts != ["train"] else ():
-        found[part] = Line2D([], [], color="0.3", **_LINE, **_BY_LINE[part])
+        found[part] = Line2D([], [], color="0.3", **_LINE, **BY_LINE[part])
     if _NO_ERROR in labels:
         found[_NO_ERROR] = Line2D([], [], color="0.45", **_MARK)
     return found

@@ -1,4 +1,4 @@
-"""Colors and lines that figures share."""
+"""Colors of figures, and styles of curves by part: training, held-out, head."""
 
 from typing import Any
 
@@ -6,6 +6,20 @@ from typing import Any
 COLORS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"),
 )
+# A single run: training and held-out samples differ in color.
+BY_PART: dict[str, dict[str, Any]] = {
+    "train": {"color": COLORS[0], "marker": "o"},
+    "class means": {"color": COLORS[0], "marker": "o"},
+    "head": {"color": COLORS[2], "marker": "D", "linestyle": "--"},
+    "held-out": {"color": COLORS[1], "marker": "s"},
+}
+# Several runs differ in color, their samples in line style.
+BY_LINE: dict[str, dict[str, Any]] = {
+    "train": {"linestyle": "-", "marker": "o"},
+    "class means": {"linestyle": "-", "marker": "o"},
+    "head": {"linestyle": ":", "marker": "D"},
+    "held-out": {"linestyle": "--", "marker": "s"},
+}
 # Of a reference value.
 REFERENCE: dict[str, Any] = {"color": "black", "linewidth": 1.2, "linestyle": "--"}
 
