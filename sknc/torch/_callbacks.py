@@ -9,10 +9,10 @@ import torch.distributed
 from sknc._utils.parameters import check_integer, refuse, shown
 from sknc.convention import Convention
 from sknc.metrics import select
-from sknc.torch._agreement import check_alike
 from sknc.torch._collectives import Ranks
 from sknc.torch._every_sample import every_sample, n_samples, part_of
 from sknc.torch._monitoring import Monitoring
+from sknc.torch._rank_agreement import check_alike
 from sknc.torch.analysis import Analysis, analyze
 
 _OPTIONS = tuple(

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from sknc.torch._head_candidates import is_pointwise, multiplies
+from sknc.torch._head_modules import is_pointwise, multiplies
 from sknc.torch._outputs import tensors_of
 
 At = Literal["input", "output"]

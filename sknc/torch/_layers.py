@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from sknc.torch._head_candidates import multiplies
+from sknc.torch._head_modules import multiplies
 
 _EXPECTED = (
     'layers must be "all", or names of parts of the model as in '

@@ -14,8 +14,8 @@ from sknc.head import LinearHead
 from sknc.report import NCReport
 from sknc.torch._cache import FeatureCache, Rows
 from sknc.torch._collectives import Ranks
-from sknc.torch._merging import merged_over_ranks, scored_over_ranks
 from sknc.torch._passes import Passes, Signature, Sized
+from sknc.torch._rank_merging import merged_over_ranks, scored_over_ranks
 from sknc.torch.probe import FeatureProbe
 
 _Through = Callable[[Iterable[Rows]], Iterator[Rows]]

@@ -10,7 +10,7 @@ from sknc.report import NCReport
 from sknc.report._building import with_notes
 from sknc.torch._batches import unpacked
 from sknc.torch._collectives import Ranks
-from sknc.torch._merging import merged_over_ranks
+from sknc.torch._rank_merging import merged_over_ranks
 from sknc.torch.monitor import Monitor, checked_half_life
 
 _OPTIONS = inspect.signature(Monitor).parameters.keys() - {"model", "half_life"}

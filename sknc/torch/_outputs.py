@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from sknc.torch._head_candidates import classes_last
+from sknc.torch._head_modules import classes_last
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import torch
 
 from sknc.estimators.reading import linear_head_of
 from sknc.head import LinearHead
-from sknc.torch._head_candidates import is_compiled
+from sknc.torch._head_modules import is_compiled
 from sknc.torch._shift import loss_in
 from sknc.torch.probe import FeatureProbe
 

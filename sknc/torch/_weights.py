@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from sknc.head import LinearHead
-from sknc.torch._head_candidates import is_pointwise
+from sknc.torch._head_modules import is_pointwise
 from sknc.torch._outputs import Call
 
 _N_ROWS = 64  # to check; a wrong head is wrong on any of them

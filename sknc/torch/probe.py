@@ -10,8 +10,8 @@ from torch import nn
 from sknc._utils.wrappers import unwrapped
 from sknc.estimators.reading import linear_head_of
 from sknc.head import LinearHead
-from sknc.torch._finding import FoundHead, find_head, named_head, rows_of
-from sknc.torch._head_candidates import (
+from sknc.torch._head_finding import FoundHead, find_head, named_head, rows_of
+from sknc.torch._head_modules import (
     could_be_head,
     is_compiled,
     multiplies,

@@ -6,7 +6,7 @@ from typing import Any
 from sknc.estimators.analyzer import NeuralCollapseAnalyzer
 from sknc.report import NCReport
 from sknc.torch._collectives import Ranks
-from sknc.torch._merging import Estimator, merged_over_ranks, scored_over_ranks
+from sknc.torch._rank_merging import Estimator, merged_over_ranks, scored_over_ranks
 
 
 def merge_over_ranks(analyzer: Estimator, group: Any = None) -> Estimator:

@@ -21,8 +21,8 @@ from torch import multiprocessing
 from sknc import ClassStatistics, NeuralCollapseAnalyzer
 from sknc.distributed import merge_over_ranks
 from sknc.statistics._moments import Moments
-from sknc.torch import _merging
-from sknc.torch._agreement import PartHeader
+from sknc.torch import _rank_merging
+from sknc.torch._rank_agreement import PartHeader
 
 CASES = [  # ranks, classes, features, whether to gather too
     (2, 1000, 2048, True),
@@ -75,7 +75,7 @@ def run(rank: int, size: int, shape: tuple[int, int], gather: bool, at: str) -> 
     n_classes, width = shape
     analyzer = state(rank, n_classes, width)
     n_bytes = PartHeader.of(analyzer.statistics_).n_bytes
-    assert n_bytes * size > _merging._SMALL
+    assert n_bytes * size > _rank_merging._SMALL
     sent, all_reduce = [], dist.all_reduce
 
     def counting(tensor: torch.Tensor, *rest: Any, **options: Any) -> Any:

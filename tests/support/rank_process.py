@@ -10,7 +10,7 @@ from rank_cases import CASES, X, Y, fitted, found
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 from sknc.distributed import merge_over_ranks, score_over_ranks
-from sknc.torch import _merging as module
+from sknc.torch import _rank_merging as module
 
 
 def errors(rank):

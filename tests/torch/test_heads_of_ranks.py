@@ -14,7 +14,7 @@ from thread_ranks import in_ranks  # noqa: E402
 
 from sknc import NeuralCollapseAnalyzer  # noqa: E402
 from sknc.head import LabeledHead  # noqa: E402
-from sknc.torch import _merging as module  # noqa: E402
+from sknc.torch import _rank_merging as module  # noqa: E402
 
 
 def linear(sign):

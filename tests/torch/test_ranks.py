@@ -18,8 +18,8 @@ from tolerances import CLOSE, TIGHT  # noqa: E402
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer  # noqa: E402
 from sknc.distributed import merge_over_ranks, score_over_ranks  # noqa: E402
-from sknc.torch import _merging as module  # noqa: E402
-from sknc.torch._agreement import check_agreement  # noqa: E402
+from sknc.torch import _rank_merging as module  # noqa: E402
+from sknc.torch._rank_agreement import check_agreement  # noqa: E402
 
 
 def check_equal_one_fit(share, option, results):

@@ -12,7 +12,7 @@ from sknc.statistics.decisions import Decisions
 from sknc.statistics.held_out import HeldOutStatistics
 from sknc.statistics.sample_measures import SampleMeasures
 from sknc.torch._collectives import Ranks
-from sknc.torch._reducing import squared, triangle
+from sknc.torch._rank_sums import squared, triangle
 
 _OF_DECISIONS = tuple(item.name for item in fields(Decisions))
 

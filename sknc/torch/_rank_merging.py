@@ -14,15 +14,15 @@ from sknc.estimators.reading import head_digest_of
 from sknc.estimators.second_pass import SecondPass
 from sknc.report import NCReport
 from sknc.statistics.class_statistics import ClassStatistics
-from sknc.torch._agreement import (
+from sknc.torch._collectives import Ranks
+from sknc.torch._rank_agreement import (
     StateHeader,
     check_agreement,
     check_alike,
     state_header,
 )
-from sknc.torch._collectives import Ranks
-from sknc.torch._evaluations import merged_results
-from sknc.torch._reducing import Part, Plan, gathered, placed, summed
+from sknc.torch._rank_scores import merged_results
+from sknc.torch._rank_sums import Part, Plan, gathered, placed, summed
 
 Estimator = TypeVar("Estimator", bound=CenterEstimator)
 

@@ -13,8 +13,8 @@ from sknc._utils.label_kinds import union
 from sknc._utils.merge_tree import merge_groups
 from sknc.statistics._moments import Moments
 from sknc.statistics.class_statistics import ClassStatistics
-from sknc.torch._agreement import Header, PartHeader
 from sknc.torch._collectives import Ranks
+from sknc.torch._rank_agreement import Header, PartHeader
 
 Part = ClassStatistics | None
 

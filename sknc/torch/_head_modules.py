@@ -1,4 +1,4 @@
-"""Which modules of a model could be its linear head."""
+"""Questions about one module of a model: whether it could be the head, its name."""
 
 from typing import Any
 

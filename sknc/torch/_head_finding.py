@@ -1,4 +1,4 @@
-"""Find the head of a model: the module whose output is the model's logits."""
+"""Find the head of a model: the one module whose output is the model's logits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sknc.estimators.reading import linear_head_of
-from sknc.torch._head_candidates import could_be_head, is_compiled
+from sknc.torch._head_modules import could_be_head, is_compiled
 from sknc.torch._outputs import Call, aligned, logits_among, shares_memory
 from sknc.torch._weights import excess_error
 
