@@ -18,6 +18,8 @@ from sknc.estimators._inputs.heads.parts import (
 from sknc.estimators._inputs.labels import check_classes, plain_labels
 from sknc.head import LinearHead
 
+TRANSPOSED = "It would fit transposed: pass weights.T."
+
 
 def check_head(head: Any, classes: np.ndarray, like: Array) -> LinearHead:
     """
@@ -120,14 +122,20 @@ def _check_outline(
             f"{n_features}). {_remedy_of_shape(shape, wanted, n_features, bool(more))}"
         )
         raise ValueError(msg)
-    if head.n_biases not in (None, 1, shape[0]):
+    check_n_biases(head)
+    if known is not None:
+        _row_order(known, classes)
+
+
+def check_n_biases(head: Outline) -> None:
+    """Raise if a head has neither one bias for each row nor one for all."""
+    n_rows = head.shape[0]
+    if head.n_biases not in (None, 1, n_rows):
         msg = (
-            f"The head has a bias of {head.n_biases} entries and weights of {shape[0]} "
+            f"The head has a bias of {head.n_biases} entries and weights of {n_rows} "
             "rows: expected one entry per row. Pass weights and bias of the same layer."
         )
         raise ValueError(msg)
-    if known is not None:
-        _row_order(known, classes)
 
 
 def _is_one_sided(
@@ -143,7 +151,7 @@ def _remedy_of_shape(
     if shape == (n_features, n_rows) or (
         more and len(shape) == 2 and shape[0] == n_features and shape[1] > n_rows
     ):
-        return "It would fit transposed: pass weights.T."
+        return TRANSPOSED
     if shape[1:] != (n_features,):
         return "Pass the layer that reads these features."
     if shape[0] < n_rows:

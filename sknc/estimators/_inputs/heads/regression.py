@@ -3,7 +3,11 @@
 from typing import Any
 
 from sknc._utils.arrays import Array
-from sknc.estimators._inputs.heads.checks import parts_beside
+from sknc.estimators._inputs.heads.checks import (
+    TRANSPOSED,
+    check_n_biases,
+    parts_beside,
+)
 from sknc.estimators._inputs.heads.parts import Outline, outline_of, parts_of
 from sknc.head import LinearHead
 
@@ -35,7 +39,7 @@ def _check_outline(head: Any, outline: Outline, n_targets: int, width: int) -> N
     if outline.shape != (n_targets, width):
         transposed = outline.shape == (width, n_targets)
         remedy = (
-            "It would fit transposed: pass weights.T."
+            TRANSPOSED
             if transposed
             else "Pass the layer that predicts these targets from these features."
         )
@@ -44,10 +48,4 @@ def _check_outline(head: Any, outline: Outline, n_targets: int, width: int) -> N
             f"targets of {width} features: expected ({n_targets}, {width}). {remedy}"
         )
         raise ValueError(msg)
-    if outline.n_biases not in (None, 1, n_targets):
-        msg = (
-            f"The head has a bias of {outline.n_biases} entries and weights of "
-            f"{n_targets} rows: expected one entry per row. Pass weights and bias of "
-            "the same layer."
-        )
-        raise ValueError(msg)
+    check_n_biases(outline)
