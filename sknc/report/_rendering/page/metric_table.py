@@ -1,4 +1,4 @@
-"""The table of metrics, of one report or of several side by side."""
+"""The table of metrics and its columns; `reports` and `html` put these in order."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
