@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sknc.convention import PRESETS
+
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 SCRIPTS = sorted(GALLERY.glob("*.py"))
 OPTIONAL = {"matplotlib", "torch"}
@@ -26,6 +28,21 @@ of_each_script = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.
 def tree(path):
     """Return the syntax tree of a script."""
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def assigned(path, name):
+    """Return the literal that a script assigns to a name."""
+    (value,) = (
+        node.value
+        for node in tree(path).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
+    return ast.literal_eval(value)
+
+
+def test_presets_are_compared_without_the_default():
+    presets = assigned(GALLERY / "plot_conventions.py", "PRESETS")
+    assert presets == [name for name in PRESETS if name != "default"]
 
 
 def missing_libraries(path):

@@ -8,6 +8,7 @@ from references import HEADLINE, PRESETS, Choices, Reference, disagreements
 from tolerances import CLOSE, TIGHT
 from toys import BUILDERS, toy
 
+import sknc.convention
 from sknc import Convention, NeuralCollapseAnalyzer
 
 CUSTOM = {
@@ -42,6 +43,10 @@ def exact_metrics(name, choices):
 def scale(item):
     """Natural scale of the logits."""
     return np.linalg.norm(item.W) * np.abs(item.X).max() + np.linalg.norm(item.b)
+
+
+def test_references_have_every_preset():
+    assert list(PRESETS) == list(sknc.convention.PRESETS)
 
 
 def keys(item):
