@@ -199,10 +199,11 @@ def _of_features(
     files: FeatureFiles, options: argparse.Namespace
 ) -> NeuralCollapseAnalyzer:
     """Return an analyzer fitted on features in files."""
+    groups = {} if options.jackknife is None else {"n_jackknife": options.jackknife}
     analyzer = NeuralCollapseAnalyzer(
         read_head(options, files.shape[1]),
         covariance=not options.no_covariance,
-        n_jackknife=options.jackknife or 0,
+        **groups,
         **chosen_parameters(options),
     )
     checkpoint, start, n_rows = None, 0, files.shape[0]

@@ -1,5 +1,6 @@
 """A model and a loader in, reports out: equal to the estimator fed by hand."""
 
+import inspect
 import pickle
 import tempfile
 import warnings
@@ -16,7 +17,7 @@ from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 from sknc import NCReport, NeuralCollapseAnalyzer  # noqa: E402
-from sknc.torch import Analysis, analyze  # noqa: E402
+from sknc.torch import Analysis, Monitor, analyze  # noqa: E402
 
 D = 12
 GENERATOR = torch.Generator().manual_seed(0)
@@ -46,6 +47,16 @@ def by_hand(model, features, loader, test=None, **options):
 def same(a, b):
     """Whether two reports are equal, bit for bit, with all that is behind them."""
     return a.to_json() == b.to_json()
+
+
+def test_defaults_are_those_of_the_estimator():
+    want = inspect.signature(NeuralCollapseAnalyzer).parameters
+    names = {"metrics", "convention", "covariance", "n_jackknife"}
+    for function, missing in ((analyze, set()), (Monitor, {"n_jackknife"})):
+        found = inspect.signature(function).parameters
+        assert names - found.keys() == missing
+        for name in names - missing:
+            assert found[name].default == want[name].default, name
 
 
 MODELS = {

@@ -1,6 +1,7 @@
 """The metric of torchmetrics, against the estimator, in one process and in two."""
 
 import copy
+import inspect
 import pickle
 
 import pytest
@@ -37,6 +38,12 @@ def test_equals_the_estimator_bit_for_bit():
         found = values(update(made).compute())
         assert found == pytest.approx(by_hand(**options), rel=0, nan_ok=True)
     assert "nc3_self_duality" in by_hand()
+
+
+def test_defaults_are_those_of_the_estimator():
+    found = inspect.signature(NeuralCollapseMetric).parameters
+    for name, parameter in inspect.signature(NeuralCollapseAnalyzer).parameters.items():
+        assert found[name].default == parameter.default, name
 
 
 def test_computing_does_not_end_it_and_resetting_does():

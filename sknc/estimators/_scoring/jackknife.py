@@ -1,4 +1,9 @@
-"""Delete-a-group jackknife: standard errors of metrics from groups of samples."""
+"""
+Delete-a-group jackknife: standard errors of metrics from groups of samples.
+
+`_fitting.groups` assigns samples to groups. Their number is the parameter `n_jackknife`
+of `NeuralCollapseAnalyzer`, whose default the signatures of `sknc.torch` repeat.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
