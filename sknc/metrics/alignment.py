@@ -7,8 +7,8 @@ from sknc._utils.arrays import Array, device_of, namespace, row_squared_norms, t
 from sknc._utils.parameters import check_choice
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.geometry import centered_means, spectrum
 from sknc.metrics._shared.rows import relative_spread, unit_rows

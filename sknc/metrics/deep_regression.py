@@ -5,7 +5,7 @@ import math
 from sknc._utils.arrays import namespace
 from sknc._utils.parameters import check_not_negative
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import regression_conditions as when
+from sknc.metrics._catalogue import regression_why_undefined as when
 from sknc.metrics._catalogue.regression import RANGAMANI_UNAL, regression_metric
 from sknc.metrics._shared.subspaces import (
     collapsed_directions,

@@ -5,8 +5,8 @@ import math
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.parameters import check_positive
 from sknc.convention import Convention
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric, of_head
 from sknc.metrics._shared.frames import directions_of, pairs_of, shape_of, vectors_of
 from sknc.statistics.held_out import AnyStatistics

@@ -5,8 +5,8 @@ import math
 from sknc._utils.arrays import Array, namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.frames import uncentered_vectors_of
 from sknc.metrics._shared.geometry import centered_means, check_observed, sample_mean

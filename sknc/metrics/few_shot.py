@@ -6,8 +6,8 @@ import numpy as np
 
 from sknc._utils.arrays import namespace, row_squared_norms
 from sknc._utils.parameters import check_integer
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.pairs import pair_blocks, squared_distances
 from sknc.metrics.sample_margins import nc1_cdnv_directional

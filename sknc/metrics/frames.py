@@ -5,8 +5,8 @@ import math
 from sknc._utils.arrays import namespace, row_squared_norms
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric, of_head
 from sknc.metrics._shared.frames import (
     pairs_of,

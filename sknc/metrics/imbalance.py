@@ -9,8 +9,8 @@ import numpy as np
 from sknc._utils.arrays import namespace
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared import imbalance
 from sknc.metrics._shared.geometry import centered_means, check_two_classes

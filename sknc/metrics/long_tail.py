@@ -11,8 +11,8 @@ from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_number
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.arguments import check_arguments
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.geometry import centered_means

@@ -7,8 +7,8 @@ from scipy import optimize
 
 from sknc._utils.arrays import tiles, to_numpy, upper_factor
 from sknc.convention import Convention
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric, of_head
 from sknc.metrics._shared.frames import vectors_of
 from sknc.metrics._shared.hull import (

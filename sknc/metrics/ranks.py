@@ -5,8 +5,8 @@ from typing import Any
 
 from sknc._utils.arrays import Array, namespace
 from sknc._utils.parameters import check_not_negative
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.spectra import singular_values_of_features
 from sknc.statistics.held_out import AnyStatistics

@@ -12,7 +12,7 @@ from sknc._utils.arrays import Array
 from sknc._utils.docstrings import documented
 from sknc._utils.parameters import check_flag, check_not_negative
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import regression_conditions as when
+from sknc.metrics._catalogue import regression_why_undefined as when
 from sknc.metrics._catalogue.regression import (
     ANDRIOPOULOS,
     PARAMETERS,

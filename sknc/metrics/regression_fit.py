@@ -4,7 +4,7 @@ import math
 
 from sknc._utils.arrays import Array, namespace
 from sknc.head import LinearHead
-from sknc.metrics._catalogue import regression_conditions as when
+from sknc.metrics._catalogue import regression_why_undefined as when
 from sknc.metrics._catalogue.regression import ANDRIOPOULOS, regression_metric
 from sknc.metrics._shared.subspaces import squared_errors
 from sknc.metrics._shared.target_gram import total_variance

@@ -8,8 +8,8 @@ from sknc._utils.arrays import (
     row_squared_norms,
 )
 from sknc.convention import Convention
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric, of_head
 from sknc.metrics._shared.frames import pairs_of, shape_of, vectors_of
 from sknc.metrics._shared.rows import distance_from_simplex, relative_spread

@@ -5,8 +5,8 @@ from typing import Any
 
 from sknc._utils.arrays import Array, namespace
 from sknc.convention import Convention
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.geometry import check_two_classes, spectrum
 from sknc.statistics.held_out import AnyStatistics

@@ -9,8 +9,8 @@ from sknc._utils import arrays
 from sknc._utils.arrays import namespace
 from sknc._utils.parameters import check_choice, check_positive
 from sknc.convention import Convention
-from sknc.metrics._catalogue import conditions as when
 from sknc.metrics._catalogue import sources as by
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._catalogue.define import metric
 from sknc.metrics._shared.frames import pairs_of, spreads_of
 from sknc.metrics._shared.geometry import (

@@ -10,9 +10,9 @@ from toys import SQUARE, simplex, toy
 from sknc import ClassStatistics, Convention, LinearHead, NeuralCollapseAnalyzer
 from sknc.metrics import TABLE, Metric
 from sknc.metrics._catalogue import define
-from sknc.metrics._catalogue.conditions import Case, Condition
 from sknc.metrics._catalogue.metric import explain
 from sknc.metrics._catalogue.sources import Source
+from sknc.metrics._catalogue.why_undefined import Case, Condition
 
 PAPER = Source("A. Author 2020", 'A. Author. "A title." 2020.', "arXiv:2001.00001")
 FALLBACK = "an intermediate number was too large or too small for float64"

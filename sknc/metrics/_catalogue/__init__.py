@@ -1,8 +1,11 @@
 """
-Properties of all metrics: the decorator, the table, sources, reasons for NaN.
+What all metrics share: the decorator, the table, sources, reasons for NaN.
 
-- `docstrings`: text shared by metrics; `conditions`: reasons for NaN, and notes.
-- `missing`: how to get a metric that a report lacks.
-- `regression`, `regression_conditions`, `regression_table`: the same for regression.
+- `define`: the decorator; `metric`: what it says of a metric, a row of the table.
+- `table`: all metrics in order; `properties`: the groups, in order.
+- `sources`: papers; `docstrings`: the sections that the decorator writes.
+- `why_undefined`: the words of reasons for NaN, and of notes on other values.
+- `missing`: which metrics a report leaves out, and how to get them.
 - `arguments`: checks of the arguments of metrics.
+- `regression`, `regression_why_undefined`, `regression_table`: the same for regression.
 """

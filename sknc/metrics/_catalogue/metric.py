@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from sknc.convention import Convention
 from sknc.head import LinearHead
-from sknc.metrics._catalogue.conditions import Case, Caveat, Condition
 from sknc.metrics._catalogue.sources import Source
+from sknc.metrics._catalogue.why_undefined import Case, Caveat, Condition
 from sknc.metrics._shared.range import head_out_of_range, statistics_out_of_range
 from sknc.statistics.held_out import AnyStatistics
 

@@ -1,4 +1,4 @@
-"""Why a report lacks a metric, and how to get it."""
+"""Which metrics a report leaves out, and how to get them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

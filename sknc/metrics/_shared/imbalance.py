@@ -15,7 +15,7 @@ from sknc._utils.arrays import (
     take_rows,
     to_numpy,
 )
-from sknc.metrics._catalogue.conditions import Case, Condition
+from sknc.metrics._catalogue.why_undefined import Case, Condition
 from sknc.metrics._shared.geometry import check_two_classes
 from sknc.metrics._shared.pairs import (
     Summary,

@@ -2,7 +2,7 @@
 
 from sknc._utils.arrays import namespace
 from sknc.convention import Convention
-from sknc.metrics._catalogue import conditions as when
+from sknc.metrics._catalogue import why_undefined as when
 from sknc.metrics._shared.geometry import spectrum
 from sknc.statistics.held_out import AnyStatistics
 

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sknc.metrics import TABLE
-from sknc.metrics._catalogue.conditions import SINGLE_SAMPLES, Case, has_single_samples
 from sknc.metrics._catalogue.metric import explain
+from sknc.metrics._catalogue.why_undefined import (
+    SINGLE_SAMPLES,
+    Case,
+    has_single_samples,
+)
 from sknc.report._building.inputs import Inputs
 
 

@@ -1,4 +1,4 @@
-"""Conditions under which a value is undefined or cannot reach its ideal."""
+"""Why a value is NaN, in words; and notes on values that are not."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Conditions under which a regression metric is undefined or meaningless."""
+"""Why a value of regression is NaN, in words; and notes on values that are not."""
 
 from sknc._utils.arrays import namespace
 from sknc.head import LinearHead
