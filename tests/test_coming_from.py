@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from peers import Samples, means_of
 from peers_scripts import FORMULAS
+from tables import each
 
 PAGE = Path(__file__).parents[1] / "docs" / "coming_from.md"
 OLD = "### Before November 2024"  # where names mean what they no longer do
@@ -90,8 +91,8 @@ def distance(ours, theirs):
     return np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs))
 
 
-@pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize(("call", "expression", "relation"), ROWS)
+@each("name", DATA)
 def test_row(call, expression, relation, name):
     assert relation in RELATIONS
     ours, theirs = eval(expression, namespace(name)), FORMULAS[call](DATA[name])

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 EXPORTED = {*sknc.__all__, *sknc.metrics.__all__}
 
 
+@cache
 def checks():
     """Return the codes that the project asks for."""
     with (ROOT / "pyproject.toml").open("rb") as file:
@@ -93,11 +95,14 @@ def is_user_facing(name):
     return not {*EXPORTED, "CenterEstimator"}.isdisjoint(name.split("."))
 
 
-@pytest.mark.parametrize("name", public_objects())
-def test_docstring(name):
-    if not is_user_facing(name) and is_short(name):
-        return  # internal, and as short as the project's style lets it be
-    assert errors_of(name) == []
+def test_docstrings():
+    found = {
+        name: errors_of(name)
+        for name in public_objects()
+        # Others are internal, and may be as short as the project's style lets them be.
+        if is_user_facing(name) or not is_short(name)
+    }
+    assert {name: errors for name, errors in found.items() if errors} == {}
 
 
 def test_every_kind_of_object_is_looked_at():

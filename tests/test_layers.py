@@ -1,8 +1,12 @@
 """Imports point one way, and `import sknc` stays light."""
 
 import ast
+import itertools
+import json
 import subprocess
 import sys
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -51,6 +55,7 @@ def layer_of(unit, layers=LAYERS):
     raise AssertionError(msg)
 
 
+@cache
 def imports_of(source):
     """Return the modules of sknc that a module imports, anywhere in its text."""
     found = []
@@ -86,12 +91,9 @@ def modules():
             yield parts[0], path
 
 
-@pytest.mark.parametrize(
-    ("unit", "path"),
-    [pytest.param(u, p, id=p.relative_to(PACKAGE).as_posix()) for u, p in modules()],
-)
-def test_imports_point_left(unit, path):
-    assert violations(unit, path.read_text(encoding="utf-8")) == []
+def test_imports_point_left():
+    found = {p: violations(u, p.read_text(encoding="utf-8")) for u, p in modules()}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 def test_every_module_is_looked_at():
@@ -168,48 +170,45 @@ def test_relative_imports_are_noticed():
 # A light import ---------------------------------------------------------------
 
 
-def loaded_by(statement):
-    """Return the optional libraries that a statement loads in a fresh process."""
-    code = (
-        f"import sys\n{statement}\n"
-        f"print(*[name for name in {OPTIONAL!r} if name in sys.modules])"
-    )
+# Some versions of scikit-learn look for pandas as soon as they are imported.
+SCIKIT_LEARN = "import sklearn.base, sklearn.utils.validation"
+EVERY_PACKAGE = (
+    "import sknc, sknc.metrics, sknc.statistics, sknc.plotting, sknc.io, sknc.cli, "
+    "sknc.distributed"
+)
+USE_ON_NUMPY = (
+    "import numpy, sknc\n"
+    "X = numpy.eye(6); y = [0, 0, 1, 1, 2, 2]\n"
+    "head = numpy.eye(3, 6)\n"
+    "report = sknc.NeuralCollapseAnalyzer(head).fit(X, y).score(X, y)\n"
+    "report.to_json(), repr(report), report._repr_html_(), report._page('x')\n"
+    "sknc.NearestClassCenter().fit(X, y).predict(X)\n"
+)
+
+
+def newly_loaded(*steps):
+    """Return the optional libraries that each step loads, in one fresh process."""
+    count = f"found.append([name for name in {OPTIONAL!r} if name in sys.modules])"
+    lines = ["import json, sys; found = [[]]"]
+    lines += [f"{step}\n{count}" for step in steps]
+    code = "\n".join([*lines, "print(json.dumps(found))"])
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    return done.stdout.split()
+    found = [set(names) for names in json.loads(done.stdout)]
+    return [after - before for before, after in itertools.pairwise(found)]
 
 
-@pytest.fixture(scope="module")
-def loaded_by_scikit_learn():
-    """Some versions of scikit-learn look for pandas as soon as they are imported."""
-    return set(loaded_by("import sklearn.base, sklearn.utils.validation"))
-
-
-def test_import_is_light(loaded_by_scikit_learn):
-    packages = ["metrics", "statistics", "plotting", "io", "cli", "distributed"]
-    every = ", ".join(["import sknc", *(f"sknc.{name}" for name in packages)])
-    assert set(loaded_by(every)) <= loaded_by_scikit_learn
-
-
-def test_use_on_numpy_is_light(loaded_by_scikit_learn):
-    use = (
-        "import numpy, sknc\n"
-        "X = numpy.eye(6); y = [0, 0, 1, 1, 2, 2]\n"
-        "head = numpy.eye(3, 6)\n"
-        "report = sknc.NeuralCollapseAnalyzer(head).fit(X, y).score(X, y)\n"
-        "report.to_json(), repr(report), report._repr_html_(), report._page('x')\n"
-        "sknc.NearestClassCenter().fit(X, y).predict(X)\n"
-    )
+def test_import_and_use_on_numpy_are_light():
+    steps = [SCIKIT_LEARN, EVERY_PACKAGE, USE_ON_NUMPY]
+    if find_spec("tqdm"):  # to see that the check can fail
+        steps.append("import tqdm")
+    _, by_import, by_use, *by_tqdm = newly_loaded(*steps)
+    assert by_import == set()
     # Asked for its output container, scikit-learn may look for pandas and polars, and
     # these for pyarrow.
-    allowed = loaded_by_scikit_learn | {"pandas", "polars", "pyarrow"}
-    assert set(loaded_by(use)) <= allowed
-
-
-def test_light_import_check_can_fail():
-    pytest.importorskip("tqdm")
-    assert "tqdm" in loaded_by("import tqdm")
+    assert by_use <= {"pandas", "polars", "pyarrow"}
+    assert by_tqdm in ([], [{"tqdm"}])
 
 
 def imported_at_once(source):
@@ -229,13 +228,13 @@ def imported_at_once(source):
     return sorted(set(found) & {*OPTIONAL, "narwhals"})
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for u, p in modules() if u not in {"torch", "distributed"}],
-    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
-)
-def test_optional_libraries_are_imported_on_use(path):
-    assert imported_at_once(path.read_text(encoding="utf-8")) == []
+def test_optional_libraries_are_imported_on_use():
+    found = {
+        path: imported_at_once(path.read_text(encoding="utf-8"))
+        for unit, path in modules()
+        if unit not in {"torch", "distributed"}
+    }
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 def test_imports_on_use_check_can_fail():

@@ -1,6 +1,7 @@
 """What is wrong with a command is said in one line, with what to do."""
 
 import os
+import runpy
 import subprocess
 import sys
 
@@ -8,6 +9,28 @@ import numpy as np
 import pytest
 
 from sknc import NeuralCollapseAnalyzer
+from sknc.cli import main
+
+# A wrong path, labels of another length, and a head that is transposed.
+FILES_THAT_DO_NOT_FIT = {
+    "x9.npy --labels y0.npy": (
+        "paths: no file x9.npy. Did you mean 'x2.npy' or 'x1.npy' or 'x0.npy'?"
+    ),
+    "x0.npy --labels short.npy": (
+        "short.npy has 99 labels for 100 rows of features: expected one label per row."
+    ),
+    "x0.npy --labels y0.npy --head head.npy": (
+        "The head in head.npy has weights (6, 4), transposed: expected 6 features in "
+        "each row. Run again with --transpose-head."
+    ),
+}
+
+
+@pytest.fixture
+def do_not_fit(folder):
+    """Save the files that do not fit."""
+    np.save("head.npy", np.ones((6, 4)))
+    np.save("short.npy", np.load("y0.npy")[:99])
 
 
 class TestMistakes:
@@ -90,27 +113,41 @@ class TestMistakes:
             "Save y.astype(str) instead."
         )
 
+    @pytest.mark.parametrize("line", FILES_THAT_DO_NOT_FIT)
+    def test_files_that_do_not_fit(self, line, do_not_fit, refused):
+        assert refused("report", *line.split()) == FILES_THAT_DO_NOT_FIT[line]
+
+    @pytest.mark.usefixtures("do_not_fit")
+    def test_as_a_module(self, monkeypatch, capsys):
+        line, text = next(iter(FILES_THAT_DO_NOT_FIT.items()))
+        monkeypatch.setattr(sys, "argv", ["sknc", "report", *line.split()])
+        with pytest.raises(SystemExit, match=r"^1$"):
+            runpy.run_module("sknc", run_name="__main__")
+        assert capsys.readouterr() == ("", f"sknc report: {text}\n")
+        monkeypatch.setattr(sys, "argv", ["sknc", "metrics"])
+        with pytest.raises(SystemExit, match=r"^0$"):
+            runpy.run_module("sknc", run_name="__main__")
+        assert "nc1_pinv" in capsys.readouterr().out
+
+    @pytest.mark.skipif(os.name == "nt", reason="needs POSIX pipes")
+    def test_nobody_reads_the_pipe(self, monkeypatch, capsys):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w", encoding="utf-8") as pipe:
+            monkeypatch.setattr(sys, "stdout", pipe)
+            assert main(["metrics"]) == 0
+        assert not capsys.readouterr().err
+
+    @pytest.mark.slow
+    @pytest.mark.usefixtures("do_not_fit")
     @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-    def test_from_a_shell(self, folder):
-        """A wrong path, labels of another length, and a head that is transposed."""
-        np.save("head.npy", np.ones((6, 4)))
-        np.save("short.npy", np.load("y0.npy")[:99])
+    def test_from_a_shell(self):
         command = f"'{sys.executable}' -W error -m sknc"
         wanted = {
-            "report x9.npy --labels y0.npy": (
-                "sknc report: paths: no file x9.npy. Did you mean 'x2.npy' or 'x1.npy' "
-                "or 'x0.npy'?"
-            ),
-            "report x0.npy --labels short.npy": (
-                "sknc report: short.npy has 99 labels for 100 rows of features: "
-                "expected one label per row."
-            ),
-            "report x0.npy --labels y0.npy --head head.npy": (
-                "sknc report: The head in head.npy has weights (6, 4), transposed: "
-                "expected 6 features in each row. Run again with --transpose-head."
-            ),
-            "metrics | true": "",  # which reads nothing
+            f"report {line}": f"sknc report: {text}"
+            for line, text in FILES_THAT_DO_NOT_FIT.items()
         }
+        wanted["metrics | true"] = ""  # which reads nothing
         running = [
             subprocess.Popen(
                 f"{command} {line}", shell=True, text=True, stdout=-1, stderr=-1

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import states
+from tables import each
 
 import sknc
 
@@ -126,8 +127,8 @@ class TestMadeToDoHarm:
         else:
             self.refused(rewritten(content, header))
 
-    @pytest.mark.parametrize("name", CENTERS)
-    @pytest.mark.parametrize(
+    @each("name", CENTERS)
+    @each(
         "promise",
         [
             lying((10**12,)),

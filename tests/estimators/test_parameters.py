@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from tables import each
 
 import sknc.metrics
 from sknc import (
@@ -59,7 +60,7 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "expected"), FIELDS)
+@each(("name", "value", "expected"), FIELDS)
 def test_convention_refuses(name, value, expected):
     text = re.escape(f"Convention's {name!r} must be {expected}, got ")
     with pytest.raises(ValueError, match=text):
@@ -154,7 +155,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "text"), OPTIONS)
+@each(("name", "options", "text"), OPTIONS)
 def test_functions_refuse(name, options, text):
     metric, arguments = sknc.metrics.TABLE.get(name), [STATISTICS]
     if metric is not None and "head" in metric.needs:

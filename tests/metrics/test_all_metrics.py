@@ -123,10 +123,10 @@ def test_every_formula_is_known():
     assert found == set(FORMULAS)
 
 
-@pytest.mark.parametrize("key", [k for k in KEYS if TABLE[k].ideal is not None])
-def test_ideal_value(key):
-    value = at_collapse(5, *shape_for(key))[key]
-    assert value == pytest.approx(ideal(key, 5), rel=1e-11, abs=1e-11)
+def test_ideal_value():
+    for key in [key for key in KEYS if TABLE[key].ideal is not None]:
+        value = at_collapse(5, *shape_for(key))[key]
+        assert value == pytest.approx(ideal(key, 5), rel=1e-11, abs=1e-11), key
 
 
 @pytest.mark.parametrize(("K", "D"), [(3, 5), (8, 12)])
@@ -144,24 +144,24 @@ def test_loss_of_the_fitting_head():
         assert values[key] == pytest.approx(0, abs=1e-25)
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_collapse_has_reasons_for_what_is_undefined(key):
+def test_collapse_has_reasons_for_what_is_undefined():
     item = exact(5, 9, 9)
     analyzer = NeuralCollapseAnalyzer(item.head, **EVERYTHING).fit(item.X, item.y)
     report = analyzer.score(item.X, item.y)
-    if key in report and not math.isfinite(report[key]):
-        assert report.notes[key].startswith(("Undefined", "Minus infinity"))
+    undefined = [key for key in report if not math.isfinite(report[key])]
+    assert undefined
+    for key in undefined:
+        assert report.notes[key].startswith(("Undefined", "Minus infinity")), key
 
 
 # Generic ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_finite(key):
-    if key in OF_FRAMES:
-        assert math.isfinite(values_of(toy("more_classes_imbalanced"))[key])
-    else:
-        assert math.isfinite(long_tailed_values()[key])
+def test_finite():
+    of_frames = values_of(toy("more_classes_imbalanced"))
+    for key in KEYS:
+        values = of_frames if key in OF_FRAMES else long_tailed_values()
+        assert math.isfinite(values[key]), key
 
 
 def test_every_key_is_there():
@@ -213,55 +213,36 @@ def moved(how):
     return values_of(replace(item, X=7 * item.X, W=item.W / 7), 7 * Z)
 
 
-@pytest.mark.parametrize("key", of("shift"))
-def test_shift(key):
-    same(moved("shift"), long_tailed_values(), keys=[key])
+def test_shift():
+    same(moved("shift"), long_tailed_values(), keys=of("shift"))
 
 
-@pytest.mark.parametrize("key", of("rotation"))
-def test_rotation(key):
-    same(moved("rotation"), long_tailed_values(), keys=[key])
+def test_rotation():
+    same(moved("rotation"), long_tailed_values(), keys=of("rotation"))
 
 
-@pytest.mark.parametrize("key", of("scaling"))
-def test_scaling(key):
-    same(moved("scaling"), long_tailed_values(), keys=[key])
+def test_scaling():
+    same(moved("scaling"), long_tailed_values(), keys=of("scaling"))
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_permuted_classes(key):
-    same(permuted(), long_tailed_values(), keys=[key])
-
-
-@cache
-def permuted():
+def test_permuted_classes():
     item, order = long_tailed(), np.array([3, 5, 0, 1, 4, 2])
     place = np.argsort(order)
     other = replace(item, y=place[item.y], W=item.W[order], b=item.b[order])
-    return values_of(other, strangers(8))
+    same(values_of(other, strangers(8)), long_tailed_values(), keys=KEYS)
 
 
-@cache
-def relabeled():
+def test_relabeling():
     names = ["a", "bb", "c", "d", "dd", "e"]
-    return values_of(long_tailed().relabeled(names), strangers(8))
+    relabeled = values_of(long_tailed().relabeled(names), strangers(8))
+    same(relabeled, long_tailed_values(), rel=1e-14, keys=KEYS)
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_relabeling(key):
-    same(relabeled(), long_tailed_values(), rel=1e-14, keys=[key])
-
-
-@cache
-def shuffled():
+def test_order_of_the_samples():
     item = long_tailed()
     order = np.random.default_rng(7).permutation(len(item.X))
-    return values_of(replace(item, X=item.X[order], y=item.y[order]), strangers(8))
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_order_of_the_samples(key):
-    same(shuffled(), long_tailed_values(), keys=[key])
+    shuffled = replace(item, X=item.X[order], y=item.y[order])
+    same(values_of(shuffled, strangers(8)), long_tailed_values(), keys=KEYS)
 
 
 # Paths -----------------------------------------------------------------------------
@@ -329,17 +310,13 @@ def test_score_of_the_fitted_samples_is_the_report(name):
     same(got, want.to_dict())
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key not in OOD])
-def test_one_at_a_time(key):
+def test_one_at_a_time():
     item = toy("long_tailed")
-    got = values_of(item, metrics=[key])
-    assert list(got) == [key]
-    same(got, everything(), rel=TIGHT, keys=[key])
-
-
-@cache
-def everything():
-    return values_of(toy("long_tailed"))
+    everything = values_of(item)
+    for key in [key for key in KEYS if key not in OOD]:
+        got = values_of(item, metrics=[key])
+        assert list(got) == [key]
+        same(got, everything, rel=TIGHT, keys=[key])
 
 
 @pytest.mark.parametrize("key", OOD)
@@ -384,14 +361,14 @@ DIRECTED = [
 TWO_SIDED = ("imb_minority_cosine", "imb_minority_cosine_head")
 
 
-@pytest.mark.parametrize("key", [key for key in DIRECTED if key not in TWO_SIDED])
-def test_direction(key):
-    sign = 1 if TABLE[key].lower_is_collapsed else -1
-    most, less, least = (sign * noisy(key, spread) for spread in (1.5, 0.3, 0.03))
-    if key == "nc4_mismatch":
-        assert most > less >= least  # no sample is left to be decided otherwise
-    else:
-        assert most > less > least
+def test_direction():
+    for key in [key for key in DIRECTED if key not in TWO_SIDED]:
+        sign = 1 if TABLE[key].lower_is_collapsed else -1
+        most, less, least = (sign * noisy(key, spread) for spread in (1.5, 0.3, 0.03))
+        if key == "nc4_mismatch":
+            assert most > less >= least  # no sample is left to be decided otherwise
+        else:
+            assert most > less > least, key
 
 
 @pytest.mark.parametrize("key", ["nc1_wrong", "mse_total", "mse_lnc1", "mse_lnc23"])
@@ -416,13 +393,13 @@ def test_minority_collapse(key):
     assert values[0] < values[1] < values[2]
 
 
-@pytest.mark.parametrize("key", DIRECTED)
-def test_limit_is_the_ideal(key):
-    value = noisy(key, 1e-7)
-    if TABLE[key].ideal == "-inf":
-        assert value < -25
-    else:
-        assert value == pytest.approx(ideal(key, 5), abs=1e-5)
+def test_limit_is_the_ideal():
+    for key in DIRECTED:
+        value = noisy(key, 1e-7)
+        if TABLE[key].ideal == "-inf":
+            assert value < -25, key
+        else:
+            assert value == pytest.approx(ideal(key, 5), abs=1e-5), key
 
 
 # Arguments ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from tables import each
 from toys import SQUARE, simplex, toy
 
 from sknc import ClassStatistics, Convention, LinearHead, NeuralCollapseAnalyzer
@@ -129,7 +130,7 @@ def test_misspelled_field_is_refused(defined):
         defined.metric("NC2", undefind=())(lambda head: 0.0)
 
 
-@pytest.mark.parametrize("key", TABLE)
+@each("key", TABLE)
 def test_rows_say_what_docstrings_need(key):
     row = TABLE[key]
     assert row.interval

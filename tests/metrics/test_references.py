@@ -40,6 +40,15 @@ def exact_metrics(name, choices):
     return reference(name, choices).metrics()
 
 
+@cache
+def of_weighted_samples():
+    """Return samples, their weights, and the reference of both."""
+    item = toy("long_tailed")
+    weights = np.random.default_rng(0).uniform(0.1, 3, len(item.y))
+    exact = Reference(item.X, item.y, item.W, item.b, weights=weights)
+    return item, weights, exact
+
+
 def scale(item):
     """Natural scale of the logits."""
     return np.linalg.norm(item.W) * np.abs(item.X).max() + np.linalg.norm(item.b)
@@ -55,19 +64,12 @@ def keys(item):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", BUILDERS)
-def test_score_equals_reference(name, preset):
+def test_score_and_report_equal_reference(name, preset):
     item = toy(name)
     want = exact_metrics(name, PRESETS[preset])
     got = item.report(convention=preset)
     assert set(want) == set(HEADLINE) == set(got.keys())
     assert not disagreements(got, want, scale=scale(item), keys=keys(item))
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", BUILDERS)
-def test_report_equals_reference(name, preset):
-    item = toy(name)
-    want = exact_metrics(name, PRESETS[preset])
     got = item.analyzer(convention=preset).report()
     held = [key for key in HEADLINE if key in got]
     assert not disagreements(got, want, scale=scale(item), keys=held)
@@ -98,13 +100,12 @@ def test_rank_and_condition(name, preset):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_weighted_samples_equal_reference(preset):
-    item = toy("long_tailed")
-    weights = np.random.default_rng(0).uniform(0.1, 3, len(item.y))
-    exact = Reference(item.X, item.y, item.W, item.b, PRESETS[preset], weights)
+    item, weights, exact = of_weighted_samples()
+    want = exact.choosing(PRESETS[preset]).metrics()
     analyzer = NeuralCollapseAnalyzer(item.head, convention=preset)
     analyzer.fit(item.X, item.y, weights)
     got = analyzer.score(item.X, item.y, weights)
-    assert not disagreements(got, exact.metrics(), scale=scale(item))
+    assert not disagreements(got, want, scale=scale(item))
 
 
 @pytest.mark.parametrize("name", ["random_balanced", "noisy_simplex", "square"])

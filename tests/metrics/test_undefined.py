@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from references import NC1, NC2, NC3
+from tables import each
 from tolerances import CLOSE, TIGHT
 from toys import simplex, toy
 
@@ -239,7 +240,7 @@ def test_samples_about_centers_of_one_sample_each():
         )
 
 
-@pytest.mark.parametrize("key", sorted(TABLE))
+@each("key", sorted(TABLE))
 def test_functions_refuse_classes_without_samples(key):
     item = toy("random_balanced")
     head = LinearHead(np.insert(item.W, 2, 1.0, axis=0), np.insert(item.b, 2, 1.0))

@@ -55,8 +55,10 @@ class TestAll:
         figure.canvas.draw()
 
     @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize("n_classes", [3, 10, 100])
-    @pytest.mark.parametrize("inches", [(2.4, 2.2), (6, 5)])
+    @pytest.mark.parametrize(
+        ("n_classes", "inches"),
+        [(3, (2.4, 2.2)), (10, (6, 5)), (100, (2.4, 2.2)), (100, (6, 5))],
+    )
     def test_sizes(self, kind, n_classes, inches, pyplot):
         labels = [f"{LONG} {i}" if i % 3 else str(i) for i in range(n_classes)]
         analyzer, X, y = make_fitted(n_classes, 128, 0.3, 4, labels)
@@ -66,10 +68,12 @@ class TestAll:
             "agreement": lambda: AgreementDisplay.from_estimator(analyzer, X, y),
         }
         _, ax = pyplot.subplots(figsize=inches, layout="constrained")
-        figure = makers[kind]().plot(ax).figure_
-        assert max(len(line) for t in texts_of(figure) for line in t.split("\n")) < 55
-        assert LONG not in "".join(texts_of(figure))
-        assert makers[kind]().alt_text.endswith(".")
+        display = makers[kind]()
+        figure = display.plot(ax).figure_
+        seen = texts_of(figure)
+        assert max(len(line) for t in seen for line in t.split("\n")) < 55
+        assert LONG not in "".join(seen)
+        assert display.alt_text.endswith(".")
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_alternative_text_can_be_stored(self, kind, pyplot, tmp_path):

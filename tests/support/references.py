@@ -55,9 +55,17 @@ class Reference:
             self.y = [labels.index(label) for label in np.asarray(y).tolist()]
             self.w = [mp.mpf(1)] * len(self.X) if weights is None else _row(weights)
             self.K, self.D = len(labels), len(self.X[0])
+            self._known = {}
             self._moments()
             self._decisions = self._decide()
             self.centered = self._centered()
+
+    def _shared(self, name, compute, *choices):
+        """Compute once what is the same for all references with the same choices."""
+        key = name, choices
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
 
     def choosing(self, choices):
         """Return the same samples under other choices; what is of both is shared."""
@@ -109,8 +117,11 @@ class Reference:
     def metrics(self):
         """Return every headline metric; NaN where the choices define no value."""
         with mp.workdps(DIGITS):
-            values = self._nc1() | _nc2(self.centered) | self._nc3() | self._nc4()
-            values |= {f"{key}_head": value for key, value in _nc2(self.W).items()}
+            center = self.choices.center
+            of_means = self._shared("NC2", lambda: _nc2(self.centered), center)
+            of_head = self._shared("NC2 of head", lambda: _nc2(self.W))
+            values = self._nc1() | of_means | self._nc3() | self._nc4()
+            values |= {f"{key}_head": value for key, value in of_head.items()}
             total = [mp.fsum(column) for column in zip(*self.W, strict=True)]
             scale = mp.sqrt(self.K) * _frobenius(self.W)
             values["nc0_weight_sum"] = _ratio(_norm(total), scale)
@@ -127,7 +138,7 @@ class Reference:
             "nc1_pinv": self._pinv(),
             "nc1_trace_ratio": _ratio(within, between),
             "nc1_within_fraction": _ratio(within, within + between),
-            "nc1_cdnv": self._cdnv(),
+            "nc1_cdnv": self._shared("CDNV", self._cdnv),
         }
 
     def _cdnv(self):
@@ -140,6 +151,10 @@ class Reference:
 
     def spectrum(self):
         """Return eigenvalues of the weighted Gram matrix, vectors, and its factor."""
+        choices = self.choices.center, self.choices.between
+        return self._shared("spectrum", self._spectrum, *choices)
+
+    def _spectrum(self):
         roots = [mp.sqrt(w) for w in self._between_weights()]
         B = [[r * v for v in m] for r, m in zip(roots, self.centered, strict=True)]
         gram = mp.matrix([[_dot(a, c) for c in B] for a in B])
@@ -164,17 +179,27 @@ class Reference:
         possible = min(self.K - (self.choices.center != "none"), self.D)
         if not rank or (self.choices.rank == "full" and rank < possible):
             return mp.nan
-        directions = [
-            [v / values[r] for v in _weighted(B, vectors[r])] for r in range(rank)
-        ]
-        total = mp.mpf(0)
-        for w, x in zip(self._sample_weights(), self.residuals, strict=True):
-            total += w * mp.fsum(_dot(v, x) ** 2 for v in directions)
+
+        def along_means():
+            directions = [
+                [v / values[r] for v in _weighted(B, vectors[r])] for r in range(rank)
+            ]
+            return [
+                mp.fsum(_dot(v, x) ** 2 for v in directions) for x in self.residuals
+            ]
+
+        choices = self.choices.center, self.choices.between
+        squares = self._shared("along the means", along_means, *choices)
+        total = _dot(self._sample_weights(), squares)
         return total / self.K if self.choices.divide else total
 
     # NC3 and NC4 -----------------------------------------------------------------
 
     def _nc3(self):
+        choices = self.choices.center, self.choices.squared
+        return self._shared("NC3", self._duality, *choices)
+
+    def _duality(self):
         w, m = _frobenius(self.W), _frobenius(self.centered)
         squared = mp.mpf(0)
         for a, c in zip(self.W, self.centered, strict=True):
