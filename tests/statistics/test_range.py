@@ -7,6 +7,7 @@ from tolerances import SINGLE
 
 from sknc import NeuralCollapseAnalyzer
 from sknc._utils import arrays
+from sknc.statistics._accumulation import totals
 
 N, D, CLASSES = 3000, 300, 4
 
@@ -111,9 +112,13 @@ def test_features_that_differ_in_their_last_digits(library, scale, covariance):
 
 def test_usual_features_stay_in_single_precision(monkeypatch):
     # Products in float64 take twice as long.
-    from sknc.statistics._accumulation import residuals
+    dtypes, with_sums = set(), totals.Totals.with_sums
 
-    monkeypatch.delattr(residuals.Rows, "in_float64")
+    def seen(self, rows, threads):
+        dtypes.add(rows.values.dtype)
+        return with_sums(self, rows, threads)
+
+    monkeypatch.setattr(totals.Totals, "with_sums", seen)
     X, y = samples(1.0)
     X[y == 3] = 0  # as after a ReLU
     X[y == 2] = X[2]
@@ -122,3 +127,4 @@ def test_usual_features_stay_in_single_precision(monkeypatch):
         for given in (None, weights):
             analyzer = fed((X * scale).astype(np.float32), y, 700, given)
             assert np.isfinite(analyzer.statistics_.class_variances).all()
+    assert dtypes == {np.dtype(np.float32)}

@@ -15,7 +15,7 @@ from sknc._utils.label_kinds import shown_labels
 from sknc.estimators._inputs.class_index import ClassIndex
 from sknc.estimators._inputs.labels import check_classes
 from sknc.estimators._inputs.validation import Batch, not_finite
-from sknc.statistics._accumulation import WAITING_BLOCKS, Accumulator, Held
+from sknc.statistics._accumulation import WAITING_BLOCKS, Accumulator, State
 from sknc.statistics.class_scatters import ClassScatters
 from sknc.statistics.class_statistics import ClassStatistics
 
@@ -52,7 +52,7 @@ class HeldStream:
     """The state of a stream, from which another continues with the same bits."""
 
     index: ClassIndex  # labels, and their rows of the sums
-    sums: Held
+    sums: State
     dtype: str  # name of a dtype that holds all features
     # Scatters of all its samples by class, if they are kept.
     scatters: ClassScatters | None = None
@@ -60,7 +60,7 @@ class HeldStream:
     @property
     def n_samples(self) -> int:
         """Number of samples, including buffered ones."""
-        return self.sums.n_summed + self.sums.waiting.n_rows
+        return self.sums.n_samples
 
     def map(self, function: Callable[[Array], Array]) -> "HeldStream":
         """Apply `function` to every array of sums."""
@@ -116,7 +116,7 @@ class Stream(Locked):
         """Return a stream that continues from another's state, bit for bit."""
         self = cls(covariance=covariance, save_memory=save_memory)
         accumulator = Accumulator.resumed(
-            held.sums, len(held.index.labels), waiting_blocks=self._waiting_blocks
+            held.sums, waiting_blocks=self._waiting_blocks
         )
         self._sums = _Sums(
             held.index, accumulator, held.dtype, held.n_samples, held.scatters
@@ -128,9 +128,7 @@ class Stream(Locked):
         sums = self._settled()
         if sums is None:
             return None
-        return HeldStream(
-            sums.index, sums.accumulator.held(), sums.dtype, sums.scatters
-        )
+        return HeldStream(sums.index, sums.accumulator.state, sums.dtype, sums.scatters)
 
     @property
     def like(self) -> Array | None:

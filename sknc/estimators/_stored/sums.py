@@ -8,7 +8,7 @@ import numpy as np
 from sknc._utils import arrays
 from sknc.estimators._fitting.stream import HeldStream
 from sknc.estimators._inputs.class_index import ClassIndex
-from sknc.statistics._accumulation import Held, Rows
+from sknc.statistics._accumulation import Rows, State, Totals
 from sknc.statistics.class_statistics import ClassStatistics
 
 _COLUMNS = {"values": "rows", "index": "index", "squares": "squares"}
@@ -31,9 +31,10 @@ def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
     )
     found = added.to_arrays()
     found["order"] = np.array(index.rows, np.int64)
-    n_rows = int(sums.moments.counts.shape[0])
-    found["room"] = np.array([n_rows, sums.room], np.int64)
-    if sums.waiting.n_rows:
+    n_rows = int(sums.totals.counts.shape[0])
+    room = sums.buffer.n_rows if sums.n_waiting else 0
+    found["room"] = np.array([n_rows, room], np.int64)
+    if sums.n_waiting:
         columns = dict(_COLUMNS)
         if found["counts"].dtype.kind == "f":
             columns["weights"] = "weights"
@@ -58,7 +59,8 @@ def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStrea
     if n_rows > n_classes:
         moments = moments.grown(n_rows)
     waiting = _waiting(found, added)
-    sums = Held(moments, added.n_samples, waiting, room)
+    totals = Totals(**vars(moments))
+    sums = State(totals, added.n_samples, waiting, waiting.n_rows)
     index = ClassIndex(added.classes, order, fixed)
     return HeldStream(index, sums, added.input_dtype, added.class_scatters)
 

@@ -1,25 +1,27 @@
 """
-Accumulate batches of labeled rows into moments.
+Buffer batches of labeled rows, and add many rows together to the moments.
 
-`accumulator` is the one mutable object: it buffers rows, so that many are added
-together. `residuals` computes residuals, `totals` sums them, and `summing` chooses good
-`anchors` first. `joint` accumulates features with targets.
+`accumulator` is the one mutable object, with the buffer. `residuals` computes residuals
+from anchors, `summing` chooses good `anchors`, and `totals` sums residuals and their
+`products`. `joint` accumulates features with targets.
 """
 
 from sknc.statistics._accumulation.accumulator import (
     WAITING_BLOCKS,
     Accumulator,
-    Held,
+    State,
     rows_in_block,
 )
 from sknc.statistics._accumulation.joint import JointAccumulator
 from sknc.statistics._accumulation.residuals import Rows
+from sknc.statistics._accumulation.totals import Totals
 
 __all__ = [
     "WAITING_BLOCKS",
     "Accumulator",
-    "Held",
     "JointAccumulator",
     "Rows",
+    "State",
+    "Totals",
     "rows_in_block",
 ]

@@ -8,7 +8,6 @@ import numpy as np
 
 from sknc._utils import arrays, thread_pool
 from sknc._utils.arrays import Array, namespace
-from sknc.statistics._accumulation.products import most_threads
 from sknc.statistics._accumulation.residuals import Rows, rows_in_cache
 from sknc.statistics._accumulation.summing import summed
 from sknc.statistics._accumulation.totals import Totals
@@ -24,30 +23,36 @@ _NARROW = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """State of an accumulator, from which another continues with the same bits."""
+class State:
+    """The state of an accumulator, from which another continues with the same bits."""
 
-    moments: Moments  # of rows not in the buffer, with room for more classes
+    totals: Totals  # of rows not in the buffer, with room for more classes
     n_summed: int  # number of those rows
-    waiting: Rows  # residuals from the anchors
-    room: int  # size of the buffer in rows
-
-    def map(self, function: Callable[[Array], Array]) -> "Held":
-        """Apply `function` to every array."""
-        columns = (self.waiting.values, self.waiting.index, self.waiting.weights)
-        rows = Rows(*map(function, (*columns, self.waiting.squares)))
-        return replace(self, moments=self.moments.map_all(function), waiting=rows)
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    """The state of an accumulator. It is replaced as a whole, by one assignment."""
-
-    totals: Totals  # of rows not in the buffer
-    n_summed: int  # number of those rows
+    buffer: Rows  # memory for residuals from the anchors
     n_waiting: int = 0  # rows at the beginning of the buffer
-    owned: bool = True  # whether nobody else uses the class arrays in `totals`
     part: tuple[Array, Totals] | None = None  # still to be stored in `totals`
+    lent: Moments | None = None  # perhaps used by others, and not to be changed
+    spare: Array | None = None  # for the next scatter, since new pages are slow
+
+    @property
+    def n_samples(self) -> int:
+        """Number of all rows."""
+        return self.n_summed + self.n_waiting
+
+    @property
+    def waiting(self) -> Rows:
+        """The rows in the buffer."""
+        return self.buffer[slice(0, self.n_waiting)]
+
+    @property
+    def moments(self) -> Moments:
+        """The moments of the rows that are not in the buffer."""
+        return Moments(*(getattr(self.totals, item.name) for item in fields(Moments)))
+
+    def map(self, function: Callable[[Array], Array]) -> "State":
+        """Return a state of which `function` was applied to every array."""
+        totals, buffer = self.totals.map_all(function), self.waiting.map(function)
+        return State(totals, self.n_summed, buffer, self.n_waiting)
 
 
 class Accumulator:
@@ -80,56 +85,32 @@ class Accumulator:
         projector: Array | None = None,
         waiting_blocks: int = WAITING_BLOCKS,
     ) -> None:
-        self.n_features = int(like.shape[1])
-        self._n_classes = n_classes
-        self._fixed_anchors = fixed_anchors
-        self._memory: Rows | None = None
-        # New memory pages are slow, so unused arrays are reused.
-        self._spare: dict[str, Array] = {}
-        self._shared = moments  # arrays that others use
-        owned = moments is None
+        self._fixed_anchors, self._waiting_blocks = fixed_anchors, waiting_blocks
+        lent = moments
         if moments is None:
-            dtype = self._residual_dtype(like)
+            dtype = _residual_dtype(like)
             moments = Moments.zeros(like, n_classes, dtype, covariance=covariance)
         energies = None if projector is None else 0 * moments.squares
         totals = Totals(**vars(moments), projector=projector, energies=energies)
-        self._state = _State(totals, n_samples, owned=owned)
-        # If no product needs many residuals, they are summed in the cache.
-        self._in_cache = isinstance(like, np.ndarray) and totals.scatter is None
-        self._block_rows = self._most_rows(waiting_blocks)
+        self._state = State(totals, n_samples, Rows.empty(totals.anchors, 0), lent=lent)
 
     @classmethod
-    def resumed(
-        cls, held: Held, n_classes: int, *, waiting_blocks: int
-    ) -> "Accumulator":
+    def resumed(cls, state: State, *, waiting_blocks: int) -> "Accumulator":
         """Return an accumulator that continues from the state of another."""
-        moments, n_waiting = held.moments, held.waiting.n_rows
-        self = cls(
-            moments.anchors,
-            n_classes,
-            moments=moments,
-            n_samples=held.n_summed,
-            waiting_blocks=waiting_blocks,
-        )
-        if n_waiting:
-            # A GPU has a larger buffer. Here it gets the required size.
-            fits = n_waiting <= held.room <= self._block_rows
-            room = held.room if fits else max(self._block_rows, n_waiting)
-            self._memory = Rows.empty(self.like, room)
-            self._memory[slice(0, n_waiting)].fill(held.waiting)
-            self._state = replace(self._state, n_waiting=n_waiting)
+        moments = state.moments
+        self = cls(moments.sums, 0, moments=moments, waiting_blocks=waiting_blocks)
+        buffer = state.waiting.map(lambda a: namespace(a).asarray(a, copy=True))
+        self._state = replace(state, buffer=buffer, lent=moments, spare=None)
+        if state.n_waiting:
+            self._with_room()
         return self
 
     # Reading ---------------------------------------------------------------
 
-    def held(self) -> Held:
-        """Return the state, in arrays that the next update may overwrite."""
-        self._settle()
-        state = self._state
-        rows = self._buffer() if state.n_waiting else Rows.empty(self.like, 0)
-        parts = (getattr(state.totals, item.name) for item in fields(Moments))
-        waiting = rows[slice(0, state.n_waiting)]
-        return Held(Moments(*parts), state.n_summed, waiting, rows.n_rows)
+    @property
+    def state(self) -> State:
+        """The state, in arrays that the next update may overwrite."""
+        return self._settled()
 
     @property
     def like(self) -> Array:
@@ -144,16 +125,14 @@ class Accumulator:
     @property
     def n_samples(self) -> int:
         """Number of rows so far."""
-        return self._state.n_summed + self._state.n_waiting
+        return self._state.n_samples
 
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates do not change them."""
-        self._flush()
-        m = self._state.totals
-        self._spare = {}
-        self._shared = Moments(m.counts, m.anchors, m.sums, m.squares, m.scatter)
-        self._state = replace(self._state, owned=False)
-        return self._shared
+        state = self._flushed()[0]
+        moments = state.moments
+        self._state = replace(state, lent=moments)
+        return moments
 
     # Updating --------------------------------------------------------------
 
@@ -166,167 +145,137 @@ class Accumulator:
         It is rejected if the flag `invalid`, possibly still on a device, is true; or if
         the flag is None, for unknown, and the features are not finite.
         """
-        self._settle()
-        batch, room = Rows(features, index, weights), self._buffer().n_rows
+        state, batch = self._with_room(), Rows(features, index, weights)
         wide = namespace(self.like).float64
-        wider = self.like.dtype != wide == self._residual_dtype(features)
-        waits = not wider and self._can_wait(batch, room)
-        if not waits or self._state.n_waiting + batch.n_rows > room:
-            if wider and invalid is None:
-                invalid = not arrays.all_finite(features)
-            invalid = self._flush(invalid)
-        if wider and not invalid:  # or a rejected batch would change the dtype
-            anchors = namespace(self.like).astype(self.like, wide)
-            totals = replace(self._state.totals, anchors=anchors)
-            self._state = replace(self._state, totals=totals)
+        wider = self.like.dtype != wide == _residual_dtype(features)
+        waits = not wider and self._can_wait(batch)
+        if not waits or state.n_waiting + batch.n_rows > state.buffer.n_rows:
+            state, invalid = self._flushed(invalid)
+        totals = state.totals.counting(weights)
+        if wider:
+            anchors = namespace(self.like).astype(totals.anchors, wide)
+            totals = replace(totals, anchors=anchors)
         add = self._with_waiting if waits else self._with_sums
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is checked
-            state = add(self._state.totals.counting(weights), batch, invalid)
-        if state is None:
-            return False
-        self._adopt(state)
-        return True
+            new = add(state, totals, batch, invalid)
+        if new is not None:
+            self._state = new
+            self._settled()
+        return new is not None
 
-    def _with_waiting(self, totals: Totals, batch: Rows, invalid: Any) -> _State | None:
+    def _with_waiting(
+        self, state: State, totals: Totals, batch: Rows, invalid: Any
+    ) -> State | None:
         """Return the state after buffering a batch, unless it is invalid."""
         if invalid:
             return None
-        n_waiting = self._state.n_waiting + batch.n_rows
-        rows = self._buffer()[slice(self._state.n_waiting, n_waiting)]
-        if self._state.n_summed or self._fixed_anchors:
-            batch = batch.about(totals.anchors)
-        batch.write(rows)  # at first all anchors are zero
+        n_waiting, anchors = state.n_waiting + batch.n_rows, totals.anchors
+        memory = state.buffer[slice(state.n_waiting, n_waiting)]
+        if not state.n_summed and not self._fixed_anchors:  # all anchors are zero
+            batch = replace(batch, base=anchors)
+        rows = batch.about(anchors, memory=memory)
+        rows.put_in(memory)
         if invalid is None and not _is_finite(rows.squares, batch.values):
             return None
-        return replace(self._state, totals=totals, n_waiting=n_waiting)
+        return replace(state, totals=totals, n_waiting=n_waiting)
 
-    def _with_sums(self, totals: Totals, batch: Rows, invalid: Any) -> _State | None:
+    def _with_sums(
+        self, state: State, totals: Totals, batch: Rows, invalid: Any
+    ) -> State | None:
         """Return the state after adding a batch, unless it is invalid."""
         ids, index, part = _selected(totals, batch.index)
-        batch, flag = replace(batch, index=index, memory=self._buffer()), invalid
-        for where in thread_pool.cut(
-            batch.n_rows, -(-batch.n_rows // self._block_rows)
-        ):
-            part, flag = self._sum(part, batch[where], flag)
+        batch, spare, flag = replace(batch, index=index), state.spare, invalid
+        n_blocks = -(-batch.n_rows // state.buffer.n_rows)
+        for where in thread_pool.cut(batch.n_rows, n_blocks):
+            before, fixed = part.scatter, self._fixed_anchors
+            part, flag = summed(
+                part, batch[where], flag, fixed=fixed, memory=state.buffer, spare=spare
+            )
             if flag:
                 return None
             if invalid is None and not _is_finite(part.squares, batch.values[where]):
                 return None
-        return _joined(self._state, totals, ids, part, batch.n_rows)
+            spare = None if before is totals.scatter else before
+        return _joined(state, totals, ids, part, batch.n_rows)
 
-    def _flush(self, flag: Any = False) -> Any:
+    def _flushed(self, flag: Any = False) -> tuple[State, Any]:
         """Add the buffered rows, and read a flag, if any, in the same transfer."""
-        self._settle()
-        state, totals = self._state, self._state.totals
+        state = self._settled()
         if not state.n_waiting:
-            return flag
-        rows = self._buffer()[slice(0, state.n_waiting)]
+            return state, flag
+        rows, totals, fixed = state.waiting, state.totals, self._fixed_anchors
         ids, index, part = _selected(totals, rows.index)
-        weights, base = rows.weights if totals.weighted else None, part.anchors
-        rows = replace(rows, index=index, weights=weights, base=base, dtype=base.dtype)
+        weights = rows.weights if part.weighted else None
+        rows = replace(rows, index=index, weights=weights, base=part.anchors)
         with np.errstate(over="ignore", invalid="ignore"):
-            part, found = self._sum(part, rows, flag)
-        self._adopt(_joined(state, totals, ids, part, rows.n_rows))
-        return None if flag is None else found
+            part, found = summed(part, rows, flag, fixed=fixed, spare=state.spare)
+        self._state = _joined(state, totals, ids, part, rows.n_rows)
+        return self._settled(), None if flag is None else found
 
-    def _sum(self, totals: Totals, rows: Rows, flag: Any = False) -> tuple[Totals, Any]:
-        shared = isinstance(rows.values, np.ndarray) and totals.scatter is not None
-        most = most_threads(rows.n_rows, self.n_features) if shared else 1
-        threads = thread_pool.new_pool(most)
-        memory = self._memory_for(totals)
-        return summed(
-            totals, rows, threads, fixed=self._fixed_anchors, flag=flag, memory=memory
-        )
-
-    def _memory_for(self, totals: Totals) -> dict[str, Array]:
-        """Return memory for the next sums and scatter, if there is some."""
-        now = self._state.totals
-        found = {
-            name: array
-            for name, array in self._spare.items()
-            if getattr(totals, name) is getattr(now, name) is not array
-        }
-        if totals.scatter is not now.scatter:  # from an earlier block of the batch
-            found["scatter"] = totals.scatter
-        return found
-
-    def _adopt(self, state: _State) -> None:
-        """Replace the state."""
-        before = self._state.totals
-        self._state = state
-        self._settle()
-        for name in ("sums", "scatter"):
-            old, new = getattr(before, name), getattr(self._state.totals, name)
-            if old is new:
-                continue
-            self._spare.pop(name, None)  # it may be the new one
-            if isinstance(old, np.ndarray) and old is not getattr(
-                self._shared, name, 0
-            ):
-                self._spare[name] = old
-
-    def _settle(self) -> None:
+    def _settled(self) -> State:
         """Store totals of classes in their rows, again if that was interrupted."""
         state = self._state
         if state.part is not None:
             totals = state.totals.put(*state.part)
-            self._state = replace(state, totals=totals, part=None)
+            self._state = state = replace(state, totals=totals, part=None)
+        return state
 
     # Room ------------------------------------------------------------------
 
     def grow(self, n_classes: int) -> None:
         """Make room for `n_classes` classes in total."""
-        self._settle()
-        self._n_classes = max(self._n_classes, n_classes)
-        totals = self._state.totals
-        held = int(totals.counts.shape[0])
+        state = self._settled()
+        held = int(state.totals.counts.shape[0])
         if n_classes > held:
             # Growing by a factor keeps the cost of many small growths linear.
-            totals = totals.grown(max(n_classes, held + held // 4 + 8))
-            self._state = replace(self._state, totals=totals)
+            totals = state.totals.grown(max(n_classes, held + held // 4 + 8))
+            self._state = replace(state, totals=totals)
 
-    def _most_rows(self, waiting_blocks: int) -> int:
+    def _with_room(self) -> State:
+        """Make room in the buffer, unless it has too many rows, from a GPU."""
+        state, room = self._settled(), self._room()
+        fits = state.buffer.n_rows == room or state.n_waiting > room
+        if fits and state.buffer.values.dtype == self.like.dtype:
+            return state
+        buffer = Rows.empty(self.like, room)
+        state.waiting.put_in(buffer[slice(0, state.n_waiting)])
+        self._state = state = replace(state, buffer=buffer)
+        return state
+
+    def _room(self) -> int:
         """Return how many rows are added in one step."""
-        most = rows_in_block(self.n_features)
+        n_features = int(self.like.shape[1])
+        most, scatter = rows_in_block(n_features), self._state.totals.scatter
         if arrays.on_gpu(self.like):
             return 4 * most  # a GPU needs more rows to be busy
-        if self._in_cache or not isinstance(self.like, np.ndarray):
+        if not isinstance(scatter, np.ndarray):
             return most
-        n_blocks = _WAITING_ELEMENTS // (most * self.n_features)
-        return max(1, min(waiting_blocks, n_blocks)) * most
+        n_blocks = _WAITING_ELEMENTS // (most * n_features)
+        return max(1, min(self._waiting_blocks, n_blocks)) * most
 
-    def _buffer(self) -> Rows:
-        """Return the buffer; allocate it if necessary and if it is empty."""
-        room, held, dtype = self._block_rows, self._memory, self.like.dtype
-        if held is not None and self._state.n_waiting:
-            return held
-        if self._in_cache:  # but sums of many classes do not fit there anyway
-            room = min(room, max(rows_in_cache(self.n_features), 8 * self._n_classes))
-        if held is None or held.n_rows != room or held.values.dtype != dtype:
-            self._memory = held = Rows.empty(self.like, room)
-        return held
-
-    def _can_wait(self, batch: Rows, room: int) -> bool:
+    def _can_wait(self, batch: Rows) -> bool:
         """Whether to buffer a batch rather than add it right away."""
-        if batch.n_rows > room:
+        state, n_rows = self._state, batch.n_rows
+        if n_rows > state.buffer.n_rows:
             return False
-        if batch.n_rows < rows_in_cache(self.n_features):
+        if n_rows < rows_in_cache(int(batch.values.shape[1])):
             return True
         # For classes without anchors, residuals would have to be recomputed.
-        counts = self._state.totals.counts
+        counts = state.totals.counts
         on_host = isinstance(counts, np.ndarray)
         return not on_host or bool(np.all(counts[batch.index] > 0))
-
-    def _residual_dtype(self, features: Array) -> Any:
-        """Return the dtype in which residuals of a batch are computed."""
-        if self.n_features <= _NARROW:
-            return namespace(features).float64
-        return arrays.working_dtype(features)
 
 
 def rows_in_block(n_features: int) -> int:
     """Return how many rows are multiplied together."""
     return min(_MOST_ROWS, max(_FEWEST_ROWS, _BLOCK_ELEMENTS // n_features))
+
+
+def _residual_dtype(features: Array) -> Any:
+    """Return the dtype in which residuals of a batch are computed."""
+    if features.shape[1] <= _NARROW:
+        return namespace(features).float64
+    return arrays.working_dtype(features)
 
 
 def _is_finite(squares: Array, features: Array) -> bool:
@@ -347,13 +296,16 @@ def _selected(totals: Totals, index: Array) -> tuple[Array | None, Array, Totals
 
 
 def _joined(
-    state: _State, totals: Totals, ids: Array | None, part: Totals, n_rows: int
-) -> _State:
+    state: State, totals: Totals, ids: Array | None, part: Totals, n_rows: int
+) -> State:
     """Return the state in which rows of some classes are summed, and none buffered."""
-    n_summed = state.n_summed + n_rows
+    lent, spare = state.lent, totals.scatter
+    if not isinstance(spare, np.ndarray) or (lent and spare is lent.scatter):
+        spare = None
+    n_summed, buffer = state.n_summed + n_rows, state.buffer
     if ids is None:
-        return _State(part, n_summed, owned=state.owned)
+        return State(part, n_summed, buffer, lent=lent, spare=spare)
     if arrays.on_gpu(ids):  # of repetitions, only the first has changed
         part = part.select(namespace(ids).searchsorted(ids, ids))
-    totals = totals if state.owned else totals.copied()
-    return _State(totals, n_summed, part=(ids, part))
+    totals = totals if lent is None else totals.copied()
+    return State(totals, n_summed, buffer, part=(ids, part), spare=spare)

@@ -1,6 +1,7 @@
 """Samples, and their residuals from the anchors of their classes."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,16 +16,13 @@ _TILE_ELEMENTS, _FEWEST_ROWS = 1 << 19, 256
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Samples with residuals ``values - shift[index]``, computed when needed."""
+    """Samples of some classes: their features, or residuals from anchors."""
 
     values: Array  # features, or residuals from `base`, (B, D)
     index: Array  # class of each row, (B,)
     weights: Array | None = None  # float64, (B,); None if all are one
-    squares: Array | None = None  # squared lengths of computed residuals, (B,)
-    base: Array | None = None  # anchors already subtracted from the features, (K, D)
-    shift: Array | None = None  # still to be subtracted, (K, D)
-    dtype: Any = None  # of the residuals
-    memory: "Rows | None" = None  # reused for the residuals of as many rows
+    squares: Array | None = None  # squared lengths of residuals, float64, (B,)
+    base: Array | None = None  # anchors that were subtracted, (K, D)
 
     @classmethod
     def empty(cls, anchors: Array, n_rows: int) -> "Rows":
@@ -41,87 +39,93 @@ class Rows:
         """Number of rows, B."""
         return int(self.values.shape[0])
 
-    def __getitem__(self, rows: Any) -> "Rows":
-        """Return some of the rows, as views for a slice."""
+    def __getitem__(self, rows: slice) -> "Rows":
+        """Return some of the rows, as views."""
         weights = None if self.weights is None else self.weights[rows]
         squares = None if self.squares is None else self.squares[rows]
-        columns = self.values[rows, ...], self.index[rows], weights, squares
-        return Rows(*columns, self.base, self.shift, self.dtype, self.memory)
+        return Rows(
+            self.values[rows, ...], self.index[rows], weights, squares, self.base
+        )
 
-    def about(self, anchors: Array) -> "Rows":
-        """Return the same samples with residuals from other anchors."""
-        if anchors is self.base:
+    def map(self, function: Callable[[Array], Array]) -> "Rows":
+        """Apply `function` to the arrays of residuals."""
+        columns = (self.values, self.index, self.weights, self.squares)
+        return Rows(*map(function, columns))
+
+    def about(
+        self, anchors: Array, dtype: Any = None, memory: "Rows | None" = None
+    ) -> "Rows":
+        """Return residuals from anchors, by default in their dtype, in NumPy memory."""
+        dtype, shift = anchors.dtype if dtype is None else dtype, None
+        if anchors is not self.base:
+            shift = self._shift_to(anchors)
+        elif self.squares is not None and self.values.dtype == dtype:
             return self
-        shift, base = anchors, self.base
-        if base is not None:
-            xp, shift = namespace(base), anchors - base
-            # float32 differences are exact if one side is zero.
-            exact = (base == 0) | (shift == 0)
-            if arrays.on_gpu(base) or not bool(xp.all(exact)):
-                shift = xp.astype(anchors, xp.float64) - xp.astype(base, xp.float64)
-        dtype = anchors.dtype if self.dtype is None else self.dtype
-        return replace(self, shift=shift, dtype=dtype, squares=None)
-
-    def in_float64(self) -> "Rows":
-        """Return the same samples with residuals in float64."""
-        return replace(self, dtype=namespace(self.values).float64, squares=None)
-
-    def residuals(self) -> "Rows":
-        """Return the residuals as values, with their squared lengths."""
-        if self.squares is not None:
-            return self
-        xp, values, memory = namespace(self.values), self.values, self.memory
-        if isinstance(values, np.ndarray):
-            if memory is None or memory.values.dtype != self.dtype:
-                out = np.empty(values.shape, self.dtype)
-            else:
-                out = memory.values[: self.n_rows]
-            squares = np.empty(self.n_rows)
-            self._write(out, squares)
-            return replace(self, values=out, squares=squares, shift=None)
-        if self.shift is not None:
-            values = xp.astype(values, self.shift.dtype, copy=False)
-            values = values - xp.take(self.shift, self.index, axis=0)
-        values = xp.astype(values, self.dtype, copy=False)
-        squares = xp.astype(arrays.row_squared_norms(values), xp.float64)
-        return replace(self, values=values, squares=squares, shift=None)
-
-    def write(self, out: "Rows") -> None:
-        """Write these samples, with residuals as values, into as many other rows."""
-        assert out.weights is not None
-        assert out.squares is not None
-        out.index[:] = self.index
-        out.weights[:] = 1.0 if self.weights is None else self.weights
         if isinstance(self.values, np.ndarray):
-            self._write(out.values, out.squares)
+            if memory is None or memory.values.dtype != dtype:
+                memory = Rows(np.empty(self.values.shape, dtype), self.index)
+            values = memory.values
+            if len(values) > self.n_rows:
+                values = values[: self.n_rows]
+            squares = self._write(shift, values)
         else:
-            taken = replace(self, dtype=out.values.dtype).residuals()
-            out.values[:, :], out.squares[:] = taken.values, taken.squares
+            xp, values = namespace(self.values), self.values
+            if shift is not None:
+                values = xp.astype(values, shift.dtype, copy=False)
+                values = values - xp.take(shift, self.index, axis=0)
+            values = xp.astype(values, dtype, copy=False)
+            squares = xp.astype(arrays.row_squared_norms(values), xp.float64)
+        return Rows(values, self.index, self.weights, squares, anchors)
 
-    def fill(self, rows: "Rows") -> None:
-        """Overwrite these rows with as many others, with the same columns."""
-        for name in ("values", "index", "weights", "squares"):
-            getattr(self, name)[...] = getattr(rows, name)
+    def put_in(self, memory: "Rows") -> None:
+        """Write residuals into the memory of as many, if they are not there."""
+        assert memory.weights is not None
+        assert memory.squares is not None
+        memory.index[:], memory.squares[:] = self.index, self.squares
+        memory.weights[:] = 1.0 if self.weights is None else self.weights
+        if memory.values is not self.values:
+            memory.values[:, :] = self.values
 
-    def _write(self, out: np.ndarray, squares: np.ndarray) -> None:
-        threads = thread_pool.new_pool(self.n_rows // rows_in_cache(out.shape[1]))
+    def _shift_to(self, anchors: Array) -> Array:
+        """Return what is still to be subtracted for other anchors, (K, D)."""
+        if self.base is None:
+            return anchors
+        xp, base = namespace(anchors), self.base
+        shift = anchors - base
+        # float32 differences are exact if one side is zero.
+        exact = (base == 0) | (shift == 0)
+        if not arrays.on_gpu(base) and bool(xp.all(exact)):
+            return shift
+        return xp.astype(anchors, xp.float64) - xp.astype(base, xp.float64)
+
+    def _write(self, shift: np.ndarray | None, out: np.ndarray) -> np.ndarray:
+        """Write residuals, and return their squared lengths."""
+        squares, step = np.empty(self.n_rows), rows_in_cache(out.shape[1])
+        threads = thread_pool.new_pool(self.n_rows // step)
+
+        def write(part: slice) -> None:
+            for start in range(part.start, part.stop, step):
+                tile = slice(start, min(start + step, part.stop))
+                features, index = self.values[tile], self.index[tile]
+                _subtract(features, shift, index, out[tile])
+                squares[tile] = arrays.row_squared_norms(out[tile])
+
         parts = thread_pool.cut(self.n_rows, threads.size)
-        threads.run([partial(self._write_part, out, squares, part) for part in parts])
+        threads.run([partial(write, part) for part in parts])
+        return squares
 
-    def _write_part(self, out: np.ndarray, squares: np.ndarray, part: slice) -> None:
-        shift, step = self.shift, rows_in_cache(out.shape[1])
-        for start in range(part.start, part.stop, step):
-            tile = slice(start, min(start + step, part.stop))
-            values, features, index = out[tile], self.values[tile], self.index[tile]
-            if shift is None:
-                values[:] = features
-            elif shift.dtype == values.dtype:
-                np.take(shift, index, axis=0, out=values, mode="clip")
-                np.subtract(features, values, out=values)
-            else:
-                points = shift[index].astype(np.float64, copy=False)
-                np.subtract(features, points, out=values, casting="same_kind")
-            squares[tile] = arrays.row_squared_norms(values)
+
+def _subtract(
+    features: np.ndarray, shift: np.ndarray | None, index: np.ndarray, out: np.ndarray
+) -> None:
+    if shift is None:
+        out[:] = features
+    elif shift.dtype == out.dtype:
+        np.take(shift, index, axis=0, out=out, mode="clip")
+        np.subtract(features, out, out=out)
+    else:
+        points = shift[index].astype(np.float64, copy=False)
+        np.subtract(features, points, out=out, casting="same_kind")
 
 
 def rows_in_cache(n_features: int) -> int:

@@ -1,14 +1,13 @@
 """Add rows about good anchors, and in sufficient precision."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from sknc._utils import arrays
+from sknc._utils import arrays, thread_pool
 from sknc._utils.arrays import Array, namespace
-from sknc._utils.thread_pool import ThreadPool
 from sknc.statistics._accumulation import anchors
+from sknc.statistics._accumulation.products import most_threads
 from sknc.statistics._accumulation.residuals import Rows
 from sknc.statistics._accumulation.totals import Totals
 
@@ -21,24 +20,26 @@ _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
 def summed(
     totals: Totals,
     rows: Rows,
-    threads: ThreadPool,
+    flag: Any = False,
     *,
     fixed: bool,
-    flag: Any = False,
-    memory: Mapping[str, Array] | None = None,
+    memory: Rows | None = None,
+    spare: Array | None = None,
 ) -> tuple[Totals, bool]:
     """
     Return totals with rows added, after moving anchors that would cost digits.
 
-    The arguments are not changed. `fixed` anchors are not moved. A `flag` on the device
-    of the rows is read in the same transfer. `memory` may have arrays, by name, for the
-    new sums and scatter.
+    The totals and rows are not changed. `fixed` anchors are not moved. A `flag` on the
+    device of the rows is read in the same transfer. `memory` is for residuals, and
+    `spare` for the new scatter.
     """
-    memory = memory or {}
-    on_host = isinstance(rows.values, np.ndarray)
+    on_host, threads = isinstance(rows.values, np.ndarray), thread_pool.new_pool(1)
+    if on_host and totals.scatter is not None:
+        threads = thread_pool.new_pool(most_threads(*rows.values.shape))
     if on_host and not fixed:
         totals = anchors.near_first_rows(totals, rows)
-    taken, found = _added(totals, rows, threads, memory.get("sums"))
+    taken = rows.about(totals.anchors, memory=memory)
+    found = totals.with_sums(taken, threads)
     offsets = arrays.row_squared_norms(found.sums)
     moves = anchors.misplaced(totals, found, offsets)
     if not on_host:
@@ -48,27 +49,17 @@ def summed(
     any_moves, extreme, flag = arrays.read_flags(any_moves, extreme, flag)
     if any_moves:
         totals = anchors.moved(totals, found, moves)
-    if extreme:
-        rows = rows.in_float64()
     if any_moves or extreme:
-        taken, found = _added(totals, rows, threads, memory.get("sums"))
-    return found.with_products(taken, threads, memory.get("scatter")), bool(flag)
-
-
-def _added(
-    totals: Totals, rows: Rows, threads: ThreadPool, memory: Array | None
-) -> tuple[Rows, Totals]:
-    """Return residuals from the anchors, and the totals with their sums added."""
-    rows = rows.about(totals.anchors)
-    if totals.scatter is not None:  # their products are needed too
-        rows = rows.residuals()
-    return rows, totals.with_sums(rows, threads, memory)
+        dtype = namespace(offsets).float64 if extreme else None
+        taken = rows.about(totals.anchors, dtype, memory)
+        found = totals.with_sums(taken, threads)
+    return found.with_products(taken, threads, spare), bool(flag)
 
 
 def _is_extreme(rows: Rows, after: Totals, offsets: Array) -> Any:
     """Whether sums or products of rows may over- or underflow in float32."""
     xp, weights = namespace(offsets), rows.weights
-    if rows.dtype == xp.float64:
+    if rows.values.dtype == xp.float64:
         return False
     counts = xp.astype(after.counts, xp.float64)
     tiny = after.squares < _LEAST_SQUARE * counts * after.sums.shape[1]

@@ -57,45 +57,47 @@ class Totals(Moments):
             energies = arrays.set_at(energies, ids, part.energies)
         return replace(super().put(ids, part), energies=energies)
 
-    def with_sums(
-        self, rows: Rows, threads: ThreadPool, memory: Array | None = None
-    ) -> Self:
-        """Return totals with residuals added, except products, in memory if given."""
+    def with_sums(self, rows: Rows, threads: ThreadPool) -> Self:
+        """Return totals with residuals added, except their products."""
         tiles = [slice(0, rows.n_rows)]
         if isinstance(rows.values, np.ndarray):
-            most = min(_MOST_ROWS, (rows.memory or rows).n_rows)
-            tiles = cut(rows.n_rows, max(threads.size, -(-rows.n_rows // most)))
+            tiles = cut(rows.n_rows, max(threads.size, -(-rows.n_rows // _MOST_ROWS)))
         found = threads.run([partial(self._sums, rows[tile]) for tile in tiles])
-        squares, energies, sums = zip(*found, strict=True)
+        sums, energies = zip(*found, strict=True)
         index, weights = rows.index, rows.weights
+
+        def plus(target: Array, values: Array | None) -> Array:
+            if weights is not None:
+                values = weights if values is None else values * weights
+            target = namespace(target).asarray(target, copy=True)
+            return arrays.add_at(target, index, values)
+
         new = replace(
             self,
-            counts=_plus_at(self.counts, index, weights),
-            sums=_plus_sums(self.sums, sums, threads, memory),
-            squares=_plus_at(self.squares, index, _of_all_rows(squares, weights)),
+            counts=plus(self.counts, None),
+            sums=_plus_sums(self.sums, sums, threads),
+            squares=plus(self.squares, rows.squares),
         )
         if self.energies is None:
             return new
-        numbers = _of_all_rows(energies, weights)
-        return replace(new, energies=_plus_at(self.energies, index, numbers))
+        xp = namespace(self.energies)
+        return replace(new, energies=plus(self.energies, xp.concat(energies)))
 
-    def _sums(self, rows: Rows) -> tuple[Array, Array | None, _ClassSums]:
-        """Return squared lengths of residuals and of projections, and class sums."""
-        rows = rows.residuals()
+    def _sums(self, rows: Rows) -> tuple[_ClassSums, Array | None]:
+        """Return sums of classes, and squared lengths of projections."""
         xp, values, energies, factors = namespace(rows.values), rows.values, None, None
         if self.projector is not None:
             projector = xp.astype(self.projector, values.dtype, copy=False)
-            energies = xp.astype(
-                arrays.row_squared_norms(values @ projector), xp.float64
-            )
+            energies = arrays.row_squared_norms(values @ projector)
+            energies = xp.astype(energies, xp.float64)
         if rows.weights is not None:
             factors = xp.astype(rows.weights, values.dtype)
-        sums, index = self.sums, rows.index
         if isinstance(values, np.ndarray):
-            found = arrays.sums_by_index(index, values, factors, len(sums))
-            return rows.squares, energies, found
-        sums = arrays.add_rows_at(xp.zeros_like(sums), index, values, factors)
-        return rows.squares, energies, (None, sums)
+            n_classes = len(self.sums)
+            found = arrays.sums_by_index(rows.index, values, factors, n_classes)
+            return found, energies
+        sums = xp.zeros_like(self.sums)
+        return (None, arrays.add_rows_at(sums, rows.index, values, factors)), energies
 
     def with_products(
         self, rows: Rows, threads: ThreadPool, memory: Array | None = None
@@ -107,48 +109,31 @@ class Totals(Moments):
         if rows.weights is not None:
             roots = namespace(values).sqrt(rows.weights)
             values = values * namespace(values).astype(roots, values.dtype)[:, None]
-        if isinstance(values, np.ndarray):
-            grams, jobs = gram_jobs(values, threads)
-            threads.run(jobs, hold_blas=True)
-            if grams[0].dtype == scatter.dtype:
-                memory = grams[0]
-            memory = np.empty_like(scatter) if memory is None else memory
-            scatter = _sum_of([scatter, *grams], threads, memory)
-        else:
+        if not isinstance(values, np.ndarray):
             gram = arrays.gram(values)
             scatter = scatter + namespace(gram).astype(gram, scatter.dtype)
-        return replace(self, scatter=scatter)
-
-
-def _of_all_rows(parts: Sequence[Array], weights: Array | None) -> Array:
-    """Return the values of all rows, times the weights."""
-    values = namespace(parts[0]).concat(parts)
-    return values if weights is None else values * weights
-
-
-def _plus_at(target: Array, index: Array, values: Array | None) -> Array:
-    """Return a copy of `target` with ``values[i]``, or 1, added at ``index[i]``."""
-    return arrays.add_at(namespace(target).asarray(target, copy=True), index, values)
+            return replace(self, scatter=scatter)
+        grams, jobs = gram_jobs(values, threads)
+        threads.run(jobs, hold_blas=True)
+        if grams[0].dtype == scatter.dtype:
+            memory = grams[0]
+        memory = np.empty_like(scatter) if memory is None else memory
+        return replace(self, scatter=_sum_of([scatter, *grams], threads, memory))
 
 
 def _plus_sums(
-    target: Array,
-    found: Sequence[_ClassSums],
-    threads: ThreadPool,
-    memory: Array | None,
+    target: Array, found: Sequence[_ClassSums], threads: ThreadPool
 ) -> Array:
     """Return `target`, (K, D), with sums of classes added, in other memory."""
-    parts = [sums for ids, sums in found if ids is None]
-    if len(parts) < len(found):
-        total = target.copy()
-        for ids, sums in found:
-            arrays.add_sums(total, ids, sums)
-        return total
     if not isinstance(target, np.ndarray):
-        return sum(parts, start=target)
-    if memory is None or memory.shape != target.shape:
-        memory = np.empty_like(target)
-    return _sum_of([target, *parts], threads, memory)
+        return sum((sums for _, sums in found), start=target)
+    if all(ids is None for ids, _ in found):
+        parts = [target, *(sums for _, sums in found)]
+        return _sum_of(parts, threads, np.empty_like(target))
+    total = target.copy()
+    for ids, sums in found:
+        arrays.add_sums(total, ids, sums)
+    return total
 
 
 def _sum_of(
