@@ -24,7 +24,6 @@ from sknc.statistics.sample_measures import SampleMeasures
     interval="[0, inf]; values from 1 on are vacuous",
     undefined=when.NO_DIRECTIONAL_CDNV,
     infinite="two class means coincide",
-    caveats=(when.single_samples,),
     raises="If `n_shots` is not an integer of at least 10.",
 )
 def nc1_few_shot_bound(

@@ -27,7 +27,6 @@ _SPLIT: dict[str, Any] = {
     "needs": ("energies", "head_decisions"),
     "sources": (by.after(by.PAPYAN, "of which this is a part"),),
     "interval": "[0, inf)",
-    "caveats": (when.single_samples,),
     "unchanged_by": "shifts, rotations and uniform scaling of features and head "
     "together",
     "convention": "Its rank and its division by K.",
@@ -176,7 +175,6 @@ def nc4_ncc_margin(measures: SampleMeasures) -> float:
     interval="[0, inf]",
     undefined=when.NO_DIRECTIONAL_CDNV,
     infinite="the means of two classes coincide",
-    caveats=(when.single_samples,),
     raises="",
 )
 def nc1_cdnv_directional(statistics: AnyStatistics, measures: SampleMeasures) -> float:

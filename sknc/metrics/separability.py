@@ -37,7 +37,6 @@ _NO_VCI = (
     sources=(by.XU,),
     interval="[0, 1]",
     undefined=_NO_VCI,
-    caveats=(when.single_samples,),
     unchanged_by="invertible linear maps and shifts",
     convention="Not used.",
 )
@@ -115,6 +114,7 @@ def nc1_vci(
     ),
     interval="[0, inf)",
     undefined=_NO_VCI,
+    caveats=(),  # its divisor is exact for classes with one sample too
     unchanged_by="",
     convention="Not used.",
 )
@@ -152,7 +152,6 @@ def nc1_vci_adjusted(
     interval="[-inf, inf)",
     undefined=(*when.NO_INVERSE, when.ONE_SAMPLE_EACH),
     infinite="nothing varies within the classes",
-    caveats=(when.single_samples,),
     unchanged_by="",
     convention="Its center, weights and rank.",
 )

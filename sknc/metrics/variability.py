@@ -28,7 +28,6 @@ CDNV: dict[str, Any] = {
     "interval": "[0, inf]",
     "undefined": when.NO_CDNV,
     "infinite": "the means of two classes coincide",
-    "caveats": (when.single_samples,),
     "convention": "Whether variances and distances are corrected for their bias.",
 }
 _NOTHING_VARIES = when.otherwise("both traces are 0")
@@ -114,7 +113,6 @@ def nc1_pinv(
     interval="[0, inf]",
     undefined=(when.NOTHING_LEFT, _NOTHING_VARIES),
     infinite="all class means coincide",
-    caveats=(when.single_samples,),
     convention="Its center and weights.",
 )
 def nc1_trace_ratio(
@@ -151,7 +149,6 @@ def nc1_trace_ratio(
     sources=(by.RANGAMANI,),
     interval="[0, 1]",
     undefined=(when.NOTHING_LEFT, _NOTHING_VARIES),
-    caveats=(when.single_samples,),
     convention="Its center and weights.",
 )
 def nc1_within_fraction(

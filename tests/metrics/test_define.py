@@ -13,9 +13,10 @@ from sknc.metrics import TABLE, Metric
 from sknc.metrics._catalogue import define
 from sknc.metrics._catalogue.metric import explain
 from sknc.metrics._catalogue.sources import Source
-from sknc.metrics._catalogue.why_undefined import Case, Condition
+from sknc.metrics._catalogue.why_undefined import Case, Condition, single_samples
 
 PAPER = Source("A. Author 2020", 'A. Author. "A title." 2020.', "arXiv:2001.00001")
+REQUIRED = {"sources": (PAPER,), "interval": "[0, 1]"}
 FALLBACK = "an intermediate number was too large or too small for float64"
 
 
@@ -127,7 +128,71 @@ def test_of_head_says_what_differs(defined):
 
 def test_misspelled_field_is_refused(defined):
     with pytest.raises(TypeError, match="undefind"):
-        defined.metric("NC2", undefind=())(lambda head: 0.0)
+        defined.metric("NC2", **REQUIRED, undefind=())(lambda head: 0.0)
+
+
+def test_a_metric_has_sources_and_an_interval(defined):
+    for name in REQUIRED:
+        others = {key: value for key, value in REQUIRED.items() if key != name}
+        with pytest.raises(TypeError, match=f"missing .* argument: '{name}'"):
+            defined.metric("NC2", **others)
+
+
+def test_an_unknown_property_is_refused(defined):
+    message = (
+        r"^The property of a metric must be one of NC0, NC1, .*, spectrum, got 'NC9'\. "
+        r"To add a property, add a line to sknc/metrics/_catalogue/properties\.py\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        defined.metric("NC9", **REQUIRED)
+
+
+def test_a_docstring_without_an_example_is_refused(defined):
+    def nc0_trial(head):
+        """Return nothing."""
+
+    message = (
+        r"^The docstring of nc0_trial must have a section Examples, with a value that "
+        r"a reader can verify without a computer\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        defined.metric("NC0", **REQUIRED)(nc0_trial)
+    assert not defined.ROWS
+
+
+def test_a_parameter_without_an_entry_is_refused(defined):
+    def nc0_trial(head, *, power=2.0):
+        """
+        Trial.
+
+        Examples
+        --------
+        >>> nc0_trial(LinearHead(np.eye(2), None))
+        """
+
+    message = (
+        r"^nc0_trial has an unknown parameter 'power': expected inputs, which are "
+        r"statistics, head, decisions, measures, ood_mean, X, or an option with an "
+        r"entry in the section Parameters of the docstring\.$"
+    )
+    with pytest.raises(ValueError, match=message):
+        defined.metric("NC0", **REQUIRED)(nc0_trial)
+    assert not defined.ROWS
+
+
+def test_metrics_of_variability_note_classes_with_one_sample(defined):
+    def nc1_trial(statistics):
+        """
+        Trial.
+
+        Examples
+        --------
+        >>> nc1_trial(ClassStatistics.from_samples(np.eye(2), np.arange(2)))
+        """
+
+    for options, caveats in (({}, (single_samples,)), ({"caveats": ()}, ())):
+        defined.metric("NC1", **REQUIRED, **options)(nc1_trial)
+        assert defined.ROWS["nc1_trial"].caveats == caveats
 
 
 @each("key", TABLE)

@@ -9,6 +9,9 @@ from sknc.head import LinearHead
 from sknc.metrics._catalogue.arguments import check_arguments, with_checked_arguments
 from sknc.metrics._catalogue.docstrings import complete_docstring, docstring_for_head
 from sknc.metrics._catalogue.metric import Input, Metric
+from sknc.metrics._catalogue.properties import PROPERTIES
+from sknc.metrics._catalogue.sources import Source
+from sknc.metrics._catalogue.why_undefined import single_samples
 
 F = TypeVar("F", bound=Callable[..., float])
 
@@ -17,7 +20,12 @@ ROWS: dict[str, Metric] = {}
 
 
 def metric(
-    group: str, *, needs: Sequence[Input] = (), **fields: Any
+    group: str,
+    *,
+    sources: Sequence[Source],
+    interval: str,
+    needs: Sequence[Input] = (),
+    **fields: Any,
 ) -> Callable[[F], F]:
     """
     Turn a function into a metric of a property.
@@ -26,8 +34,18 @@ def metric(
     from its row: parameters, range, direction, when the value is undefined,
     invariances, sources. Each call first checks its statistics, head and convention.
     `needs` are inputs that must exist besides its arguments; `fields` are other fields
-    of `Metric`.
+    of `Metric`. By default, metrics of NC1 have a note on classes with one sample.
     """
+    if group not in PROPERTIES:
+        msg = (
+            f"The property of a metric must be one of {', '.join(PROPERTIES)}, got "
+            f"{group!r}. To add a property, add a line to "
+            "sknc/metrics/_catalogue/properties.py."
+        )
+        raise ValueError(msg)
+    if group == "NC1":
+        fields.setdefault("caveats", (single_samples,))
+    fields |= {"sources": tuple(sources), "interval": interval}
 
     def define(function: F) -> F:
         arguments, checked = _arguments(function), with_checked_arguments(function)

@@ -3,7 +3,7 @@
 import re
 
 from sknc._utils.docstrings import entries_of, filled, join_sections, split_sections
-from sknc.metrics._catalogue.metric import Metric
+from sknc.metrics._catalogue.metric import ARGUMENTS, Metric
 from sknc.metrics._catalogue.sources import references
 
 _PARAMETERS = entries_of(
@@ -43,6 +43,8 @@ _IMPORTS = {
     "NeuralCollapseAnalyzer": "from sknc import NeuralCollapseAnalyzer",
     "Decisions": "from sknc.statistics import Decisions",
 }
+# Names of a function's inputs, in the order of `ARGUMENTS`.
+_INPUTS = tuple("X" if name == "ood_features" else name for name in ARGUMENTS)
 _CLASS_MEANS = re.compile(r"(un)?(centered )?class means")
 # Examples create statistics in this way; for a head they are replaced.
 _FROM_SAMPLES = re.compile(r"ClassStatistics\.from_samples\((\w+), np\.arange\(\d+\)\)")
@@ -56,6 +58,12 @@ def complete_docstring(metric: Metric) -> str:
     have notes and parameters.
     """
     head, written = split_sections(metric.function.__doc__)
+    if "Examples" not in written:
+        msg = (
+            f"The docstring of {metric.key} must have a section Examples, with a value "
+            "that a reader can verify without a computer."
+        )
+        raise ValueError(msg)
     _, shared = split_sections(references(*metric.sources))
     made = {
         "Parameters": _parameters(metric, written.get("Parameters", "")),
@@ -91,7 +99,16 @@ def _parameters(metric: Metric, written: str) -> str:
         "convention": 'convention : str or Convention, default="default"\n'
         + filled(metric.convention),
     }
-    return "\n".join(own.get(name) or shared[name] for name in metric.parameters)
+    entries = shared | own
+    for name in metric.parameters:
+        if name not in entries:
+            msg = (
+                f"{metric.key} has an unknown parameter {name!r}: expected inputs, "
+                f"which are {', '.join(_INPUTS)}, or an option with an entry in the "
+                "section Parameters of the docstring."
+            )
+            raise ValueError(msg)
+    return "\n".join(entries[name] for name in metric.parameters)
 
 
 def _returns(metric: Metric) -> str:

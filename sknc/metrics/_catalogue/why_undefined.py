@@ -126,10 +126,11 @@ NO_CDNV = (
     ),
     COINCIDE_WITHOUT_VARIANCE,
 )
+CLASS_WITHOUT_SAMPLES = Condition(
+    "a class has no sample here", lambda case: (case.statistics.counts == 0).any()
+)
 NO_DIRECTIONAL_CDNV = (
-    Condition(
-        "a class has no sample here", lambda case: (case.statistics.counts == 0).any()
-    ),
+    CLASS_WITHOUT_SAMPLES,
     COINCIDE_WITHOUT_VARIANCE,
 )
 
