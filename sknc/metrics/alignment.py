@@ -30,7 +30,7 @@ _EACH_SIDE = "shifts, and by separate rotations and scaling of either side"
     sources=(by.after(by.WU),),
     interval="[0, 1] for cosines",
     undefined=(when.ZERO_ROW, *when.NO_DIRECTION),
-    unchanged_by="shifts, by rotations of both sides, and by scaling of either",
+    unchanged_by="shifts, rotations of both sides, and positive scaling of either",
     raises="If fewer than two classes have samples, or `product` is invalid.",
 )
 def nc3_uniform_duality(
@@ -233,7 +233,7 @@ def nc3_norm_ratio(
     sources=(by.RANGAMANI,),
     interval="[0, 1]",
     undefined=(when.ZERO_WEIGHTS, when.NO_RANK),
-    unchanged_by="shifts, by rotations of both sides, and by scaling of either",
+    unchanged_by="shifts, rotations of both sides, and positive scaling of either",
 )
 def nc3_principal_angles(
     statistics: AnyStatistics,

@@ -61,7 +61,7 @@ def nc0_weight_sum(head: LinearHead) -> float:
     sources=(by.PAPYAN,),
     interval="[0, 2], or [0, 4] if squared",
     undefined=(when.ZERO_WEIGHTS, when.MEANS_COINCIDE),
-    unchanged_by="shifts, and by scaling of either side",
+    unchanged_by="shifts, rotations of both sides, and positive scaling of either",
     convention="Its center, and whether the norm is squared.",
 )
 def nc3_self_duality(
@@ -103,7 +103,7 @@ def nc3_self_duality(
     interval="[0, 2]",
     undefined=when.PRODUCTS_VANISH,
     caveats=(when.least_distance_from_simplex,),
-    unchanged_by="shifts, and by scaling of either side",
+    unchanged_by="shifts, rotations of both sides, and positive scaling of either",
 )
 def nc3_structure(
     statistics: AnyStatistics,
@@ -140,7 +140,7 @@ def nc3_structure(
     sources=(by.JIANG,),
     interval="[0, 2]",
     undefined=(when.ZERO_ROW, *when.NO_DIRECTION),
-    unchanged_by="shifts, and by scaling of either side",
+    unchanged_by="shifts, rotations of both sides, and positive scaling of either",
 )
 def nc3_cosine(
     statistics: AnyStatistics,
@@ -178,7 +178,8 @@ def nc3_cosine(
         when.ZERO_WEIGHTS,
         when.otherwise("all products of a row of the head and a class mean vanish"),
     ),
-    unchanged_by="rotations and by scaling of either side, but not by shifts",
+    unchanged_by="rotations of both sides and positive scaling of either, but not by "
+    "shifts",
     convention="Not used: this metric never centers.",
 )
 def nc3_orthoframe(

@@ -358,7 +358,7 @@ def imb_seli_h(
     "imbalance",
     interval="[0, 2]",
     undefined=when.PRODUCTS_VANISH,
-    unchanged_by="shifts, by rotations of both sides, and by scaling of either",
+    unchanged_by="shifts, rotations of both sides, and positive scaling of either",
     **_SELI,
 )
 def imb_seli_z(

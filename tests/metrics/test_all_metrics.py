@@ -1,15 +1,21 @@
 """What holds of every row of the table of metrics."""
 
 import math
-import re
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
-from strategies import rotations
-from tolerances import LOOSE, TIGHT
-from toys import Toy, around, simplex, toy
+from every_metric import (
+    EVERYTHING,
+    long_tailed,
+    long_tailed_values,
+    same,
+    strangers,
+    values_of,
+)
+from tolerances import TIGHT
+from toys import Toy, simplex, toy
 
 from sknc import ClassStatistics, LinearHead, NeuralCollapseAnalyzer, metrics
 from sknc.convention import Convention
@@ -25,37 +31,6 @@ OF_COUNTS = tuple(
 )
 OF_FRAMES = ("nc2_welch", "nc2_welch_head")  # only with fewer features than classes
 ALPHA = 2.5
-EVERYTHING = {"metrics": "all", "covariance": "by_class"}
-
-
-def values_of(item, Z=None, **options):
-    """Return every metric of a toy's samples, and those of strangers `Z`."""
-    options = EVERYTHING | options
-    analyzer = NeuralCollapseAnalyzer(item.head, **options).fit(item.X, item.y)
-    values = analyzer.score(item.X, item.y).to_dict()
-    return values if Z is None else values | analyzer.score_ood(Z)
-
-
-def strangers(n_features, seed=4):
-    return 2 + np.random.default_rng(seed).standard_normal((30, n_features))
-
-
-def same(got, want, rel=LOOSE, abs_=1e-12, keys=None):
-    for key in want if keys is None else keys:
-        bound = pytest.approx(want[key], rel=rel, abs=abs_, nan_ok=True)
-        assert got[key] == bound, key
-
-
-@cache
-def long_tailed():
-    """Return generic samples: long-tailed, overlapping, two classes of each count."""
-    means = 1.2 * np.random.default_rng(20).standard_normal((6, 8))
-    return around(means, [110, 110, 30, 30, 8, 8], 0.8, 21)
-
-
-@cache
-def long_tailed_values():
-    return values_of(long_tailed(), strangers(8))
 
 
 # At collapse -----------------------------------------------------------------------
@@ -174,55 +149,7 @@ def test_order_of_the_table():
     assert list(values) == [key for key in KEYS if key not in OOD]
 
 
-# Invariances, where the docstring states them ----------------------------------------
-
-
-def stated(key, what):
-    """Whether the docstring says that the metric does not change."""
-    if key == "nc1_wrong":
-        key = "nc1_correct"  # "Invariant as"
-    text = re.sub(r"\s+", " ", TABLE[key].function.__doc__)
-    for sentence in re.findall(r"[Uu]nchanged by([^.;]*)[.;]", text):
-        plain = re.sub(r"but not by shifts|without decay also by.*", "", sentence)
-        if what in plain:
-            return True
-    return False
-
-
-def of(what):
-    return [key for key in KEYS if stated(key, what)]
-
-
-def test_statements_are_found():
-    assert len(of("shift")) > 40
-    assert len(of("rotation")) > 50
-    assert len(of("scaling")) > 50
-
-
-@cache
-def moved(how):
-    item, Z = long_tailed(), strangers(8)
-    if how == "shift":
-        offset = np.linspace(-3, 5, 8)
-        return values_of(
-            replace(item, X=item.X + offset, b=item.b - item.W @ offset), Z + offset
-        )
-    if how == "rotation":
-        turn = rotations(8, 3)
-        return values_of(replace(item, X=item.X @ turn, W=item.W @ turn), Z @ turn)
-    return values_of(replace(item, X=7 * item.X, W=item.W / 7), 7 * Z)
-
-
-def test_shift():
-    same(moved("shift"), long_tailed_values(), keys=of("shift"))
-
-
-def test_rotation():
-    same(moved("rotation"), long_tailed_values(), keys=of("rotation"))
-
-
-def test_scaling():
-    same(moved("scaling"), long_tailed_values(), keys=of("scaling"))
+# Order -----------------------------------------------------------------------------
 
 
 def test_permuted_classes():
