@@ -1,5 +1,7 @@
 """A folder of files, and what commands print there."""
 
+import shutil
+
 import numpy as np
 import pytest
 import states
@@ -8,19 +10,27 @@ from sknc import NeuralCollapseAnalyzer
 from sknc.cli import main
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Work in a folder of features, labels, heads and states."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="session")
+def original(tmp_path_factory):
+    """Return a folder of features, labels and states, to copy."""
+    folder = tmp_path_factory.mktemp("original")
     X, y = states.samples()
     for number, part in enumerate(np.split(np.arange(300), 3)):
-        np.save(f"x{number}.npy", X[part])
-        np.save(f"y{number}.npy", y[part])
+        np.save(folder / f"x{number}.npy", X[part])
+        np.save(folder / f"y{number}.npy", y[part])
         analyzer = NeuralCollapseAnalyzer(n_jackknife=3).fit(X[part], y[part])
-        analyzer.save(f"part{number}.sknc")
-    np.savez("all.npz", features=X, labels=y)
+        analyzer.save(folder / f"part{number}.sknc")
+    np.savez(folder / "all.npz", features=X, labels=y)
     X, y = states.samples(1)
-    np.savez("test.npz", features=X, labels=y)
+    np.savez(folder / "test.npz", features=X, labels=y)
+    return folder
+
+
+@pytest.fixture
+def folder(original, tmp_path, monkeypatch):
+    """Work in a folder of features, labels and states."""
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris, make_blobs
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, recall_score
 from sklearn.neighbors import NearestCentroid
+from tables import each
 from tolerances import LOOSE, SINGLE, TIGHT
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
@@ -145,7 +146,7 @@ SIZES = [
 @each_metric
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("n_features", [8, 300])
-@pytest.mark.parametrize(("dtype", "size"), SIZES)
+@each(("dtype", "size"), SIZES)
 def test_features_of_extreme_size(library, metric, dtype, size, n_features):
     factor = 2.0 ** round(np.log2(size))
     rng = np.random.default_rng(0)
@@ -466,8 +467,9 @@ def test_copies(data):
         assert model.n_samples_seen_ == 400
 
 
-@pytest.mark.parametrize("library", ["numpy", "torch"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("library", "dtype"), [("numpy", "float32"), ("torch", "float64")]
+)
 def test_three_thousand_classes(library, dtype):
     rng = np.random.default_rng(0)
     y = rng.permutation(np.repeat(np.arange(3000), 3))

@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -313,9 +314,16 @@ def test_note_on_a_metric_that_a_replicate_lacks():
 # Batches, merging, copies ------------------------------------------------------------
 
 
+@cache
+def errors_in_one_batch():
+    """Return the errors of a report and of a score."""
+    analyzer = fitted()
+    return analyzer.report().standard_error, analyzer.score(X, Y).standard_error
+
+
 @given(cuts(60))
 def test_errors_do_not_depend_on_batches(pieces):
-    want = fitted().report().standard_error
+    want, _ = errors_in_one_batch()
     analyzer = analyzer_of()
     for piece in [*pieces, slice(60, None)]:
         analyzer.partial_fit(X[piece], Y[piece])
@@ -324,10 +332,9 @@ def test_errors_do_not_depend_on_batches(pieces):
 
 @given(cuts(60))
 def test_errors_of_score_do_not_depend_on_batches(pieces):
-    analyzer = fitted()
-    want = analyzer.score(X, Y).standard_error
+    _, want = errors_in_one_batch()
     batches = [(X[piece], Y[piece]) for piece in [*pieces, slice(60, None)]]
-    assert_same(analyzer.score_batches(batches).standard_error, want)
+    assert_same(fitted().score_batches(batches).standard_error, want)
 
 
 def test_merge():

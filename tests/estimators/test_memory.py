@@ -9,7 +9,7 @@ from tolerances import SINGLE
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 
-N, D, K = 24_000, 256, 10
+N, D, K = 18_000, 256, 10
 FEW = N // 2  # more than any block
 # Bytes that peaks may grow by from FEW to N rows: labels, indices of classes and the
 # like, but not one byte an element.

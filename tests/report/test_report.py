@@ -517,16 +517,23 @@ def test_accuracies_are_those_of_the_classifier(report, data):
 
 
 def test_costly_metrics_are_left_out_of_all_with_a_note():
+    limits = {key: metric.most_classes for key, metric in TABLE.items()}
+    assert limits["gnc2_margin"] == limits["imb_seli_h"] == 5000
+    costly = [key for key, most in limits.items() if most == 100]
+    assert costly
     rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((10_002, 3)), np.arange(10_002) % 5_001
-    model = NeuralCollapseAnalyzer(metrics="all").fit(X, y)
+    X, y = rng.standard_normal((404, 3)), np.arange(404) % 101
+    model = NeuralCollapseAnalyzer(metrics="all", covariance="by_class").fit(X, y)
     report = model.report()
-    for key in ("gnc2_margin", "imb_seli_h"):
+    for key in costly:
         assert key not in report
-        assert "above 5000 classes" in report.notes[key]
-    assert "gnc2_energy_log" in report
-    model.set_params(metrics=["gnc2_margin"])
-    assert model.report().keys() == ["gnc2_margin"]
+        assert "above 100 classes" in report.notes[key]
+    assert {"gnc2_energy_log", "gnc2_margin", "imb_seli_h"} <= set(report)
+    model.set_params(metrics=costly[:1])
+    assert model.report().keys() == costly[:1]
+    few = y < 100
+    model.set_params(metrics="all").fit(X[few], y[few])
+    assert set(costly) <= set(model.report())
 
 
 def simple():

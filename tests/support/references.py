@@ -330,17 +330,19 @@ def large_nc1(X, y):
     """
     X = X.astype(np.float64) - X[0].astype(np.float64)
     labels = np.unique(y)
+    of_classes = [X[y == k] for k in labels]
     means = np.array(
-        [[math.fsum(c) / sum(y == k) for c in X[y == k].T] for k in labels]
+        [[math.fsum(c) / len(rows) for c in rows.T.tolist()] for rows in of_classes]
     )
     residuals = X - means[np.searchsorted(labels, y)]
     centered = means - means.mean(0)
-    within = math.fsum((residuals**2).ravel()) / len(X)
-    between = math.fsum((centered**2).ravel()) / len(labels)
+    within = math.fsum((residuals**2).ravel().tolist()) / len(X)
+    between = math.fsum((centered**2).ravel().tolist()) / len(labels)
     _, s, directions = np.linalg.svd(centered / len(labels) ** 0.5, full_matrices=False)
     rank = len(labels) - 1
     along = residuals @ (directions[:rank] / s[:rank, None]).T
-    return within / between, math.fsum((along**2).ravel()) / len(X) / len(labels)
+    pinv = math.fsum((along**2).ravel().tolist()) / len(X) / len(labels)
+    return within / between, pinv
 
 
 def disagreements(got, want, *, rtol=1e-10, atol=1e-14, scale=1.0, keys=None):

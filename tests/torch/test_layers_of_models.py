@@ -1,6 +1,7 @@
 """Layers of a model: each equal to the estimator fed by hand, and what they share."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -68,22 +69,29 @@ def same(a, b):
 # Each layer -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cache", [2**30, 3000, 0])
+@cache
+def resnet_and_reports(at, pooling):
+    """Return a network, and reports of four of its layers by plain hooks."""
+    model, pool = networks.ResNet(), {"mean": mean, "flatten": flat}[pooling]
+    names = ("stem", "stages.0", "stages.1", "stages.2")
+    return model, {
+        name: by_hand(hooked(model, IMAGES, name, at, pool)) for name in names
+    }
+
+
+@pytest.mark.parametrize("most_bytes", [2**30, 3000, 0])
 @pytest.mark.parametrize("pooling", ["mean", "flatten"])
 @pytest.mark.parametrize("at", ["input", "output"])
-def test_reports_equal_those_of_hooked_activations(at, pooling, cache):
-    model = networks.ResNet()
-    pool = {"mean": mean, "flatten": flat}[pooling]
+def test_reports_equal_those_of_hooked_activations(at, pooling, most_bytes):
+    model, wanted = resnet_and_reports(at, pooling)
+    options = {"at": at, "pooling": pooling, "cache": most_bytes}
     names = ["stem", "stages.*"]
-    found = analyze_layers(
-        model, IMAGES, names, held_out=IMAGES, at=at, pooling=pooling, cache=cache
-    )
-    assert found.layers == ("stem", "stages.0", "stages.1", "stages.2")
+    found = analyze_layers(model, IMAGES, names, held_out=IMAGES, **options)
+    assert found.layers == tuple(wanted)
     assert (found.at, found.pooling, found.notes) == (at, pooling, ())
-    for name in found:
-        batches = hooked(model, IMAGES, name, at, pool)
-        assert same(found[name], by_hand(batches))
-        assert same(found.held_out[name], by_hand(batches))
+    for name, want in wanted.items():
+        assert same(found[name], want)
+        assert same(found.held_out[name], want)
 
 
 def test_all_layers_are_what_linear_layers_and_convolutions_read():

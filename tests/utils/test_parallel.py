@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import warnings
-from functools import partial
+from functools import cache, partial
 
 import interrupts
 import numpy as np
@@ -235,6 +235,7 @@ def test_after_fork(four_threads):
 # Accumulation ------------------------------------------------
 
 
+@cache
 def samples(dtype):
     item = around(np.random.default_rng(0).standard_normal((5, 300)), 2469, 0.7)
     return item.X.astype(dtype), item.y
@@ -258,6 +259,17 @@ def within_class_covariance(X, y, weights):
     return total / weights.sum()
 
 
+def some_weights(n):
+    return np.random.default_rng(1).uniform(0.5, 2, n)
+
+
+@cache
+def covariance_of_samples(dtype, weighted):
+    X, y = samples(dtype)
+    weights = some_weights(len(y)) if weighted else np.ones(len(y))
+    return within_class_covariance(X, y, weights)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("size", [5000, 12345, 100])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -269,12 +281,10 @@ def test_sums_in_threads(dtype, size, weighted, four_threads, monkeypatch):
         lambda pool, *a, **b: sizes.add(pool.size) or do(pool, *a, **b),
     )
     X, y = samples(dtype)
-    weights = np.random.default_rng(1).uniform(0.5, 2, len(y)) if weighted else None
+    weights = some_weights(len(y)) if weighted else None
     got = fitted(X, y, size, weights).within_class_covariance_
     assert 4 in sizes  # or this says nothing of threads
-    want = within_class_covariance(
-        X, y, np.ones(len(y)) if weights is None else weights
-    )
+    want = covariance_of_samples(dtype, weighted)
     error = np.abs(got - want).max() / np.abs(want).max()
     assert error <= {"float64": 1e-12, "float32": 1e-6}[dtype]
 
@@ -289,7 +299,7 @@ def test_wide_products_in_threads(n_features, size, monkeypatch):
     monkeypatch.setattr(
         products, "_by_columns", lambda *a: halves.append(a) or by_columns(*a)
     )
-    item = around(np.random.default_rng(0).standard_normal((5, n_features)), 1000, 0.7)
+    item = around(np.random.default_rng(0).standard_normal((5, n_features)), 400, 0.7)
     got = fitted(item.X, item.y, size).within_class_covariance_
     assert halves  # or this says nothing of threads
     want = within_class_covariance(item.X, item.y, np.ones(len(item.y)))
