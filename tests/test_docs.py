@@ -228,9 +228,10 @@ def test_page_explains_every_need():
     }
 
 
-def test_readme_counts_the_metrics():
+def test_readme_does_not_exaggerate_the_number_of_metrics():
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
-    assert f"[{len(TABLE)} metrics](docs/metrics.md)" in readme
+    (number,) = re.findall(r"\[More than (\d+) metrics\]\(docs/metrics\.md\)", readme)
+    assert len(TABLE) > int(number) >= 90
 
 
 @pytest.mark.parametrize("page", SCRIPTS)

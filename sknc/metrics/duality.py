@@ -1,4 +1,4 @@
-"""NC0 and NC3: the rows of the head sum to zero, and align with the class means."""
+"""NC0 and NC3: rows of the head sum to zero and align with the means; bias (NC4)."""
 
 import math
 
