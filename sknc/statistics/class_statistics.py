@@ -11,7 +11,7 @@ from sknc._utils.arrays import Array, namespace
 from sknc._utils.label_kinds import in_common, union
 from sknc._utils.numeric import checked_samples, positive_weights
 from sknc._utils.parameters import refuse
-from sknc.statistics._accumulation import Accumulator
+from sknc.statistics._accumulation import Accumulator, State
 from sknc.statistics._merge_checks import check_mergeable
 from sknc.statistics._moments import Moments, scatter_of_means
 from sknc.statistics._plain_arrays import PlainArrays
@@ -123,7 +123,8 @@ class ClassStatistics(PlainArrays):
         X = checked_samples(X, labels)
         weights = positive_weights(sample_weight, X)
         classes, index = np.unique(labels, return_inverse=True)
-        accumulator = Accumulator(X, len(classes), covariance=bool(covariance))
+        empty = State.empty(X, len(classes), covariance=bool(covariance))
+        accumulator = Accumulator(empty)
         accumulator.update(X, arrays.move_like(index, X, namespace(X).int64), weights)
         moments, scatters = accumulator.moments(), None
         if covariance == "by_class":

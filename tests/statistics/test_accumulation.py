@@ -11,7 +11,7 @@ from tolerances import SINGLE
 
 from sknc import NeuralCollapseAnalyzer
 from sknc._utils import arrays, thread_pool
-from sknc.statistics._accumulation import Accumulator, products, residuals
+from sknc.statistics._accumulation import Accumulator, State, products, residuals
 
 SIZES = [1, 7, 100, 500, 1024, 1100, 2000, 4096, 5000, 9000]
 ARRAYS = ("counts", "anchors", "sums", "squares", "scatter")
@@ -107,7 +107,8 @@ def peak_megabytes(call):
 
 
 def test_few_rows_of_many_classes_take_little_memory():
-    made = Accumulator(np.zeros((1, 100)), 50_000, covariance=False)  # sums: 40 MB
+    empty = State.empty(np.zeros((1, 100)), 50_000, covariance=False)  # sums: 40 MB
+    made = Accumulator(empty)
     X, y = np.ones((200, 100)), np.arange(200) * 7
     made.update(X, y, None)
     made._flushed()
@@ -118,7 +119,7 @@ def test_few_rows_of_many_classes_take_little_memory():
 @pytest.mark.parametrize(("dtype", "most"), [(np.float64, 9), (np.float32, 13)])
 def test_memory_for_a_second_scatter_and_a_product(dtype, most):
     X = np.ones((30, 1000), dtype)  # scatter: 8 MB
-    made = Accumulator(X, 2)
+    made = Accumulator(State.empty(X, 2))
     made.update(X, np.arange(30) % 2, None)
     assert peak_megabytes(made._flushed) < most
 

@@ -11,6 +11,7 @@ from sknc import ClassStatistics, NeuralCollapseAnalyzer
 from sknc._utils import arrays
 from sknc.statistics._accumulation import (
     Accumulator,
+    State,
     accumulator,
     anchors,
     residuals,
@@ -173,14 +174,14 @@ def test_many_classes_where_the_host_must_not_wait(monkeypatch):
     X, y = samples(3000, 20, 500, np.float64)
     y = np.random.default_rng(0).permutation(y)
     X[:900:2] += 1000  # outliers that come first, and far from the others
-    made = Accumulator(torch.as_tensor(X), 500)
+    made = Accumulator(State.empty(torch.as_tensor(X), 500))
     for start in range(0, 3000, 300):
         part = slice(start, start + 300)
         made.update(torch.as_tensor(X[part]), torch.as_tensor(y[part]), None)
         moments = made.moments()
         if start == 1500:  # as after a merge
             moments = moments.moved_to(moments.anchors + 1e5)
-            made = Accumulator(moments.sums, 500, moments=moments, n_samples=1800)
+            made = Accumulator(State.of(moments, 1800))
     moments = moments.map_all(arrays.to_numpy)
     state = ClassStatistics(np.arange(500), moments, made.n_samples, "float64")
     two_passes.assert_same(state, X, y, rtol=1e-5)
@@ -192,7 +193,8 @@ def test_fixed_anchors_stay():
     points = np.random.default_rng(1).standard_normal((3, 20))
     moments = replace(moments, anchors=points)
     projector = np.eye(20)[:, :2]
-    made = Accumulator(X, 3, moments=moments, fixed_anchors=True, projector=projector)
+    state = State.of(moments, projector=projector)
+    made = Accumulator(state, fixed_anchors=True)
     for part in (slice(0, 10), slice(10, 500)):
         made.update(X[part] + 1000, y[part], None)
         found = made.moments()

@@ -10,7 +10,13 @@ import two_passes
 
 from sknc import ClassStatistics
 from sknc._utils import arrays, thread_pool
-from sknc.statistics._accumulation import Accumulator, accumulator, products, residuals
+from sknc.statistics._accumulation import (
+    Accumulator,
+    State,
+    accumulator,
+    products,
+    residuals,
+)
 
 FILES = (str(Path(accumulator.__file__).parent),)
 
@@ -26,7 +32,8 @@ def batch(size, classes, dtype="float32", *, weighted=False):
 
 def begun(batches, n_classes, **options):
     """Return an accumulator of batches, with room for some classes only."""
-    made = Accumulator(batches[0][0], n_classes, waiting_blocks=1, **options)
+    empty = State.empty(batches[0][0], n_classes, **options)
+    made = Accumulator(empty, waiting_blocks=1)
     for item in batches:
         add(made, item)
     return made

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from sknc._utils import arrays
+from sknc._utils.completion import Completed
 from sknc._utils.label_kinds import union
 from sknc._utils.merge_tree import merge_all, merge_groups
 from sknc.estimators._fitting.stream import (
@@ -68,13 +70,8 @@ def _rows_of(batch: Batch, rows: np.ndarray) -> Batch:
     )
 
 
-class GroupedStream(Locked):
-    """
-    Streams of at least two groups of rows, in place of one `Stream`.
-
-    An interrupted batch is completed before the interruption is passed on. If that is
-    interrupted too, the sums are marked as incomplete.
-    """
+class GroupedStream(Completed, Locked):
+    """Streams of at least two groups of rows, in place of one `Stream`."""
 
     def __init__(self, *, covariance: Covariance, n_groups: int) -> None:
         super().__init__()
@@ -82,7 +79,6 @@ class GroupedStream(Locked):
             Stream(covariance=covariance, save_memory=True) for _ in range(n_groups)
         ]
         self._index: ClassIndex | None = None
-        self._whole = True
         self._statistics: ClassStatistics | None = None
 
     @classmethod
@@ -125,7 +121,7 @@ class GroupedStream(Locked):
 
     def held(self) -> list[HeldStream | None]:
         """Return the state of each group; use it under lock."""
-        self._check_whole()
+        self._check_complete()
         return [stream.held() for stream in self._streams]
 
     @property
@@ -141,15 +137,11 @@ class GroupedStream(Locked):
     def update(self, batch: Batch, classes: Any = None) -> None:
         """Add a batch, or raise and change nothing."""
         with self.lock():
-            self._check_whole()
+            self._check_complete()
             index = known_classes(self._index, classes).including(batch.labels)
             self._check(batch, index)
             before = [stream.n_samples for stream in self._streams]
-            try:
-                self._add(batch, index, before)
-            except BaseException:
-                self._add(batch, index, before)
-                raise
+            self._complete(partial(self._add, batch, index, before))
 
     def _check(self, batch: Batch, index: ClassIndex) -> None:
         """Raise if one of the groups would reject a batch."""
@@ -161,27 +153,19 @@ class GroupedStream(Locked):
 
     def _add(self, batch: Batch, index: ClassIndex, before: Sequence[int]) -> None:
         """Add a batch, without the rows already added, given group sizes `before`."""
-        self._whole, self._statistics = False, None
+        self._statistics = None
         n_samples = list(before)
         for group, rows in assign_groups(batch, sum(before), len(self._streams)):
             stream = self._streams[group]
             if stream.n_samples == n_samples[group]:
                 stream.update(rows, index.labels if index.fixed else None)
             n_samples[group] += int(rows.features.shape[0])
-        self._index, self._whole = index, True
-
-    def _check_whole(self) -> None:
-        if not self._whole:
-            msg = (
-                "The sums are incomplete because adding a batch was interrupted "
-                "twice. Fit again, or continue from an earlier copy."
-            )
-            raise RuntimeError(msg)
+        self._index = index
 
     def read(self) -> tuple[ClassStatistics, list[ClassStatistics | None]]:
         """Return the statistics of all rows and of each group (None if empty)."""
         with self.lock():
-            self._check_whole()
+            self._check_complete()
             parts = [
                 None if stream.like is None else stream.statistics()
                 for stream in self._streams

@@ -96,12 +96,7 @@ class Stream(Locked):
             moments = moments.without_scatter()
         self._sums = _Sums(
             ClassIndex.of(statistics.classes, fixed=fixed),
-            Accumulator(
-                moments.anchors,
-                len(statistics.classes),
-                moments=moments,
-                n_samples=statistics.n_samples,
-            ),
+            Accumulator(State.of(moments, statistics.n_samples)),
             statistics.input_dtype,
             statistics.n_samples,
             statistics.class_scatters if covariance == "by_class" else None,
@@ -115,9 +110,7 @@ class Stream(Locked):
     ) -> "Stream":
         """Return a stream that continues from another's state, bit for bit."""
         self = cls(covariance=covariance, save_memory=save_memory)
-        accumulator = Accumulator.resumed(
-            held.sums, waiting_blocks=self._waiting_blocks
-        )
+        accumulator = Accumulator(held.sums, waiting_blocks=self._waiting_blocks)
         self._sums = _Sums(
             held.index, accumulator, held.dtype, held.n_samples, held.scatters
         )
@@ -185,12 +178,9 @@ class Stream(Locked):
 
     def _new_accumulator(self, features: Array, n_classes: int) -> Accumulator:
         try:
-            return Accumulator(
-                features,
-                n_classes,
-                covariance=bool(self._covariance),
-                waiting_blocks=self._waiting_blocks,
-            )
+            covariance = bool(self._covariance)
+            state = State.empty(features, n_classes, covariance=covariance)
+            return Accumulator(state, waiting_blocks=self._waiting_blocks)
         except MemoryError as error:
             width = int(features.shape[1])
             msg = (

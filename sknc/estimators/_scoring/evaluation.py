@@ -16,7 +16,7 @@ from sknc.estimators._scoring.sample_measurer import SampleMeasurer
 from sknc.head import LinearHead
 from sknc.metrics._shared.geometry import spectrum, spectrum_key
 from sknc.metrics._shared.range import statistics_out_of_range
-from sknc.statistics._accumulation import Accumulator
+from sknc.statistics._accumulation import Accumulator, State
 from sknc.statistics._moments import Moments
 from sknc.statistics.affine_rule import Decider
 from sknc.statistics.class_statistics import ClassStatistics
@@ -79,13 +79,9 @@ class Evaluation:
         if needs & {"within", "energies"}:
             self._directions, self._unit = self._projector()
             projector = xp.astype(self._directions, moments.anchors.dtype)
-        self._accumulator = Accumulator(
-            moments.anchors,
-            self._centers.n_classes,
-            moments=_emptied(moments, scatter="scatter" in needs),
-            fixed_anchors=True,
-            projector=projector,
-        )
+        empty = _emptied(moments, scatter="scatter" in needs)
+        state = State.of(empty, projector=projector)
+        self._accumulator = Accumulator(state, fixed_anchors=True)
         self._dtype = ""
         self._decisions: Decisions | None = None
         self._decider = None

@@ -34,6 +34,27 @@ class State:
     lent: Moments | None = None  # perhaps used by others, and not to be changed
     spare: Array | None = None  # for the next scatter, since new pages are slow
 
+    @classmethod
+    def empty(cls, like: Array, n_classes: int, *, covariance: bool = True) -> "State":
+        """Return a state without rows, for features `like` those to come."""
+        dtype = _residual_dtype(like)
+        moments = Moments.zeros(like, n_classes, dtype, covariance=covariance)
+        return replace(cls.of(moments), lent=None)
+
+    @classmethod
+    def of(
+        cls, moments: Moments, n_samples: int = 0, projector: Array | None = None
+    ) -> "State":
+        """
+        Return the state of moments, which are not changed.
+
+        With a projector, (D, R), squared lengths of residuals along its directions are
+        summed too.
+        """
+        energies = None if projector is None else 0 * moments.squares
+        totals = Totals(**vars(moments), projector=projector, energies=energies)
+        return cls(totals, n_samples, Rows.empty(moments.anchors, 0), lent=moments)
+
     @property
     def n_samples(self) -> int:
         """Number of all rows."""
@@ -67,43 +88,21 @@ class Accumulator:
     Updates are atomic: an interrupted call adds a batch completely or not at all, and
     loses nothing. New sums are computed next to the old ones, and then replace them.
 
-    It starts without samples, in the library of a batch `like` those to come, with room
-    for some classes; or with `moments` of `n_samples`, which are not changed. Fixed
-    anchors never move. With a `projector`, (D, R), squared lengths along its directions
-    are summed too. Buffering more blocks saves time and takes more memory.
+    It starts from a state, such as one without rows. Fixed anchors never move.
+    Buffering more blocks saves time and takes more memory.
     """
 
     def __init__(
         self,
-        like: Array,
-        n_classes: int,
+        state: State,
         *,
-        covariance: bool = True,
-        moments: Moments | None = None,
-        n_samples: int = 0,
         fixed_anchors: bool = False,
-        projector: Array | None = None,
         waiting_blocks: int = WAITING_BLOCKS,
     ) -> None:
-        self._fixed_anchors, self._waiting_blocks = fixed_anchors, waiting_blocks
-        lent = moments
-        if moments is None:
-            dtype = _residual_dtype(like)
-            moments = Moments.zeros(like, n_classes, dtype, covariance=covariance)
-        energies = None if projector is None else 0 * moments.squares
-        totals = Totals(**vars(moments), projector=projector, energies=energies)
-        self._state = State(totals, n_samples, Rows.empty(totals.anchors, 0), lent=lent)
-
-    @classmethod
-    def resumed(cls, state: State, *, waiting_blocks: int) -> "Accumulator":
-        """Return an accumulator that continues from the state of another."""
-        moments = state.moments
-        self = cls(moments.sums, 0, moments=moments, waiting_blocks=waiting_blocks)
-        buffer = state.waiting.map(lambda a: namespace(a).asarray(a, copy=True))
-        self._state = replace(state, buffer=buffer, lent=moments, spare=None)
+        self._state, self._fixed_anchors = state, fixed_anchors
+        self._waiting_blocks = waiting_blocks
         if state.n_waiting:
             self._with_room()
-        return self
 
     # Reading ---------------------------------------------------------------
 

@@ -5,22 +5,21 @@ from typing import Any
 
 from sknc._utils import arrays
 from sknc._utils.arrays import Array, device_of, namespace
-from sknc.statistics._accumulation.accumulator import Accumulator
+from sknc._utils.completion import Completed
+from sknc.statistics._accumulation.accumulator import Accumulator, State
 from sknc.statistics._moments import Moments
 
 # Rows converted to float64 together; on the host they stay in the cache.
 _TILE_ELEMENTS, _GPU_ELEMENTS = 1 << 17, 1 << 24
 
 
-class JointAccumulator:
+class JointAccumulator(Completed):
     """
     Running moments of ``(x, y)``, and of ``x / |x|`` for nonzero features.
 
-    Each is an `Accumulator` with one class. Updates are atomic: an interrupted batch is
-    completed. If that is interrupted too, the sums can no longer be read.
-
-    It starts without samples, in the library of features `like` those to come; or with
-    the moments of `held`, which are not changed, and their numbers of rows.
+    Each is an `Accumulator` with one class. It starts without samples, in the library
+    of features `like` those to come; or with the moments of `held`, which are not
+    changed, and their numbers of rows.
     """
 
     def __init__(
@@ -30,20 +29,17 @@ class JointAccumulator:
         held: tuple[Moments, Moments] | None = None,
         n_rows: tuple[int, int] = (0, 0),
     ) -> None:
+        super().__init__()
         xp, width = namespace(like), int(like.shape[1])
         place: dict[str, Any] = {"device": device_of(like)}
         self._new_index = partial(xp.zeros, dtype=xp.int64, **place)
-        widths = (width + n_targets, width)
-        self._parts = tuple(
-            Accumulator(
-                xp.zeros((1, width), dtype=xp.float64, **place),
-                1,
-                moments=None if held is None else held[part],
-                n_samples=n_rows[part],
-            )
-            for part, width in enumerate(widths)
-        )
-        self._whole = True
+        if held is None:
+            columns = (width + n_targets, width)
+            rows = (xp.zeros((1, n), dtype=xp.float64, **place) for n in columns)
+            states = [State.empty(row, 1) for row in rows]
+        else:
+            states = list(map(State.of, held, n_rows))
+        self._parts = tuple(map(Accumulator, states))
 
     @property
     def like(self) -> Array:
@@ -58,19 +54,13 @@ class JointAccumulator:
 
     def update(self, X: Array, y: Array, weights: Array | None) -> None:
         """Add finite features, with float64 targets (two axes) and weights."""
-        self._check_whole()
-        before = self.n_rows
-        try:
-            self._add(X, y, weights, before)
-        except BaseException:
-            self._add(X, y, weights, before)
-            raise
+        self._complete(partial(self._add, X, y, weights, self.n_rows))
 
     def _add(
         self, X: Array, y: Array, weights: Array | None, before: tuple[int, int]
     ) -> None:
         """Add a batch, without rows already added, given the numbers `before`."""
-        self._whole, xp, expected = False, namespace(X), list(before)
+        xp, expected = namespace(X), list(before)
         n_elements = _GPU_ELEMENTS if arrays.on_gpu(X) else _TILE_ELEMENTS
         step = max(1, n_elements // int(X.shape[1]))
         for tile in arrays.tiles(int(X.shape[0]), step):
@@ -82,21 +72,12 @@ class JointAccumulator:
                 if n_rows and accumulator.n_samples == expected[part]:
                     accumulator.update(values, self._new_index(n_rows), factors)
                 expected[part] += n_rows
-        self._whole = True
 
     def moments(self) -> tuple[Moments, Moments]:
         """Return the moments of all rows so far; later updates do not change them."""
-        self._check_whole()
+        self._check_complete()
         joint, directions = self._parts
         return joint.moments(), directions.moments()
-
-    def _check_whole(self) -> None:
-        if not self._whole:
-            msg = (
-                "The sums are incomplete because adding a batch was interrupted "
-                "twice. Fit again, or continue from an earlier copy."
-            )
-            raise RuntimeError(msg)
 
 
 def _directions(rows: Array, weights: Array | None) -> tuple[Array, Array | None]:

@@ -1,0 +1,36 @@
+"""Updates in several steps that an interruption does not leave half done."""
+
+from collections.abc import Callable
+
+
+class Completed:
+    """
+    Base of objects whose updates consist of several steps.
+
+    An interrupted update is completed before the interruption is passed on. If that is
+    interrupted too, the object can no longer be read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_complete = True
+
+    def _complete(self, update: Callable[[], None]) -> None:
+        """Run an update that skips the steps already done when it runs again."""
+        self._check_complete()
+        try:
+            self._is_complete = False
+            update()
+            self._is_complete = True
+        except BaseException:
+            update()
+            self._is_complete = True
+            raise
+
+    def _check_complete(self) -> None:
+        if not self._is_complete:
+            msg = (
+                "The sums are incomplete because adding a batch was interrupted "
+                "twice. Fit again, or continue from an earlier copy."
+            )
+            raise RuntimeError(msg)
