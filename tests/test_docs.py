@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tables import each
 
 import sknc.metrics
 from sknc.metrics import TABLE, catalogue
@@ -146,7 +147,7 @@ def test_every_page_has_one_place_in_the_navigation():
     assert sorted(listed) == sorted(pages)
 
 
-@pytest.mark.parametrize("page", [p.name for p in sorted(DOCS.glob("*.md"))])
+@each("page", [p.name for p in sorted(DOCS.glob("*.md"))])
 def test_images_have_alternative_text(page):
     for words in re.findall(r"!\[([^\]]*)\]\(", text(page)):
         assert len(words.split()) > 4, words
@@ -234,7 +235,7 @@ def test_readme_does_not_exaggerate_the_number_of_metrics():
     assert len(TABLE) > int(number) >= 90
 
 
-@pytest.mark.parametrize("page", SCRIPTS)
+@each("page", SCRIPTS)
 def test_metrics_named_in_pages_exist(page):
     known = {*sknc.metrics.__all__, *TABLE}
     ours = text(page).split("## `nc_toolbox`")[0]  # which has names of its own

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tables import each
 from tolerances import SINGLE
 
 import sknc.metrics
@@ -106,7 +107,7 @@ def local_links(path):
     return [target for target in targets if "://" not in target]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@each("path", PAGES)
 def test_links_lead_somewhere(path):
     for link in local_links(path):
         target, _, anchor = link.partition("#")

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from tables import each
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 
@@ -41,7 +42,7 @@ ITERABLE = "batches must be an iterable of (X, y) or (X, y, sample_weight), got 
 YIELD = "batches must yield (X, y) or (X, y, sample_weight), got "
 
 
-@pytest.mark.parametrize(
+@each(
     ("make", "text"),
     [
         (lambda: None, ITERABLE + "None. A DataLoader is one, and a list: [(X, y)]."),

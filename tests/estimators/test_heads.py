@@ -11,6 +11,7 @@ from sklearn.linear_model import (
     SGDClassifier,
 )
 from sklearn.svm import LinearSVC
+from tables import each
 from tolerances import TIGHT
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
@@ -59,9 +60,9 @@ def assert_same(one, other):
 # scikit-learn -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_classes", [2, 3, 6])
+@each("n_classes", [2, 3, 6])
 @pytest.mark.parametrize("classifier", CLASSIFIERS, ids=repr)
-@pytest.mark.parametrize("strings", [False, True])
+@each("strings", [False, True])
 def test_decisions_are_those_of_the_classifier(classifier, n_classes, strings):
     X, y = blobs(n_classes)
     if strings:

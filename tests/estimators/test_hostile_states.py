@@ -87,7 +87,7 @@ class TestMadeToDoHarm:
             "reads formats up to 1. Install a later sknc."
         )
 
-    @pytest.mark.parametrize(
+    @each(
         "header",
         [
             b"{",
@@ -148,7 +148,7 @@ class TestMadeToDoHarm:
     def test_arrays_that_promise_more(self, content, name, promise):
         self.refused(rewritten(content, **{f"{name}.npy": promise}))
 
-    @pytest.mark.parametrize(
+    @each(
         ("name", "array"),
         [
             ("0/classes", np.array([1, 1])),

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
+from tables import each
 from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
@@ -227,7 +228,7 @@ def test_state_is_a_copy(make, device):
 # Precisions -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@each("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(make, device, dtype):
     X, y = tensors(device, dtype)
     half, single = make().fit(X, y), make().fit(X.float(), y)
@@ -251,7 +252,7 @@ def test_half_precision_does_not_overflow(device, dtype):
     assert float(model.report()) == 1
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
+@each("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
 def test_integer_features(make, device, dtype):
     X = torch.as_tensor(np.random.default_rng(0).integers(0, 5, (60, 4))).to(dtype)
     y = torch.arange(60) % 3
@@ -339,7 +340,7 @@ def test_no_grad(make, device):
     )
 
 
-@pytest.mark.parametrize("read", [False, True])
+@each("read", [False, True])
 def test_inference_mode_then_outside(make, device, read):
     X, y = tensors(device)
     model, plain = make(), make()
@@ -387,8 +388,8 @@ def test_deterministic_algorithms(make, device, monkeypatch):
 # Labels and weights -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16, torch.uint8])
-@pytest.mark.parametrize("classes", [None, [0, 1, 2, 3, 4]])
+@each("dtype", [torch.int64, torch.int32, torch.int16, torch.uint8])
+@each("classes", [None, [0, 1, 2, 3, 4]])
 def test_labels_of_any_width(make, device, dtype, classes):
     X, y = tensors(device)
     model = make().partial_fit(X, y.to(dtype), classes=classes)
@@ -408,7 +409,7 @@ def test_boolean_labels(make, device):
         assert predicted.device.type == device
 
 
-@pytest.mark.parametrize("form", ["numpy", "list", "cpu_tensor", "int32"])
+@each("form", ["numpy", "list", "cpu_tensor", "int32"])
 def test_labels_elsewhere(make, device, form):
     X, y = tensors(device)
     labels = {
@@ -444,7 +445,7 @@ def test_classes_that_appear_late(make, device):
     )
 
 
-@pytest.mark.parametrize("step", [1, 2])
+@each("step", [1, 2])
 def test_labels_wider_than_the_classes(make, device, step):
     # 256 is 0 in eight bits, and yet another class.
     X, y = tensors(device)
@@ -472,9 +473,7 @@ def test_large_labels(make, device):
         assert set(host(model.predict(X))) <= set(model.classes_)
 
 
-@pytest.mark.parametrize(
-    "form", ["tensor", "cpu_tensor", "float16", "numpy", "list", "ints"]
-)
+@each("form", ["tensor", "cpu_tensor", "float16", "numpy", "list", "ints"])
 def test_weights(make, device, form):
     X, y = tensors(device)
     times = np.random.default_rng(1).integers(0, 3, len(y)).astype(float)
@@ -505,9 +504,7 @@ def test_weights_that_require_gradients(make, device):
 # Memory layout ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "layout", ["transposed", "strided", "flipped", "expanded", "slice"]
-)
+@each("layout", ["transposed", "strided", "flipped", "expanded", "slice"])
 def test_memory_layouts(make, device, layout):
     X, y = tensors(device)
     if layout == "expanded":
@@ -541,8 +538,8 @@ def linear(device, dtype=torch.float32, bias=True):
     return torch.nn.Linear(7, 5, bias=bias).to(device, dtype)
 
 
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@each("bias", [True, False])
+@each("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_linear_layer(device, bias, dtype):
     X, y = tensors(device)
     head = linear(device, dtype, bias)

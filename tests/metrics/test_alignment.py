@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tables import each
 from tolerances import LOOSE, TIGHT
 from toys import collapsed, simplex, toy
 from vectors import cosine
@@ -67,7 +68,7 @@ def reference(function, M, W):
 
 
 @pytest.mark.parametrize("function", [*EVERY, nc3_dot])
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_references(function, name):
     statistics, head, means, weights = inputs(toy(name))
     want = reference(function, means, weights)
@@ -222,8 +223,8 @@ def test_wrong_product():
 
 
 @pytest.mark.parametrize("library", ["torch", "array_api_strict"])
-@pytest.mark.parametrize("name", ["long_tailed", "more_classes_than_dimensions"])
-@pytest.mark.parametrize("function", [*EVERY, nc3_dot])
+@each("name", ["long_tailed", "more_classes_than_dimensions"])
+@each("function", [*EVERY, nc3_dot])
 def test_libraries(function, name, library):
     xp = pytest.importorskip(library)
     item = toy(name)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from references import HEADLINE, NC1, NC2, PRESETS
+from tables import each
 from tolerances import TIGHT
 from toys import Toy, collapsed, simplex
 
@@ -21,7 +22,7 @@ def assert_collapsed(report, atol=1e-13, skip=()):
         assert abs(report[key] - ideal) <= (0 if key in NC1 else atol), key
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@each("preset", PRESETS)
 @pytest.mark.parametrize(
     ("n_classes", "n_features"), [(2, 2), (3, 3), (5, 8), (10, 10), (30, 64)]
 )

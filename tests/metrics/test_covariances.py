@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from references import PRESETS
 from strategies import labelled
+from tables import each
 from tolerances import CLOSE, TIGHT
 from toys import BUILDERS, toy
 
@@ -31,7 +32,7 @@ def assert_same(a, b, rtol=TIGHT):
     np.testing.assert_allclose(a, b, rtol=0, atol=rtol * np.abs(b).max())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_parts_sum_to_the_total_for_any_counts(name):
     within, between, total = parts(toy(name), "frequency")
     assert_same(within + between, reference_total(toy(name)))
@@ -58,7 +59,7 @@ def test_hypothesis(item):
     assert_same(total, reference_total(item))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_within_and_between_by_loops(name):
     item = toy(name)
     labels = np.unique(item.y)
@@ -71,7 +72,7 @@ def test_within_and_between_by_loops(name):
     assert_same(between, centered.T @ centered / len(labels))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_they_are_symmetric_and_agree_with_the_metrics(name):
     item = toy(name)
     report = item.report(convention="frequency")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tables import each
 from tolerances import CLOSE, LOOSE, SINGLE, TIGHT
 from toys import around, collapsed, toy
 
@@ -60,8 +61,8 @@ def reference(X, y, W, b, decay):
     return loss(X, y, W, b, decay), lnc1, lnc23, perp
 
 
-@pytest.mark.parametrize("decay", DECAYS)
-@pytest.mark.parametrize("name", NAMES)
+@each("decay", DECAYS)
+@each("name", NAMES)
 @pytest.mark.parametrize("bias", [True, False])
 def test_references(name, decay, bias):
     item = toy(name)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import labelled, rotations, seeds
+from tables import each
 from tolerances import LOOSE, TIGHT
 from toys import SQUARE, plus_minus_pairs, simplex, toy
 from vectors import UNCENTERED, exact_norms, exact_rows, of_means, random_rows
@@ -207,7 +208,7 @@ def test_plus_minus_pairs():
 # References ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", KEYS)
+@each("key", KEYS)
 @pytest.mark.parametrize(("n_classes", "n_features"), SHAPES)
 def test_equals_reference(key, n_classes, n_features):
     rows = random_rows(n_classes, n_features, 0.5)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from tables import each
 from tolerances import CLOSE, LOOSE, TIGHT
 from toys import around
 
@@ -56,8 +57,8 @@ def test_of_a_head(kind):
     np.testing.assert_allclose(got, direct(kind, ITEM.W), rtol=CLOSE, atol=1e-13)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("n_rows", [1, 3, 7, 100])
+@each("kind", KINDS)
+@each("n_rows", [1, 3, 7, 100])
 def test_tiles_make_the_whole(kind, n_rows):
     whole, seen = pair_grid(STATISTICS, kind), []
     for rows, grid in pair_grid_rows(STATISTICS, kind, n_rows=n_rows):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from strategies import labelled, rotations, seeds
+from tables import each
 from tolerances import CLOSE, LOOSE, TIGHT
 from toys import around, collapsed, simplex, toy
 from vectors import cosine
@@ -130,7 +131,7 @@ def reference(function, M, W, counts):
     return formulas[function]()
 
 
-@pytest.mark.parametrize("function", [*MEANS, *HEADS])
+@each("function", [*MEANS, *HEADS])
 @pytest.mark.parametrize("n_features", [3, 7, 20])
 def test_references(function, n_features):
     item = imbalanced(n_features)
@@ -196,9 +197,7 @@ def test_labels_may_be_strings():
     assert imb_minority_cosine_head(other, head, minority={"b", "c"}) == want
 
 
-@pytest.mark.parametrize(
-    "minority", [0.0, 1.0, -0.5, math.nan, True, 3, "0", [0, 11], None]
-)
+@each("minority", [0.0, 1.0, -0.5, math.nan, True, 3, "0", [0, 11], None])
 @pytest.mark.parametrize(
     "function", [imb_minority_cosine, imb_minority_cosine_head, imb_minority_ratio]
 )

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from tables import each
 from tolerances import LOOSE, SINGLE, TIGHT
 from toys import simplex
 from vectors import distance_from_hull, margin_bounds, polygon, unit_rows
@@ -87,7 +88,7 @@ def test_equals_a_program_for_every_class(name):
     assert margin.one_vs_rest_margin(rows) == pytest.approx(want, rel=LOOSE, abs=1e-15)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@each("seed", range(10))
 @pytest.mark.parametrize(("n_classes", "n_features"), [(40, 7), (50, 49), (35, 90)])
 def test_equals_a_program_for_every_class_at_random(n_classes, n_features, seed):
     rows = gaussian(n_classes, n_features, seed)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from references import PRESETS, Reference, disagreements
+from tables import each
 from tolerances import LOOSE
 from toys import toy
 
@@ -34,7 +35,7 @@ def turned(means, seed):
     return means @ basis + rng.standard_normal(3)
 
 
-@pytest.mark.parametrize("seed", [None, *range(8)])
+@each("seed", [None, *range(8)])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_collinear_means(preset, seed):
     means = LINE if seed is None else turned(LINE, seed)
@@ -52,7 +53,7 @@ def test_collinear_means(preset, seed):
             )
 
 
-@pytest.mark.parametrize("seed", [None, *range(4)])
+@each("seed", [None, *range(4)])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_coinciding_means(preset, seed):
     means = POINTS if seed is None else turned(POINTS, seed)

@@ -8,6 +8,7 @@ import regression_references as references
 import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import each
 
 from sknc import LinearHead, NeuralRegressionCollapse, RegressionStatistics
 from sknc.metrics import regression
@@ -33,7 +34,7 @@ def of(X, Y):
     return RegressionStatistics.from_samples(np.asarray(X), np.asarray(Y))
 
 
-@pytest.mark.parametrize("key", KEYS)
+@each("key", KEYS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_reference(key, shape):
     X, Y, W, b = references.samples(3, *shape)

@@ -44,7 +44,7 @@ def test_two_identical_means():
     assert_every_hole_is_explained(report)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@each("seed", range(12))
 @pytest.mark.parametrize("offset", [0.0, 1e3])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_means_that_coincide_up_to_rounding(seed, offset, dtype):

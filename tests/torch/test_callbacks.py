@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from tables import each
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import (  # noqa: E402
@@ -80,7 +81,7 @@ def test_a_part_of_the_samples_is_refused():
         DataLoader(DATA, batch_sampler=[[9, 8], [7], [0, 1, 2, 3, 4, 5, 6]]),
     ],
 )
-@pytest.mark.parametrize("size", [2, 3, 11])
+@each("size", [2, 3, 11])
 def test_parts_have_each_sample_once(loader, size):
     parts = [list(part_of(loader, rank, size)) for rank in range(size)]
     found = [int(label) for part in parts for _, y in part for label in y]

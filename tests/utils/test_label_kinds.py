@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 from sklearn.exceptions import DataConversionWarning
+from tables import each
 
 from sknc import NearestClassCenter, NeuralCollapseAnalyzer
 from sknc._utils.label_kinds import in_common, label_keys, shown_labels, union
@@ -34,7 +35,7 @@ WIDE = {
 }
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(WIDE, 2)))
+@each(("one", "other"), list(itertools.permutations(WIDE, 2)))
 @pytest.mark.parametrize("n_jackknife", [0, 3])
 def test_large_integers_of_two_dtypes(one, other, n_jackknife):
     expected = {}
