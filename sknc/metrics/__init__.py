@@ -4,7 +4,9 @@ The metrics of neural collapse: pure functions, and one table of them.
 The key of a metric is the name of its function, which can be imported from here.
 Reports, plots, the command line and the documentation read `TABLE`.
 
-- Public modules define metrics. docs/add_a_metric.md lists them by property.
+- Public modules define metrics. docs/add_a_metric.md lists them by property; of NC2,
+  `simplex` measures the distance from a simplex, `frames` from other frames, and
+  `dispersion` how far apart the directions of the classes are.
 - `_catalogue`: the decorator of metrics and their table, sources, reasons for NaN.
 - `_shared`: what several metrics compute.
 """
