@@ -1,4 +1,4 @@
-"""Hypothesis profile, shares of the cores, and what is skipped where."""
+"""Hypothesis profiles, shares of the cores, and what is skipped where."""
 
 import os
 from importlib.util import find_spec
@@ -25,15 +25,20 @@ def _share_cores():
 
 _share_cores()
 
-settings.register_profile(
-    "deterministic",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("deterministic")
+# .ci/run takes the second where it runs slow tests too.
+for name, max_examples in (("quick", 15), ("thorough", 25)):
+    settings.register_profile(
+        name,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        max_examples=max_examples,
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.function_scoped_fixture,
+        ],
+    )
+settings.load_profile("quick")
 
 
 def _has_cuda():

@@ -1,5 +1,6 @@
 """`analyze` leaves training as it was: bit for bit, whatever is raised."""
 
+import itertools
 import random
 from functools import cache
 
@@ -97,9 +98,24 @@ def untouched(kind):
     return trained(None, **LOADERS[kind])
 
 
-@pytest.mark.parametrize("measure", [analyze, analyze_layers])
-@pytest.mark.parametrize("in_the_middle", [False, True], ids=["epoch", "step"])
-@pytest.mark.parametrize("kind", LOADERS)
+ALL_WAYS = list(itertools.product(LOADERS, [False, True], [analyze, analyze_layers]))
+# One of each choice for each loader; the others are slow where workers start.
+QUICK = {("workers", False, analyze_layers), ("workers", True, analyze)}
+QUICK |= {("persistent workers", True, analyze_layers)}
+QUICK |= {("persistent workers", False, analyze)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_the_middle", "measure"),
+    [
+        pytest.param(
+            *way,
+            marks=[pytest.mark.slow] * ("workers" in way[0] and way not in QUICK),
+            id=f"{way[0]}-{'step' if way[1] else 'epoch'}-{way[2].__name__}",
+        )
+        for way in ALL_WAYS
+    ],
+)
 def test_training_goes_on_bit_for_bit(kind, in_the_middle, measure):
     found = trained(measure, in_the_middle=in_the_middle, **LOADERS[kind])
     assert all(map(torch.equal, untouched(kind), found))
