@@ -195,6 +195,15 @@ def test_a_batch_of_groups_is_finished(place, monkeypatch):
     np.testing.assert_allclose(*(list(found.values()) for found in errors))
 
 
+def test_groups_to_which_nothing_was_added_are_whole(monkeypatch):
+    analyzer = fitted(BATCHES[:5], n_jackknife=3)
+    with monkeypatch.context() as patch:
+        failing(patch, 1, 2)  # the first group, twice
+        with pytest.raises(MemoryError):
+            analyzer.partial_fit(*BATCHES[5])
+    assert_same(analyzer, fitted(BATCHES[:5], n_jackknife=3))
+
+
 def test_incomplete_groups_are_refused(monkeypatch):
     analyzer = fitted(BATCHES[:5], n_jackknife=3)
     with monkeypatch.context() as patch:

@@ -52,6 +52,26 @@ class TestBits:
         assert states.everything(resumed) == want
         assert resumed.report().to_json() == unbroken.report().to_json()
 
+    @pytest.mark.parametrize("covariance", [True, False])
+    def test_many_rows_after_loading(self, covariance):
+        # More than one full buffer, whose products are of float32.
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((9000, 257)).astype(np.float32)
+        y = np.arange(9000) % 4
+        saved = NeuralCollapseAnalyzer(covariance=covariance).partial_fit(X, y)
+        resumed = states.loaded(saved)
+        for _ in range(4):
+            states.accumulate(saved, [(X, y, None)])
+            states.accumulate(resumed, [(X, y, None)])
+        assert states.everything(resumed) == states.everything(saved)
+
+    def test_after_a_refused_batch_of_new_classes(self):
+        X, y = np.eye(100, 4), np.arange(100) % 2
+        saved = NeuralCollapseAnalyzer().partial_fit(X, y)
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            saved.partial_fit(np.where(X == 1, np.nan, X), np.arange(100))
+        assert states.everything(states.loaded(saved)) == states.everything(saved)
+
     def test_that_test_can_fail(self):
         parts = states.batches(5000, 4, np.float64)
         unbroken = states.accumulate(NeuralCollapseAnalyzer(), parts)

@@ -111,9 +111,9 @@ def test_few_rows_of_many_classes_take_little_memory():
     made = Accumulator(empty)
     X, y = np.ones((200, 100)), np.arange(200) * 7
     made.update(X, y, None)
-    made._flushed()
+    made._flush()
     made.update(X, y, None)
-    assert peak_megabytes(made._flushed) < 4
+    assert peak_megabytes(made._flush) < 4
 
 
 @pytest.mark.parametrize(("dtype", "most"), [(np.float64, 9), (np.float32, 13)])
@@ -121,7 +121,7 @@ def test_memory_for_a_second_scatter_and_a_product(dtype, most):
     X = np.ones((30, 1000), dtype)  # scatter: 8 MB
     made = Accumulator(State.empty(X, 2))
     made.update(X, np.arange(30) % 2, None)
-    assert peak_megabytes(made._flushed) < most
+    assert peak_megabytes(made._flush) < most
 
 
 @pytest.mark.parametrize("covariance", [True, False])

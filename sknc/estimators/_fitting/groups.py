@@ -140,8 +140,12 @@ class GroupedStream(Completed, Locked):
             self._check_complete()
             index = known_classes(self._index, classes).including(batch.labels)
             self._check(batch, index)
-            before = [stream.n_samples for stream in self._streams]
-            self._complete(partial(self._add, batch, index, before))
+            add = partial(self._add, batch, index, self._sizes())
+            self._complete(add, self._sizes)
+
+    def _sizes(self) -> list[int]:
+        """Return the number of rows of each group."""
+        return [stream.n_samples for stream in self._streams]
 
     def _check(self, batch: Batch, index: ClassIndex) -> None:
         """Raise if one of the groups would reject a batch."""

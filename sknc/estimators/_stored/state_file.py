@@ -90,7 +90,7 @@ def write_state(
 
 def arrays_of_sums_and_place(held: HeldStream) -> tuple[dict[str, Any], str, str]:
     """Return the arrays of a group, and its library and device."""
-    like = held.sums.moments.sums
+    like = held.sums.totals.sums
     library = type(like).__module__.partition(".")[0]
     return arrays_of_sums(held), library, str(arrays.device_of(like))
 
@@ -153,7 +153,7 @@ def _groups_of(
 def _state_of(header: dict[str, Any], found: dict[str, np.ndarray]) -> StoredState:
     groups = _groups_of(header, found)
     held = [group for group in groups if group is not None]
-    widths = {int(group.sums.moments.sums.shape[1]) for group in held}
+    widths = {int(group.sums.totals.sums.shape[1]) for group in held}
     n_features: int = _get(header, "n_features", int)
     n_samples = sum(group.n_samples for group in held)
     if widths != {n_features} or n_samples != _get(header, "n_samples", int):

@@ -20,20 +20,19 @@ def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
 
     These are the arrays of `ClassStatistics.to_arrays` for the rows that were added
     (class scatters are those of all rows); "order", the row of the sums for each class;
-    "room", for how many classes and buffered rows; and "waiting_rows", residuals of the
+    "room", for how many classes, and a zero; and "waiting_rows", residuals of the
     buffered rows, with "waiting_index", "waiting_squares" and, if there are weights,
     "waiting_weights".
     """
     sums, index = held.sums, held.index
-    moments = sums.moments.take(index.rows)
+    moments = sums.summed_moments.take(index.rows)
     added = ClassStatistics(
         index.labels, moments, sums.n_summed, held.dtype, held.scatters
     )
     found = added.to_arrays()
     found["order"] = np.array(index.rows, np.int64)
-    n_rows = int(sums.totals.counts.shape[0])
-    room = sums.buffer.n_rows if sums.n_waiting else 0
-    found["room"] = np.array([n_rows, room], np.int64)
+    n_rows = min(int(sums.totals.counts.shape[0]), _most_room(added.n_classes))
+    found["room"] = np.array([n_rows, 0], np.int64)
     if sums.n_waiting:
         columns = dict(_COLUMNS)
         if found["counts"].dtype.kind == "f":
@@ -52,10 +51,9 @@ def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStrea
     if not np.array_equal(np.sort(order), np.arange(n_classes)):
         _refuse(f"'order' that is a permutation of {n_classes} classes")
     n_rows, room = _column(found, "room", "int64", 2).tolist()
-    # Room grows by a factor.
-    if not n_classes <= n_rows <= n_classes + n_classes // 4 + 8 or room < 0:
+    if not n_classes <= n_rows <= _most_room(n_classes) or room < 0:
         _refuse(f"'room' for {n_classes} classes, got {n_rows} and {room} rows")
-    moments = added.moments.take(np.argsort(order)).copied()
+    moments = added.moments.take(np.argsort(order)).map_all(np.array)
     if n_rows > n_classes:
         moments = moments.grown(n_rows)
     waiting = _waiting(found, added)
@@ -63,6 +61,11 @@ def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStrea
     sums = State(totals, added.n_samples, waiting, waiting.n_rows)
     index = ClassIndex(added.classes, order, fixed)
     return HeldStream(index, sums, added.input_dtype, added.class_scatters)
+
+
+def _most_room(n_classes: int) -> int:
+    """Return the largest room for classes, which grows by a factor."""
+    return n_classes + n_classes // 4 + 8
 
 
 def _waiting(found: Mapping[str, np.ndarray], added: ClassStatistics) -> Rows:

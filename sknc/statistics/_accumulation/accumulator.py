@@ -31,7 +31,8 @@ class State:
     buffer: Rows  # memory for residuals from the anchors
     n_waiting: int = 0  # rows at the beginning of the buffer
     part: tuple[Array, Totals] | None = None  # still to be stored in `totals`
-    lent: Moments | None = None  # perhaps used by others, and not to be changed
+    lent: bool = False  # whether others may use the class arrays
+    scatter_lent: bool = False  # whether others may use the scatter
     spare: Array | None = None  # for the next scatter, since new pages are slow
 
     @classmethod
@@ -39,7 +40,7 @@ class State:
         """Return a state without rows, for features `like` those to come."""
         dtype = _residual_dtype(like)
         moments = Moments.zeros(like, n_classes, dtype, covariance=covariance)
-        return replace(cls.of(moments), lent=None)
+        return replace(cls.of(moments), lent=False, scatter_lent=False)
 
     @classmethod
     def of(
@@ -53,7 +54,8 @@ class State:
         """
         energies = None if projector is None else 0 * moments.squares
         totals = Totals(**vars(moments), projector=projector, energies=energies)
-        return cls(totals, n_samples, Rows.empty(moments.anchors, 0), lent=moments)
+        buffer = Rows.empty(moments.anchors, 0)
+        return cls(totals, n_samples, buffer, lent=True, scatter_lent=True)
 
     @property
     def n_samples(self) -> int:
@@ -66,12 +68,12 @@ class State:
         return self.buffer[slice(0, self.n_waiting)]
 
     @property
-    def moments(self) -> Moments:
+    def summed_moments(self) -> Moments:
         """The moments of the rows that are not in the buffer."""
         return Moments(*(getattr(self.totals, item.name) for item in fields(Moments)))
 
     def map(self, function: Callable[[Array], Array]) -> "State":
-        """Return a state of which `function` was applied to every array."""
+        """Return a state with the copies that `function` makes of every array."""
         totals, buffer = self.totals.map_all(function), self.waiting.map(function)
         return State(totals, self.n_summed, buffer, self.n_waiting)
 
@@ -101,15 +103,13 @@ class Accumulator:
     ) -> None:
         self._state, self._fixed_anchors = state, fixed_anchors
         self._waiting_blocks = waiting_blocks
-        if state.n_waiting:
-            self._with_room()
 
     # Reading ---------------------------------------------------------------
 
     @property
     def state(self) -> State:
         """The state, in arrays that the next update may overwrite."""
-        return self._settled()
+        return self._settle()
 
     @property
     def like(self) -> Array:
@@ -128,10 +128,9 @@ class Accumulator:
 
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates do not change them."""
-        state = self._flushed()[0]
-        moments = state.moments
-        self._state = replace(state, lent=moments)
-        return moments
+        state = self._flush()[0]
+        self._state = replace(state, lent=True, scatter_lent=True)
+        return state.summed_moments
 
     # Updating --------------------------------------------------------------
 
@@ -144,12 +143,12 @@ class Accumulator:
         It is rejected if the flag `invalid`, possibly still on a device, is true; or if
         the flag is None, for unknown, and the features are not finite.
         """
-        state, batch = self._with_room(), Rows(features, index, weights)
+        state, batch = self._make_room(), Rows(features, index, weights)
         wide = namespace(self.like).float64
         wider = self.like.dtype != wide == _residual_dtype(features)
         waits = not wider and self._can_wait(batch)
         if not waits or state.n_waiting + batch.n_rows > state.buffer.n_rows:
-            state, invalid = self._flushed(invalid)
+            state, invalid = self._flush(invalid)
         totals = state.totals.counting(weights)
         if wider:
             anchors = namespace(self.like).astype(totals.anchors, wide)
@@ -159,7 +158,7 @@ class Accumulator:
             new = add(state, totals, batch, invalid)
         if new is not None:
             self._state = new
-            self._settled()
+            self._settle()
         return new is not None
 
     def _with_waiting(
@@ -194,12 +193,13 @@ class Accumulator:
                 return None
             if invalid is None and not _is_finite(part.squares, batch.values[where]):
                 return None
+            # The scatter before the batch is needed if the batch is rejected.
             spare = None if before is totals.scatter else before
         return _joined(state, totals, ids, part, batch.n_rows)
 
-    def _flushed(self, flag: Any = False) -> tuple[State, Any]:
+    def _flush(self, flag: Any = False) -> tuple[State, Any]:
         """Add the buffered rows, and read a flag, if any, in the same transfer."""
-        state = self._settled()
+        state = self._settle()
         if not state.n_waiting:
             return state, flag
         rows, totals, fixed = state.waiting, state.totals, self._fixed_anchors
@@ -209,9 +209,9 @@ class Accumulator:
         with np.errstate(over="ignore", invalid="ignore"):
             part, found = summed(part, rows, flag, fixed=fixed, spare=state.spare)
         self._state = _joined(state, totals, ids, part, rows.n_rows)
-        return self._settled(), None if flag is None else found
+        return self._settle(), None if flag is None else found
 
-    def _settled(self) -> State:
+    def _settle(self) -> State:
         """Store totals of classes in their rows, again if that was interrupted."""
         state = self._state
         if state.part is not None:
@@ -223,16 +223,16 @@ class Accumulator:
 
     def grow(self, n_classes: int) -> None:
         """Make room for `n_classes` classes in total."""
-        state = self._settled()
+        state = self._settle()
         held = int(state.totals.counts.shape[0])
         if n_classes > held:
             # Growing by a factor keeps the cost of many small growths linear.
             totals = state.totals.grown(max(n_classes, held + held // 4 + 8))
             self._state = replace(state, totals=totals)
 
-    def _with_room(self) -> State:
-        """Make room in the buffer, unless it has too many rows, from a GPU."""
-        state, room = self._settled(), self._room()
+    def _make_room(self) -> State:
+        """Make room in the buffer; too many rows, from a GPU, wait as they are."""
+        state, room = self._settle(), self._room()
         fits = state.buffer.n_rows == room or state.n_waiting > room
         if fits and state.buffer.values.dtype == self.like.dtype:
             return state
@@ -243,12 +243,16 @@ class Accumulator:
 
     def _room(self) -> int:
         """Return how many rows are added in one step."""
-        n_features = int(self.like.shape[1])
-        most, scatter = rows_in_block(n_features), self._state.totals.scatter
+        n_classes, n_features = map(int, self.like.shape)
+        most = rows_in_block(n_features)
         if arrays.on_gpu(self.like):
             return 4 * most  # a GPU needs more rows to be busy
-        if not isinstance(scatter, np.ndarray):
+        if not isinstance(self.like, np.ndarray):
             return most
+        if self._state.totals.scatter is None:
+            # No product needs many rows, so few remain in the cache. But sums of many
+            # classes do not fit there anyway.
+            return min(most, max(2 * rows_in_cache(n_features), 8 * n_classes))
         n_blocks = _WAITING_ELEMENTS // (most * n_features)
         return max(1, min(self._waiting_blocks, n_blocks)) * most
 
@@ -298,13 +302,14 @@ def _joined(
     state: State, totals: Totals, ids: Array | None, part: Totals, n_rows: int
 ) -> State:
     """Return the state in which rows of some classes are summed, and none buffered."""
-    lent, spare = state.lent, totals.scatter
-    if not isinstance(spare, np.ndarray) or (lent and spare is lent.scatter):
+    n_summed, buffer, spare = state.n_summed + n_rows, state.buffer, totals.scatter
+    # float64 products have memory for the next scatter.
+    is_wide = spare is not None and spare.dtype == buffer.values.dtype
+    if is_wide or state.scatter_lent or not isinstance(spare, np.ndarray):
         spare = None
-    n_summed, buffer = state.n_summed + n_rows, state.buffer
     if ids is None:
-        return State(part, n_summed, buffer, lent=lent, spare=spare)
+        return State(part, n_summed, buffer, lent=state.lent, spare=spare)
     if arrays.on_gpu(ids):  # of repetitions, only the first has changed
         part = part.select(namespace(ids).searchsorted(ids, ids))
-    totals = totals if lent is None else totals.copied()
+    totals = totals.copied() if state.lent else totals
     return State(totals, n_summed, buffer, part=(ids, part), spare=spare)

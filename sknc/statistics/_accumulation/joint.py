@@ -54,7 +54,8 @@ class JointAccumulator(Completed):
 
     def update(self, X: Array, y: Array, weights: Array | None) -> None:
         """Add finite features, with float64 targets (two axes) and weights."""
-        self._complete(partial(self._add, X, y, weights, self.n_rows))
+        add = partial(self._add, X, y, weights, self.n_rows)
+        self._complete(add, lambda: self.n_rows)
 
     def _add(
         self, X: Array, y: Array, weights: Array | None, before: tuple[int, int]

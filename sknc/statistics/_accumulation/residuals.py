@@ -55,7 +55,11 @@ class Rows:
     def about(
         self, anchors: Array, dtype: Any = None, memory: "Rows | None" = None
     ) -> "Rows":
-        """Return residuals from anchors, by default in their dtype, in NumPy memory."""
+        """
+        Return residuals from anchors, by default in the dtype of these.
+
+        Those in NumPy are written into the values of `memory`, if that has the dtype.
+        """
         dtype, shift = anchors.dtype if dtype is None else dtype, None
         if anchors is not self.base:
             shift = self._shift_to(anchors)
@@ -78,7 +82,7 @@ class Rows:
         return Rows(values, self.index, self.weights, squares, anchors)
 
     def put_in(self, memory: "Rows") -> None:
-        """Write residuals into the memory of as many, if they are not there."""
+        """Write residuals into memory of as many, unless `about` has written them."""
         assert memory.weights is not None
         assert memory.squares is not None
         memory.index[:], memory.squares[:] = self.index, self.squares
