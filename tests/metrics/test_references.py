@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from references import HEADLINE, PRESETS, Choices, Reference, disagreements
+from tables import each
 from tolerances import CLOSE, TIGHT
 from toys import BUILDERS, toy
 
@@ -62,8 +63,8 @@ def keys(item):
     return [key for key in HEADLINE if not (item.ties and key.startswith("nc4_"))]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("name", BUILDERS)
+@each("preset", PRESETS)
 def test_score_and_report_equal_reference(name, preset):
     item = toy(name)
     want = exact_metrics(name, PRESETS[preset])
@@ -89,8 +90,8 @@ def test_custom_conventions(name, custom):
     assert not disagreements(got, want, scale=scale(item), keys=keys(item))
 
 
-@pytest.mark.parametrize("preset", ["default", "zhu2021", "frequency"])
 @pytest.mark.parametrize("name", BUILDERS)
+@each("preset", ["default", "zhu2021", "frequency"])
 def test_rank_and_condition(name, preset):
     report = toy(name).report(convention=preset)
     rank, condition = reference(name, PRESETS[preset]).rank_and_condition()

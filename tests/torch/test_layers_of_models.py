@@ -25,7 +25,7 @@ X_TEST = torch.randn(30, D, generator=GENERATOR) + 2 * torch.eye(D)[Y[:30]]
 LOADER = DataLoader(TensorDataset(X, Y), 16)
 TEST = DataLoader(TensorDataset(X_TEST, Y[:30]), 16)
 IMAGES = DataLoader(
-    TensorDataset(torch.randn(40, 3, 8, 8, generator=GENERATOR), Y[:40]), 16
+    TensorDataset(torch.randn(40, 3, 4, 4, generator=GENERATOR), Y[:40]), 16
 )
 KEYS = [*(m.key for m in select("default")), "nc1_fuzziness"]
 
