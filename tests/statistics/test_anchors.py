@@ -113,7 +113,7 @@ def test_anchors_come_before_sums(n_classes, covariance, monkeypatch):
     summed, taken = [], []
     plus, write = totals.Totals.with_sums, residuals.Rows._write
 
-    def counted_plus(self, some, threads):
+    def counted_plus(self, some, threads, memory=None):
         summed.append(some.n_rows)
         return plus(self, some, threads)
 

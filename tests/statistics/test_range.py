@@ -114,7 +114,7 @@ def test_usual_features_stay_in_single_precision(monkeypatch):
     # Products in float64 take twice as long.
     dtypes, with_sums = set(), totals.Totals.with_sums
 
-    def seen(self, rows, threads):
+    def seen(self, rows, threads, memory=None):
         dtypes.add(rows.values.dtype)
         return with_sums(self, rows, threads)
 

@@ -10,7 +10,7 @@ from sknc._utils import arrays, thread_pool
 from sknc._utils.arrays import Array, namespace
 from sknc.statistics._accumulation.residuals import Rows, rows_in_cache
 from sknc.statistics._accumulation.summing import summed
-from sknc.statistics._accumulation.totals import Totals
+from sknc.statistics._accumulation.totals import NO_SPARE, Spare, Totals
 from sknc.statistics._moments import Moments
 
 # Rows in a block, unless they exceed 32 MiB of float32.
@@ -31,16 +31,15 @@ class State:
     buffer: Rows  # memory for residuals from the anchors
     n_waiting: int = 0  # rows at the beginning of the buffer
     part: tuple[Array, Totals] | None = None  # still to be stored in `totals`
-    lent: bool = False  # whether others may use the class arrays
-    scatter_lent: bool = False  # whether others may use the scatter
-    spare: Array | None = None  # for the next scatter, since new pages are slow
+    lent: bool = False  # whether others may use the arrays of `totals`
+    spare: Spare = NO_SPARE  # memory for the next sums
 
     @classmethod
     def empty(cls, like: Array, n_classes: int, *, covariance: bool = True) -> "State":
         """Return a state without rows, for features `like` those to come."""
         dtype = _residual_dtype(like)
         moments = Moments.zeros(like, n_classes, dtype, covariance=covariance)
-        return replace(cls.of(moments), lent=False, scatter_lent=False)
+        return replace(cls.of(moments), lent=False)
 
     @classmethod
     def of(
@@ -55,7 +54,7 @@ class State:
         energies = None if projector is None else 0 * moments.squares
         totals = Totals(**vars(moments), projector=projector, energies=energies)
         buffer = Rows.empty(moments.anchors, 0)
-        return cls(totals, n_samples, buffer, lent=True, scatter_lent=True)
+        return cls(totals, n_samples, buffer, lent=True)
 
     @property
     def n_samples(self) -> int:
@@ -129,7 +128,7 @@ class Accumulator:
     def moments(self) -> Moments:
         """Return the moments of all rows so far; later updates do not change them."""
         state = self._flush()[0]
-        self._state = replace(state, lent=True, scatter_lent=True)
+        self._state = replace(state, lent=True)
         return state.summed_moments
 
     # Updating --------------------------------------------------------------
@@ -185,7 +184,7 @@ class Accumulator:
         batch, spare, flag = replace(batch, index=index), state.spare, invalid
         n_blocks = -(-batch.n_rows // state.buffer.n_rows)
         for where in thread_pool.cut(batch.n_rows, n_blocks):
-            before, fixed = part.scatter, self._fixed_anchors
+            before, fixed = part, self._fixed_anchors
             part, flag = summed(
                 part, batch[where], flag, fixed=fixed, memory=state.buffer, spare=spare
             )
@@ -193,8 +192,11 @@ class Accumulator:
                 return None
             if invalid is None and not _is_finite(part.squares, batch.values[where]):
                 return None
-            # The scatter before the batch is needed if the batch is rejected.
-            spare = None if before is totals.scatter else before
+            # The sums before the batch are needed if it is rejected.
+            spare = before.spare(
+                sums=before.sums is not totals.sums,
+                scatter=before.scatter is not totals.scatter,
+            )
         return _joined(state, totals, ids, part, batch.n_rows)
 
     def _flush(self, flag: Any = False) -> tuple[State, Any]:
@@ -250,9 +252,9 @@ class Accumulator:
         if not isinstance(self.like, np.ndarray):
             return most
         if self._state.totals.scatter is None:
-            # No product needs many rows, so few remain in the cache. But sums of many
-            # classes do not fit there anyway.
-            return min(most, max(2 * rows_in_cache(n_features), 8 * n_classes))
+            # No product needs many rows, but sums of many classes do.
+            few = self._waiting_blocks * rows_in_cache(n_features)
+            return min(most, max(few, 8 * n_classes))
         n_blocks = _WAITING_ELEMENTS // (most * n_features)
         return max(1, min(self._waiting_blocks, n_blocks)) * most
 
@@ -302,13 +304,15 @@ def _joined(
     state: State, totals: Totals, ids: Array | None, part: Totals, n_rows: int
 ) -> State:
     """Return the state in which rows of some classes are summed, and none buffered."""
-    n_summed, buffer, spare = state.n_summed + n_rows, state.buffer, totals.scatter
-    # float64 products have memory for the next scatter.
-    is_wide = spare is not None and spare.dtype == buffer.values.dtype
-    if is_wide or state.scatter_lent or not isinstance(spare, np.ndarray):
-        spare = None
+    n_summed, buffer, is_free = state.n_summed + n_rows, state.buffer, not state.lent
+    # A float64 product has memory for the next scatter.
+    is_single = buffer.values.dtype != totals.sums.dtype
+    spare = totals.spare(sums=is_free and ids is None, scatter=is_free and is_single)
     if ids is None:
-        return State(part, n_summed, buffer, lent=state.lent, spare=spare)
+        if state.lent:  # all other arrays are new
+            anchors = namespace(part.anchors).asarray(part.anchors, copy=True)
+            part = replace(part, anchors=anchors)
+        return State(part, n_summed, buffer, spare=spare)
     if arrays.on_gpu(ids):  # of repetitions, only the first has changed
         part = part.select(namespace(ids).searchsorted(ids, ids))
     totals = totals.copied() if state.lent else totals

@@ -9,7 +9,7 @@ from sknc._utils.arrays import Array, namespace
 from sknc.statistics._accumulation import anchors
 from sknc.statistics._accumulation.products import most_threads
 from sknc.statistics._accumulation.residuals import Rows
-from sknc.statistics._accumulation.totals import Totals
+from sknc.statistics._accumulation.totals import NO_SPARE, Spare, Totals
 
 # Mean squares, their sum and weights within these bounds neither over- nor underflow
 # in float32, and neither do the smallest residuals of float32 features.
@@ -24,14 +24,14 @@ def summed(
     *,
     fixed: bool,
     memory: Rows | None = None,
-    spare: Array | None = None,
+    spare: Spare = NO_SPARE,
 ) -> tuple[Totals, bool]:
     """
     Return totals with rows added, after moving anchors that would cost digits.
 
     The totals and rows are not changed. `fixed` anchors are not moved. A `flag` on the
     device of the rows is read in the same transfer. `memory` is for residuals, and
-    `spare` for the new scatter.
+    `spare` for the new sums.
     """
     on_host, threads = isinstance(rows.values, np.ndarray), thread_pool.new_pool(1)
     if on_host and totals.scatter is not None:
@@ -39,7 +39,7 @@ def summed(
     if on_host and not fixed:
         totals = anchors.near_first_rows(totals, rows)
     taken = rows.about(totals.anchors, memory=memory)
-    found = totals.with_sums(taken, threads)
+    found = totals.with_sums(taken, threads, spare.sums)
     offsets = arrays.row_squared_norms(found.sums)
     moves = anchors.misplaced(totals, found, offsets)
     if not on_host:
@@ -52,8 +52,8 @@ def summed(
     if any_moves or extreme:
         dtype = namespace(offsets).float64 if extreme else None
         taken = rows.about(totals.anchors, dtype, memory)
-        found = totals.with_sums(taken, threads)
-    return found.with_products(taken, threads, spare), bool(flag)
+        found = totals.with_sums(taken, threads, spare.sums)
+    return found.with_products(taken, threads, spare.scatter), bool(flag)
 
 
 def _is_extreme(rows: Rows, after: Totals, offsets: Array) -> Any:

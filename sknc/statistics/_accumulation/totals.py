@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from sknc.statistics._moments import Moments
 
 _MOST_ROWS = 4096  # in one float32 sum; assumed by `ClassStatistics.mean_rounding`
 _ClassSums: TypeAlias = tuple[np.ndarray | None, Array]  # classes (None for all), sums
+
+
+class Spare(NamedTuple):
+    """Memory for the next sums (NumPy only), because new pages are slow."""
+
+    sums: np.ndarray | None = None
+    scatter: np.ndarray | None = None
+
+
+NO_SPARE = Spare()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +67,18 @@ class Totals(Moments):
             energies = arrays.set_at(energies, ids, part.energies)
         return replace(super().put(ids, part), energies=energies)
 
-    def with_sums(self, rows: Rows, threads: ThreadPool) -> Self:
-        """Return totals with residuals added, except their products."""
+    def spare(self, *, sums: bool, scatter: bool) -> Spare:
+        """Return memory of arrays that are no longer needed."""
+        host = isinstance(self.sums, np.ndarray)
+        return Spare(
+            self.sums if host and sums else None,
+            self.scatter if host and scatter else None,
+        )
+
+    def with_sums(
+        self, rows: Rows, threads: ThreadPool, memory: np.ndarray | None = None
+    ) -> Self:
+        """Return totals with residuals added, except products, in memory if given."""
         tiles = [slice(0, rows.n_rows)]
         if isinstance(rows.values, np.ndarray):
             tiles = cut(rows.n_rows, max(threads.size, -(-rows.n_rows // _MOST_ROWS)))
@@ -75,7 +95,7 @@ class Totals(Moments):
         new = replace(
             self,
             counts=plus(self.counts, None),
-            sums=_plus_sums(self.sums, sums, threads),
+            sums=_plus_sums(self.sums, sums, threads, memory),
             squares=plus(self.squares, rows.squares),
         )
         if self.energies is None:
@@ -122,14 +142,18 @@ class Totals(Moments):
 
 
 def _plus_sums(
-    target: Array, found: Sequence[_ClassSums], threads: ThreadPool
+    target: Array,
+    found: Sequence[_ClassSums],
+    threads: ThreadPool,
+    memory: np.ndarray | None,
 ) -> Array:
     """Return `target`, (K, D), with sums of classes added, in other memory."""
     if not isinstance(target, np.ndarray):
         return sum((sums for _, sums in found), start=target)
     if all(ids is None for ids, _ in found):
-        parts = [target, *(sums for _, sums in found)]
-        return _sum_of(parts, threads, np.empty_like(target))
+        if memory is None or memory.shape != target.shape:
+            memory = np.empty_like(target)
+        return _sum_of([target, *(sums for _, sums in found)], threads, memory)
     total = target.copy()
     for ids, sums in found:
         arrays.add_sums(total, ids, sums)
