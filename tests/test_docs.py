@@ -251,6 +251,7 @@ def certain_digits(cells):
     return [min(float(cell), 14.0) for cell in cells]
 
 
+@pytest.mark.slow
 def test_page_of_nist_shows_the_digits():
     pytest.importorskip("scipy.stats.tests")
     rows = [line.split("|") for line in printed_by("nist.py").splitlines()]

@@ -468,7 +468,11 @@ def test_copies(data):
 
 
 @pytest.mark.parametrize(
-    ("library", "dtype"), [("numpy", "float32"), ("torch", "float64")]
+    ("library", "dtype"),
+    [
+        ("numpy", "float32"),
+        pytest.param("torch", "float64", marks=pytest.mark.slow),
+    ],
 )
 def test_three_thousand_classes(library, dtype):
     rng = np.random.default_rng(0)

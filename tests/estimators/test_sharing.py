@@ -325,7 +325,9 @@ def test_two_threads_fit_one_analyzer(n_first):
 # Processes ------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize(
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
+)
 def test_joblib(backend):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the pools of processes

@@ -101,7 +101,7 @@ def test_equals_a_program_for_every_class_at_random(n_classes, n_features, seed)
     "rows",
     [
         gaussian(34, 6),
-        gaussian(34, 40),
+        pytest.param(gaussian(34, 40), marks=pytest.mark.slow),
         clustered(34, 8, 0.1),
         cross_polytope(17, 0.01),
     ],

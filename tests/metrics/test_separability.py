@@ -352,7 +352,14 @@ def test_one_class(metric):
 # Noise -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("N", "D", "K"), [(60, 10, 4), (60, 3, 15), (40, 5, 5)])
+@pytest.mark.parametrize(
+    ("N", "D", "K"),
+    [
+        (60, 10, 4),
+        pytest.param(60, 3, 15, marks=pytest.mark.slow),
+        pytest.param(40, 5, 5, marks=pytest.mark.slow),
+    ],
+)
 def test_mean_of_vci_for_noise(N, D, K):
     rng = np.random.default_rng(N + D)
     y = np.arange(N) % K

@@ -57,7 +57,12 @@ class TestAll:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize(
         ("n_classes", "inches"),
-        [(3, (2.4, 2.2)), (10, (6, 5)), (100, (2.4, 2.2)), (100, (6, 5))],
+        [
+            (3, (2.4, 2.2)),
+            pytest.param(10, (6, 5), marks=pytest.mark.slow),
+            (100, (2.4, 2.2)),
+            pytest.param(100, (6, 5), marks=pytest.mark.slow),
+        ],
     )
     def test_sizes(self, kind, n_classes, inches, pyplot):
         labels = [f"{LONG} {i}" if i % 3 else str(i) for i in range(n_classes)]

@@ -57,7 +57,10 @@ class Stream:
             self.analyzer = copy.deepcopy(self.analyzer)
 
 
-@pytest.mark.parametrize("seed", range(40))
+MORE_SEEDS = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(24, 40)]
+
+
+@pytest.mark.parametrize("seed", [*range(24), *MORE_SEEDS])
 def test_random_streams(seed, monkeypatch):
     rng = np.random.default_rng(seed)
     n_threads = int(rng.choice([1, 3]))

@@ -298,7 +298,7 @@ def test_rows_wait_in_a_buffer_of_their_own():
     assert_same(analyzer.statistics_, X, y)
 
 
-@pytest.mark.parametrize("batch", [777, 12_000])
+@pytest.mark.parametrize("batch", [777, pytest.param(12_000, marks=pytest.mark.slow)])
 def test_five_thousand_classes(batch):
     rng = np.random.default_rng(0)
     y = rng.permutation(

@@ -79,7 +79,9 @@ def resnet_and_reports(at, pooling):
     }
 
 
-@pytest.mark.parametrize("most_bytes", [2**30, 3000, 0])
+@pytest.mark.parametrize(
+    "most_bytes", [2**30, 3000, pytest.param(0, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("pooling", ["mean", "flatten"])
 @pytest.mark.parametrize("at", ["input", "output"])
 def test_reports_equal_those_of_hooked_activations(at, pooling, most_bytes):

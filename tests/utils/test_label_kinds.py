@@ -36,7 +36,7 @@ WIDE = {
 
 
 @each(("one", "other"), list(itertools.permutations(WIDE, 2)))
-@pytest.mark.parametrize("n_jackknife", [0, 3])
+@pytest.mark.parametrize("n_jackknife", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_large_integers_of_two_dtypes(one, other, n_jackknife):
     expected = {}
     for label in [*WIDE[one].tolist(), *WIDE[other].tolist()]:
