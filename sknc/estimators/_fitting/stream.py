@@ -63,7 +63,7 @@ class HeldStream:
         return self.sums.n_samples
 
     def map(self, function: Callable[[Array], Array]) -> "HeldStream":
-        """Apply `function` to every array of sums."""
+        """Return a state with the copies that `function` makes of every array."""
         scatters = None if self.scatters is None else self.scatters.map(function)
         return replace(self, sums=self.sums.map(function), scatters=scatters)
 

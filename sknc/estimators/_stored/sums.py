@@ -8,7 +8,7 @@ import numpy as np
 from sknc._utils import arrays
 from sknc.estimators._fitting.stream import HeldStream
 from sknc.estimators._inputs.class_index import ClassIndex
-from sknc.statistics._accumulation import Rows, State, Totals
+from sknc.statistics._accumulation import Rows, State, Totals, room_after
 from sknc.statistics.class_statistics import ClassStatistics
 
 _COLUMNS = {"values": "rows", "index": "index", "squares": "squares"}
@@ -31,7 +31,7 @@ def arrays_of_sums(held: HeldStream) -> dict[str, np.ndarray]:
     )
     found = added.to_arrays()
     found["order"] = np.array(index.rows, np.int64)
-    n_rows = min(int(sums.totals.counts.shape[0]), _most_room(added.n_classes))
+    n_rows = min(int(sums.totals.counts.shape[0]), room_after(added.n_classes))
     found["room"] = np.array([n_rows, 0], np.int64)
     if sums.n_waiting:
         columns = dict(_COLUMNS)
@@ -51,7 +51,7 @@ def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStrea
     if not np.array_equal(np.sort(order), np.arange(n_classes)):
         _refuse(f"'order' that is a permutation of {n_classes} classes")
     n_rows, room = _column(found, "room", "int64", 2).tolist()
-    if not n_classes <= n_rows <= _most_room(n_classes) or room < 0:
+    if not n_classes <= n_rows <= room_after(n_classes) or room < 0:
         _refuse(f"'room' for {n_classes} classes, got {n_rows} and {room} rows")
     moments = added.moments.take(np.argsort(order)).map_all(np.array)
     if n_rows > n_classes:
@@ -61,11 +61,6 @@ def sums_of_arrays(found: Mapping[str, np.ndarray], *, fixed: bool) -> HeldStrea
     sums = State(totals, added.n_samples, waiting, waiting.n_rows)
     index = ClassIndex(added.classes, order, fixed)
     return HeldStream(index, sums, added.input_dtype, added.class_scatters)
-
-
-def _most_room(n_classes: int) -> int:
-    """Return the largest room for classes, which grows by a factor."""
-    return n_classes + n_classes // 4 + 8
 
 
 def _waiting(found: Mapping[str, np.ndarray], added: ClassStatistics) -> Rows:

@@ -10,6 +10,7 @@ from sknc.statistics._accumulation.accumulator import (
     WAITING_BLOCKS,
     Accumulator,
     State,
+    room_after,
     rows_in_block,
 )
 from sknc.statistics._accumulation.joint import JointAccumulator
@@ -23,5 +24,6 @@ __all__ = [
     "Rows",
     "State",
     "Totals",
+    "room_after",
     "rows_in_block",
 ]

@@ -182,9 +182,9 @@ class Accumulator:
         """Return the state after adding a batch, unless it is invalid."""
         ids, index, part = _selected(totals, batch.index)
         batch, spare, flag = replace(batch, index=index), state.spare, invalid
-        n_blocks = -(-batch.n_rows // state.buffer.n_rows)
+        n_blocks, fixed = -(-batch.n_rows // state.buffer.n_rows), self._fixed_anchors
         for where in thread_pool.cut(batch.n_rows, n_blocks):
-            before, fixed = part, self._fixed_anchors
+            before = part
             part, flag = summed(
                 part, batch[where], flag, fixed=fixed, memory=state.buffer, spare=spare
             )
@@ -228,8 +228,7 @@ class Accumulator:
         state = self._settle()
         held = int(state.totals.counts.shape[0])
         if n_classes > held:
-            # Growing by a factor keeps the cost of many small growths linear.
-            totals = state.totals.grown(max(n_classes, held + held // 4 + 8))
+            totals = state.totals.grown(max(n_classes, room_after(held)))
             self._state = replace(state, totals=totals)
 
     def _make_room(self) -> State:
@@ -269,6 +268,12 @@ class Accumulator:
         counts = state.totals.counts
         on_host = isinstance(counts, np.ndarray)
         return not on_host or bool(np.all(counts[batch.index] > 0))
+
+
+def room_after(n_classes: int) -> int:
+    """Return the next room for classes, after room for so many."""
+    # Growing by a factor keeps the cost of many small growths linear.
+    return n_classes + n_classes // 4 + 8
 
 
 def rows_in_block(n_features: int) -> int:

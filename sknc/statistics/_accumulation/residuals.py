@@ -67,10 +67,11 @@ class Rows:
             return self
         if isinstance(self.values, np.ndarray):
             if memory is None or memory.values.dtype != dtype:
-                memory = Rows(np.empty(self.values.shape, dtype), self.index)
-            values = memory.values
-            if len(values) > self.n_rows:
-                values = values[: self.n_rows]
+                values = np.empty(self.values.shape, dtype)
+            elif memory.n_rows == self.n_rows:
+                values = memory.values  # itself, which `put_in` recognizes
+            else:
+                values = memory.values[: self.n_rows]
             squares = self._write(shift, values)
         else:
             xp, values = namespace(self.values), self.values

@@ -33,9 +33,9 @@ def summed(
     device of the rows is read in the same transfer. `memory` is for residuals, and
     `spare` for the new sums.
     """
-    on_host, threads = isinstance(rows.values, np.ndarray), thread_pool.new_pool(1)
-    if on_host and totals.scatter is not None:
-        threads = thread_pool.new_pool(most_threads(*rows.values.shape))
+    on_host = isinstance(rows.values, np.ndarray)
+    shared = on_host and totals.scatter is not None
+    threads = thread_pool.new_pool(most_threads(*rows.values.shape) if shared else 1)
     if on_host and not fixed:
         totals = anchors.near_first_rows(totals, rows)
     taken = rows.about(totals.anchors, memory=memory)
